@@ -1,0 +1,159 @@
+// Whole training steps of one replica on random images: input arithmetic, forward, backward, update. Prints
+// images per second (median of the repetitions) and which part of the time is spent inside the library's
+// primitives. Example: benchmark_step --model alexnet --batch 128 --threads 2 --precision bf16
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/philox.hpp"
+#include "engine/engine.hpp"
+#include "model/initialise.hpp"
+#include "model/networks.hpp"
+
+namespace {
+
+using namespace convoy;
+
+struct Settings {
+  std::string model = "alexnet", precision = "fp32", optimizer = "sgd";
+  int batch = 128, threads = 0, steps = 10, warm_up = 2;
+};
+
+Precision parsed_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "bf16") return Precision::bf16;
+  fail(ExitCode::usage, "--precision {}: this benchmark knows fp32 and bf16", name);
+}
+
+OptimizerRule parsed_rule(const std::string& name) {
+  if (name == "sgd") return OptimizerRule::sgd;
+  if (name == "sgd-caffe") return OptimizerRule::sgd_caffe;
+  if (name == "adam") return OptimizerRule::adam;
+  fail(ExitCode::usage, "--optimizer {}: sgd, sgd-caffe or adam", name);
+}
+
+Settings parse(int argc, char** argv) {
+  namespace po = boost::program_options;
+  Settings settings;
+  po::options_description options("benchmark_step: whole training steps on random images");
+  options.add_options()("help", "this text")                                                         //
+      ("model", po::value(&settings.model)->default_value(settings.model), "network")                //
+      ("batch", po::value(&settings.batch)->default_value(settings.batch), "samples a step")         //
+      ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")             //
+      ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")           //
+      ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), "sgd, sgd-caffe or adam")  //
+      ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")   //
+      ("warm-up", po::value(&settings.warm_up)->default_value(settings.warm_up), "steps before");
+  po::variables_map given;
+  po::store(po::parse_command_line(argc, argv, options), given);
+  po::notify(given);
+  if (given.count("help") != 0) {
+    std::cout << options << '\n';
+    std::exit(0);
+  }
+  return settings;
+}
+
+// A batch of random pixels and labels, each sample mirrored or not.
+struct RandomBatch {
+  std::vector<std::uint8_t> images;
+  std::vector<std::int32_t> labels;
+  std::vector<SampleTransform> transforms;
+  BatchView view;
+
+  RandomBatch(int rows, const InputSpec& input, int classes) {
+    const auto side = static_cast<std::size_t>(input.stored_side);
+    images.resize(static_cast<std::size_t>(rows) * side * side * 3);
+    for (std::size_t i = 0; i + 4 <= images.size(); i += 4) {
+      const PhiloxBlock block = philox(1, {{static_cast<std::uint32_t>(i), 0, 0, 0}});
+      for (std::size_t j = 0; j < 4; ++j) images[i + j] = static_cast<std::uint8_t>(block.word[j]);
+    }
+    for (int row = 0; row < rows; ++row) {
+      labels.push_back(row % classes);
+      SampleTransform transform;
+      const bool mirrored = row % 2 == 1;
+      transform.matrix[0] = mirrored ? -1.0F : 1.0F;
+      transform.matrix[2] = static_cast<float>(mirrored ? input.stored_side - 1 : 0);
+      transforms.push_back(transform);
+    }
+    view = {.rows = rows, .images = images, .labels = labels, .transforms = transforms, .first_position = 0};
+  }
+};
+
+struct Times {
+  double step = 0, forward = 0, backward = 0, update = 0, primitives = 0;
+};
+
+Times one_step(Replica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
+               std::int64_t step) {
+  Times times;
+  Stopwatch watch;
+  program.forward(batch, {.seed = 1, .step = step, .gradient_scale = 1.0 / batch.rows});
+  times.forward = watch.restart();
+  program.backward(false, {});
+  times.backward = watch.restart();
+  replica.inspect_gradients(0, replica.table().size());
+  replica.update(update);
+  times.update = watch.restart();
+  times.step = times.forward + times.backward + times.update;
+  times.primitives = program.primitive_seconds();
+  return times;
+}
+
+double median(std::vector<Times> times, double Times::*part) {
+  std::sort(times.begin(), times.end(), [&](const Times& a, const Times& b) { return a.*part < b.*part; });
+  return times[times.size() / 2].*part;
+}
+
+void run(const Settings& settings) {
+  const NetSpec spec = make_network(settings.model);
+  InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),
+                  .crop_side = spec.input.height,
+                  .mean = {124, 117, 104},
+                  .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
+  const auto replica = make_replica(spec, input,
+                                    {.device = DeviceKind::cpu,
+                                     .threads = settings.threads,
+                                     .optimizer = {.rule = parsed_rule(settings.optimizer)}});
+  std::vector<float> weights(replica->table().size());
+  initialise_parameters(replica->table(), spec.initialiser, 1, weights);
+  replica->write(Slot::parameters, weights);
+  const auto program = replica->compile(
+      {.batch = settings.batch, .mode = Mode::training, .precision = parsed_precision(settings.precision)});
+  program->measure_primitives(true);
+  const RandomBatch batch(settings.batch, input, class_count(spec));
+  const std::vector<TensorRate> rates(replica->table().parameters().size(), {.rate = 1e-4F, .decay = 5e-4F});
+  std::vector<Times> times;
+  for (int step = 0; step < settings.warm_up + settings.steps; ++step) {
+    const Times taken = one_step(*replica, *program, batch.view, {.number = step + 1, .rates = rates}, step);
+    if (step >= settings.warm_up) times.push_back(taken);
+  }
+  const double step = median(times, &Times::step);
+  std::printf(
+      "%s %s batch %d: %.1f images/s (step %.1f ms: forward %.1f, backward %.1f, update %.1f), loss %.4f\n",
+      settings.model.c_str(), settings.precision.c_str(), settings.batch, settings.batch / step, step * 1e3,
+      median(times, &Times::forward) * 1e3, median(times, &Times::backward) * 1e3,
+      median(times, &Times::update) * 1e3, program->metrics().loss / settings.batch);
+  std::printf("primitives / step: %.3f\n", median(times, &Times::primitives) / step);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(parse(argc, argv));
+    return 0;
+  } catch (const convoy::Error& error) {
+    std::cerr << error.what() << '\n';
+    return static_cast<int>(error.category());
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return static_cast<int>(convoy::ExitCode::usage);
+  }
+}

@@ -1,0 +1,25 @@
+# Sourced by launch/local and launch/mpirun: runs mpirun so that INT and TERM become the request to stop.
+# shellcheck shell=bash
+
+# run_stoppable COMMAND...: runs it and exits with its code. mpirun answers INT and TERM by killing its ranks but passes
+# USR1 on to them, which is Convoy's request to stop.
+run_stoppable() {
+  local child code last
+  exec 3<&0
+  # Job control gives the child a process group of its own, so that a Ctrl-C of the terminal reaches this script only.
+  set -m
+  "$@" <&3 &
+  child=$!
+  set +m
+  trap 'kill -USR1 "$child" 2>/dev/null' INT TERM USR1
+  while true; do
+    wait "$child"
+    code=$?
+    # A trapped signal ends `wait` early; the run goes on until it has saved its checkpoint.
+    kill -0 "$child" 2>/dev/null || break
+  done
+  wait "$child" 2>/dev/null
+  last=$?
+  if [ "$last" -ne 127 ]; then code=$last; fi
+  exit "$code"
+}

@@ -1,0 +1,48 @@
+// Errors of the whole program. Everything that can go wrong is thrown as one exception type whose category is
+// the process's exit code (see README, "Exit codes"); `main` is the only place that turns it into one.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace convoy {
+
+// Exit codes of every command. mpirun and srun see the same number.
+enum class ExitCode : int {
+  done = 0,
+  usage = 64,     // wrong option, value or combination
+  bad_data = 65,  // store, checkpoint or image that cannot be used
+  bug = 70,       // an internal check failed
+  device = 71,    // device or library failure (MPI, oneDNN, CUDA, NCCL)
+  io = 74,        // reading or writing files failed
+  stopped = 75,   // stopped on request with a checkpoint saved: start me again
+  diverged = 76,  // non-finite loss or gradient
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode category, const std::string& message) : std::runtime_error(message), category_(category) {}
+  ExitCode category() const noexcept { return category_; }
+
+ private:
+  ExitCode category_;
+};
+
+// Throws Error with a formatted message: fail(ExitCode::io, "cannot open {}: {}", path, reason).
+template <typename... Arguments>
+[[noreturn]] void fail(ExitCode category, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  throw Error(category, fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
+// An internal check: a false condition is a bug of Convoy (exit code 70), never of its user.
+inline void ensure(bool condition, const char* what) {
+  if (!condition) throw Error(ExitCode::bug, std::string("internal check failed: ") + what);
+}
+
+// Text of errno value `number`, e.g. "No such file or directory" (thread-safe).
+std::string system_error_text(int number);
+
+}  // namespace convoy

@@ -1,0 +1,52 @@
+// One command of the program: its help, its options, its work. Each has a file of its own in this folder;
+// cli/program finds them by name.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "cli/option_table.hpp"
+#include "comm/communicator.hpp"
+
+namespace convoy {
+
+// What a command that works on several ranks is given.
+struct RankContext {
+  Communicator& communicator;
+  const Log& log;
+  const std::atomic<bool>& stop_requested;  // set by SIGUSR1, SIGINT, SIGTERM
+};
+
+class Command {
+ public:
+  virtual ~Command() = default;
+
+  virtual std::string_view name() const = 0;
+  virtual std::string_view summary() const = 0;      // a line for `convoy --help`
+  virtual std::string_view description() const = 0;  // a paragraph
+  virtual std::string_view example() const = 0;      // lines to copy
+
+  virtual void declare(OptionTable& table) = 0;
+
+  // Called after the options were set: refuses combinations that cannot work. `table` tells where values came
+  // from.
+  virtual void check(const OptionTable& /*table*/) {}
+
+  // Commands that share work among ranks get the communicator; the others run on one process only.
+  virtual bool uses_ranks() const { return true; }
+  virtual ExitCode run(RankContext& context);
+  virtual ExitCode run_alone(const Log& log);
+
+  // Whether a request to stop is answered by the command itself (else the signal ends the process).
+  virtual bool answers_stop() const { return false; }
+};
+
+// All commands, in the order of `convoy --help`.
+std::vector<std::unique_ptr<Command>> make_commands();
+
+}  // namespace convoy

@@ -1,0 +1,31 @@
+#include "cli/common_options.hpp"
+
+#include "base/error.hpp"
+
+namespace convoy {
+
+void add_device_option(OptionTable& table, DeviceKind& device) {
+  table.add_word<DeviceKind>(
+      "device", "where to compute", device,
+      {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}});
+}
+
+void add_precision_option(OptionTable& table, Precision& precision) {
+  table.add_word<Precision>("precision", "arithmetic of the layers; weights are always kept in float32",
+                            precision,
+                            {{"fp32", Precision::fp32},
+                             {"tf32", Precision::tf32},
+                             {"bf16", Precision::bf16},
+                             {"fp16", Precision::fp16}});
+}
+
+void add_threads_option(OptionTable& table, int& threads) {
+  table.add_integer("threads", "CPU threads of each rank; 0: its share of the cores", threads, 0, 4096);
+}
+
+void check_precision(DeviceKind device, Precision precision) {
+  const std::string refusal = precision_refusal(device, precision);
+  if (!refusal.empty()) fail(ExitCode::usage, "--precision: {}", refusal);
+}
+
+}  // namespace convoy

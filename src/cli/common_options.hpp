@@ -1,0 +1,16 @@
+// Options that several commands share, declared alike everywhere.
+#pragma once
+
+#include "cli/option_table.hpp"
+#include "engine/engine.hpp"
+
+namespace convoy {
+
+void add_device_option(OptionTable& table, DeviceKind& device);
+void add_precision_option(OptionTable& table, Precision& precision);
+void add_threads_option(OptionTable& table, int& threads);
+
+// Throws ExitCode::usage with the reason when the device of this machine cannot do the precision.
+void check_precision(DeviceKind device, Precision precision);
+
+}  // namespace convoy

@@ -1,0 +1,106 @@
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "cli/commands.hpp"
+#include "comm/collective.hpp"
+#include "device/cpu/cpu_facts.hpp"
+#include "engine/engine.hpp"
+#include "train/agreement.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr std::size_t probe_elements = 4 << 20;  // 16 MiB of float32, about a gradient bucket
+
+// What one rank can say of itself.
+std::string rank_line(const Communicator& communicator) {
+  utsname system{};
+  uname(&system);
+  return fmt::format("rank {}: host {}, {} usable core(s) of {}, process {}", communicator.rank(),
+                     system.nodename, usable_cores(), std::thread::hardware_concurrency(), getpid());
+}
+
+void print_machine() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const double memory = static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  fmt::print("\nMachine of rank 0\n  memory          {:.1f} GiB\n  CPU             {}\n", memory / (1 << 30),
+             vector_instruction_names());
+  for (const auto& [precision, name] : {std::pair{Precision::bf16, "bf16"}, {Precision::fp16, "fp16"}}) {
+    const std::string refusal = precision_refusal(DeviceKind::automatic, precision);
+    fmt::print("  {:<15} {}\n", name, refusal.empty() ? "available" : refusal);
+  }
+}
+
+// Seconds of one all-reduce of the probe buffer, the best of a few.
+double probe_all_reduce(Communicator& communicator) {
+  const std::unique_ptr<Collective> collective = make_mpi_collective(communicator, false);
+  std::vector<float> values(probe_elements, 1.0F);
+  double best = 1e30;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    communicator.barrier();
+    const Stopwatch watch;
+    collective->start(values);
+    collective->finish_next();
+    double seconds = watch.seconds();
+    communicator.maximum({&seconds, 1});
+    best = std::min(best, seconds);
+  }
+  return best;
+}
+
+class DoctorCommand : public Command {
+ public:
+  std::string_view name() const override { return "doctor"; }
+  std::string_view summary() const override {
+    return "say what this machine, its libraries and its ranks offer";
+  }
+  std::string_view description() const override {
+    return "Prints the ranks and their hosts and cores, the device and the precisions it can do, the "
+           "libraries and their\n"
+           "versions, what MPI allows threads to do, and how fast the ranks sum a buffer of 16 MiB. Start it "
+           "as you would\n"
+           "start the training: it tells whether the launcher does what you mean.";
+  }
+  std::string_view example() const override { return "  convoy doctor\n  launch/mpirun hosts.txt doctor"; }
+  void declare(OptionTable&) override {}
+
+  ExitCode run(RankContext& context) override {
+    Communicator& communicator = context.communicator;
+    const std::vector<std::string> ranks = communicator.gather_texts(rank_line(communicator));
+    const auto versions = library_versions(communicator);
+    const double seconds = communicator.size() > 1 ? probe_all_reduce(communicator) : 0;
+    if (communicator.rank() != 0) return ExitCode::done;
+    fmt::print("Ranks: {} on {} host(s)\n", communicator.size(), communicator.nodes());
+    for (const std::string& line : ranks) fmt::print("  {}\n", line);
+    print_machine();
+    fmt::print("\nLibraries\n");
+    for (const auto& [name, version] : versions) fmt::print("  {:<15} {}\n", name, version);
+    fmt::print("\nMPI\n  threads         {}\n",
+               communicator.thread_multiple()
+                   ? "any thread may call MPI (MPI_THREAD_MULTIPLE)"
+                   : "one thread at a time (below MPI_THREAD_MULTIPLE): no communication thread");
+    if (communicator.size() == 1) {
+      fmt::print("  all-reduce      one rank: nothing to probe (start me with launch/local or mpirun)\n");
+    } else {
+      // Bus bandwidth: what each rank sends and receives in a ring, 2 (R − 1) / R times the buffer.
+      const double bytes = static_cast<double>(probe_elements) * sizeof(float);
+      const double ranks_count = communicator.size();
+      fmt::print("  all-reduce      16 MiB in {:.2f} ms: {:.2f} GB/s a rank (bus bandwidth)\n", seconds * 1e3,
+                 bytes * 2 * (ranks_count - 1) / ranks_count / seconds / 1e9);
+    }
+    return ExitCode::done;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_doctor_command() {
+  return std::make_unique<DoctorCommand>();
+}
+
+}  // namespace convoy

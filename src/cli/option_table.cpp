@@ -1,0 +1,246 @@
+#include "cli/option_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "base/atomic_file.hpp"
+#include "base/error.hpp"
+#include "cli/spelling.hpp"
+
+namespace convoy {
+namespace {
+
+namespace po = boost::program_options;
+
+// Long and short options as in GNU programs, but nothing guessed from a prefix: a mistyped option is refused.
+constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+
+// What is wrong with a path given where a recipe is meant.
+std::string read_configuration(const std::string& path) {
+  try {
+    return read_text_file(path);
+  } catch (const Error& error) {
+    fail(error.category(), "--config {}: {}", path, error.what());
+  }
+}
+
+}  // namespace
+
+void OptionTable::group(std::string title) {
+  current_group_ = std::move(title);
+}
+
+void OptionTable::add(std::string name, std::string value_name, std::string help, Setter set) {
+  options_.push_back(
+      {std::move(name), current_group_, std::move(value_name), std::move(help), std::move(set), {}, false});
+}
+
+void OptionTable::add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set) {
+  options_.push_back(
+      {std::move(prefix), current_group_, std::move(value_name), std::move(help), {}, std::move(set), false});
+}
+
+void OptionTable::add_text(std::string name, std::string value_name, std::string help, std::string& target) {
+  if (!target.empty()) help += fmt::format(" [{}]", target);
+  add(std::move(name), std::move(value_name), std::move(help),
+      [&target](const std::string& value) { target = value; });
+}
+
+void OptionTable::add_flag(std::string name, std::string help, bool& target) {
+  add(std::move(name), "", std::move(help),
+      [&target](const std::string& value) { target = parse_switch(value); });
+  options_.back().flag = true;
+}
+
+void OptionTable::positional(std::string name, std::string help, std::vector<std::string>& target,
+                             bool required, bool many) {
+  positionals_.push_back({std::move(name), std::move(help), &target, required, many});
+}
+
+void OptionTable::add_config() {
+  takes_config_ = true;
+  add("config", "FILE", "read options from this file (key = value); the command line wins",
+      [this](const std::string& value) { config_path_ = value; });
+}
+
+void OptionTable::parse(const std::vector<std::string>& arguments) {
+  std::vector<std::string> plain;
+  read_command_line(arguments, plain);
+  if (help_wanted_) return;
+  for (const Given& given : std::vector<Given>(given_))
+    if (given.option->name == "config") read_file(given.value);
+  set_positionals(plain);
+  apply();
+}
+
+std::string OptionTable::configured(std::string_view name) const {
+  for (const Given& given : given_)
+    if (given.from_file && given.option->name == name && given.key.empty()) return given.value;
+  return {};
+}
+
+const OptionTable::Option* OptionTable::find(std::string_view name, std::string& key) const {
+  const auto dot = name.find('.');
+  key = dot == std::string_view::npos ? "" : name.substr(dot + 1);
+  for (const Option& option : options_) {
+    const bool keyed = static_cast<bool>(option.set_keyed);
+    if (keyed != (dot != std::string_view::npos)) continue;
+    if (option.name == name.substr(0, dot)) return &option;
+  }
+  return nullptr;
+}
+
+void OptionTable::give(const std::string& name, const std::string& value, const std::string& where,
+                       bool from_file) {
+  std::string key;
+  const Option* option = find(name, key);
+  if (option == nullptr) refuse_unknown(name, where);
+  given_.push_back({option, key, value, where, from_file});
+}
+
+void OptionTable::read_command_line(const std::vector<std::string>& arguments,
+                                    std::vector<std::string>& plain) {
+  po::options_description all;
+  all.add_options()("help,h", po::bool_switch());
+  for (const Option& option : options_) {
+    if (option.flag)
+      all.add_options()(option.name.c_str(), po::bool_switch());
+    else
+      all.add_options()((option.name + (option.set_keyed ? ".*" : "")).c_str(), po::value<std::string>());
+  }
+  po::parsed_options parsed(nullptr);
+  try {
+    parsed = po::command_line_parser(arguments).options(all).style(style).allow_unregistered().run();
+  } catch (const po::invalid_command_line_syntax& error) {
+    fail(ExitCode::usage, "{}: {}; see {} --help", command_, error.what(), command_);
+  } catch (const po::error& error) {
+    fail(ExitCode::usage, "{}: {}; see {} --help", command_, error.what(), command_);
+  }
+  for (const auto& option : parsed.options) {
+    if (option.string_key == "help") help_wanted_ = true;
+  }
+  if (help_wanted_) return;
+  for (const auto& option : parsed.options) {
+    if (option.position_key >= 0 && !option.unregistered) {
+      plain.insert(plain.end(), option.value.begin(), option.value.end());
+      continue;
+    }
+    const std::string typed =
+        option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
+    if (option.unregistered) refuse_unknown(typed.substr(0, typed.find('=')), "");
+    give(option.string_key, option.value.empty() ? "on" : option.value.front(),
+         fmt::format("--{}", option.string_key), false);
+  }
+}
+
+void OptionTable::read_file(const std::string& path) {
+  std::istringstream lines(read_configuration(path));
+  std::string line;
+  std::vector<std::string> seen;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    const std::string_view text = trimmed(std::string_view(line).substr(0, line.find('#')));
+    if (text.empty()) continue;
+    const std::string where = fmt::format("{}:{}", path, number);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos)
+      fail(ExitCode::usage,
+           "{}: '{}' is not of the form key = value; is this a recipe of Convoy, like those in configs/?",
+           where, text);
+    const std::string name(trimmed(text.substr(0, equals)));
+    if (name == "config") fail(ExitCode::usage, "{}: a configuration file cannot name another one", where);
+    if (std::find(seen.begin(), seen.end(), name) != seen.end())
+      fail(ExitCode::usage, "{}: {} stands in this file twice", where, name);
+    seen.push_back(name);
+    give(name, std::string(trimmed(text.substr(equals + 1))), where, true);
+  }
+}
+
+void OptionTable::set_positionals(const std::vector<std::string>& plain) const {
+  std::size_t next = 0;
+  for (const Positional& positional : positionals_) {
+    const std::size_t end = positional.many ? plain.size() : std::min(next + 1, plain.size());
+    if (positional.required && next == end)
+      fail(ExitCode::usage, "{}: {} is missing ({}); see {} --help", command_, positional.name,
+           positional.help, command_);
+    positional.target->insert(positional.target->end(), plain.begin() + next, plain.begin() + end);
+    next = end;
+  }
+  if (next == plain.size()) return;
+  std::string key;
+  const bool takes_data = positionals_.empty() && find("data", key) != nullptr;
+  fail(ExitCode::usage, "{}: '{}' stands alone, where an option is expected{}; see {} --help", command_,
+       plain[next], takes_data ? fmt::format(" (a store is given as --data {})", plain[next]) : "", command_);
+}
+
+void OptionTable::apply() const {
+  for (const Option& option : options_) {
+    // The last one on the command line wins over those before it, and any of them over the file.
+    for (std::size_t i = 0; i < given_.size(); ++i) {
+      const Given& given = given_[i];
+      if (given.option != &option) continue;
+      const bool overruled = std::any_of(given_.begin(), given_.end(), [&](const Given& other) {
+        if (other.option != &option || other.key != given.key || &other == &given) return false;
+        return !other.from_file && (given.from_file || &other > &given);
+      });
+      if (overruled) continue;
+      const std::string name = given.key.empty() ? option.name : option.name + "." + given.key;
+      try {
+        option.set_keyed ? option.set_keyed(given.key, given.value) : option.set(given.value);
+      } catch (const Error& error) {
+        fail(error.category(), "{}: {}",
+             given.from_file ? fmt::format("{}: {}", given.where, name) : fmt::format("--{}", name),
+             error.what());
+      }
+    }
+  }
+}
+
+void OptionTable::refuse_unknown(const std::string& typed, const std::string& where) const {
+  const std::string place = where.empty() ? command_ : where;
+  std::string_view bare = typed;
+  while (bare.starts_with('-')) bare.remove_prefix(1);
+  std::vector<std::string_view> names;
+  for (const Option& option : options_) names.push_back(option.name);
+  std::string advice = habit_advice(bare);
+  if (advice.empty()) {
+    const std::string near = nearest_name(bare, names);
+    if (!near.empty()) advice = fmt::format("did you mean {}{}?", where.empty() ? "--" : "", near);
+  }
+  fail(ExitCode::usage, "{}: there is no option {}{}{}; see {} --help", place, typed,
+       advice.empty() ? "" : ": ", advice, command_);
+}
+
+std::string OptionTable::help_text() const {
+  std::ostringstream text;
+  text << "Usage: " << command_;
+  for (const Positional& positional : positionals_) {
+    const std::string name = positional.name + (positional.many ? "…" : "");
+    text << " " << (positional.required ? name : fmt::format("[{}]", name));
+  }
+  text << " [--option value …]\n";
+  for (const Positional& positional : positionals_)
+    text << fmt::format("\n  {:<10} {}", positional.name, positional.help);
+  if (!positionals_.empty()) text << "\n";
+  std::vector<std::string> groups;
+  for (const Option& option : options_)
+    if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
+  for (const std::string& title : groups) {
+    po::options_description description(title, 100, 50);
+    for (const Option& option : options_) {
+      if (option.group != title) continue;
+      const std::string name = option.name + (option.set_keyed ? ".KEY" : "");
+      if (option.flag)
+        description.add_options()(name.c_str(), option.help.c_str());
+      else
+        description.add_options()(name.c_str(), po::value<std::string>()->value_name(option.value_name),
+                                  option.help.c_str());
+    }
+    text << "\n" << description;
+  }
+  return text.str();
+}
+
+}  // namespace convoy

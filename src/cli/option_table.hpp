@@ -1,0 +1,142 @@
+// The options of one command, declared once: read from the command line and, where the command takes them,
+// from configuration files (`key = value`, `#` comments; the command line wins), and printed in groups by
+// --help. Every command fills one in (cli/command.hpp). A value goes into the plain variable given at the
+// declaration, which must outlive the table.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/values.hpp"
+
+namespace convoy {
+
+class OptionTable {
+ public:
+  using Setter = std::function<void(const std::string& value)>;
+  using KeyedSetter = std::function<void(const std::string& key, const std::string& value)>;
+  template <typename Value>
+  using Words = std::vector<std::pair<std::string_view, Value>>;
+
+  // `command` is named in errors: "convoy train".
+  explicit OptionTable(std::string command) : command_(std::move(command)) {}
+
+  // Options declared from now on stand under this title in the help.
+  void group(std::string title);
+
+  // An option with a value. `value_name` is what the help shows for it. The setter throws
+  // Error(ExitCode::usage) saying what would be accepted. Options are set in the order of their declaration.
+  void add(std::string name, std::string value_name, std::string help, Setter set);
+
+  // `prefix`.KEY = value, for instance lr.conv1; set after `prefix` itself when declared after it.
+  void add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set);
+
+  // Common kinds, which write to `target` and show its present value as the default.
+  void add_text(std::string name, std::string value_name, std::string help, std::string& target);
+  void add_flag(std::string name, std::string help, bool& target);  // no value: --json
+  template <typename Integer>
+  void add_integer(std::string name, std::string help, Integer& target, std::int64_t least,
+                   std::int64_t most = std::numeric_limits<Integer>::max() <
+                                               std::numeric_limits<std::int64_t>::max()
+                                           ? static_cast<std::int64_t>(std::numeric_limits<Integer>::max())
+                                           : std::numeric_limits<std::int64_t>::max());
+  template <typename Real>
+  void add_real(std::string name, std::string value_name, std::string help, Real& target, double least,
+                double most = std::numeric_limits<double>::max());
+  template <typename Value>
+  void add_word(std::string name, std::string help, Value& target, Words<Value> words);
+
+  // What stands without a dash, in this order; the last one takes all that follow when `many`.
+  void positional(std::string name, std::string help, std::vector<std::string>& target, bool required,
+                  bool many);
+
+  // Declares --config FILE, in which every option that has a name may stand.
+  void add_config();
+
+  // Arguments after the command's name. Throws Error(ExitCode::usage) naming the option (and for a
+  // configuration file the line), the value and what would be accepted; ExitCode::io when a configuration
+  // file cannot be read.
+  void parse(const std::vector<std::string>& arguments);
+
+  bool help_wanted() const { return help_wanted_; }
+  // The last value set in a configuration file (not on the command line); empty when it is not set there.
+  std::string configured(std::string_view name) const;
+
+  // The usage line and the grouped options.
+  std::string help_text() const;
+
+ private:
+  struct Option {
+    std::string name, group, value_name, help;
+    Setter set;
+    KeyedSetter set_keyed;  // for `name`.KEY
+    bool flag = false;
+  };
+  struct Positional {
+    std::string name, help;
+    std::vector<std::string>* target;
+    bool required, many;
+  };
+  struct Given {
+    const Option* option;
+    std::string key;  // of a keyed option: what follows the dot
+    std::string value, where;
+    bool from_file;
+  };
+
+  const Option* find(std::string_view name, std::string& key) const;
+  void give(const std::string& name, const std::string& value, const std::string& where, bool from_file);
+  void read_command_line(const std::vector<std::string>& arguments, std::vector<std::string>& plain);
+  void read_file(const std::string& path);
+  void set_positionals(const std::vector<std::string>& plain) const;
+  void apply() const;
+  [[noreturn]] void refuse_unknown(const std::string& typed, const std::string& where) const;
+
+  std::string command_, current_group_ = "Options", config_path_;
+  std::vector<Option> options_;
+  std::vector<Positional> positionals_;
+  std::vector<Given> given_;
+  bool takes_config_ = false, help_wanted_ = false;
+};
+
+template <typename Integer>
+void OptionTable::add_integer(std::string name, std::string help, Integer& target, std::int64_t least,
+                              std::int64_t most) {
+  help += fmt::format(" [{}]", target);
+  add(std::move(name), "N", std::move(help), [&target, least, most](const std::string& value) {
+    target = static_cast<Integer>(parse_integer(value, least, most));
+  });
+}
+
+template <typename Real>
+void OptionTable::add_real(std::string name, std::string value_name, std::string help, Real& target,
+                           double least, double most) {
+  help += fmt::format(" [{}]", target);
+  add(std::move(name), std::move(value_name), std::move(help),
+      [&target, least, most](const std::string& value) {
+        target = static_cast<Real>(parse_real(value, least, most));
+      });
+}
+
+template <typename Value>
+void OptionTable::add_word(std::string name, std::string help, Value& target, Words<Value> words) {
+  std::string names;
+  for (const auto& [word, value] : words) {
+    if (!names.empty()) names += "|";
+    names += word;
+    if (value == target) help += fmt::format(" [{}]", word);
+  }
+  add(std::move(name), std::move(names), std::move(help),
+      [&target, words = std::move(words)](const std::string& value) {
+        target = parse_word<Value>(trimmed(value), words);
+      });
+}
+
+}  // namespace convoy

@@ -1,0 +1,99 @@
+#include "data/pack.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "cli/commands.hpp"
+
+namespace convoy {
+namespace {
+
+class PackCommand : public Command {
+ public:
+  std::string_view name() const override { return "pack"; }
+  std::string_view summary() const override { return "build a store from images as they are distributed"; }
+  std::string_view description() const override {
+    return "Builds one split of a store from a folder of class folders, a tar of class folders, the "
+           "ILSVRC2012 tars as they\n"
+           "are distributed (nothing is extracted), or CIFAR-10's binary batches. What SOURCE is, is told by "
+           "its content.\n"
+           "Each image is shrunk to the shorter side and cut to the centre square. Ranks share the work; a "
+           "pack that was\n"
+           "interrupted is finished by running it again. Pack the training split first: its folder names, "
+           "sorted, are the\n"
+           "classes.";
+  }
+  std::string_view example() const override {
+    return "  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train\n"
+           "  launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels "
+           "ILSVRC2012_devkit_t12.tar.gz\n"
+           "  launch/local pack photos/train /data/photos --split train --skip-bad";
+  }
+
+  void declare(OptionTable& table) override {
+    table.positional("SOURCE", "image folder, tar, ILSVRC2012 tar or folder of CIFAR-10 batches", source_,
+                     true, false);
+    table.positional("STORE", "folder of the store, made when it is not there", store_, true, false);
+    table.group("What");
+    table.add_word<std::string>("split", "which split this is", options_.split,
+                                {{"train", "train"}, {"val", "val"}});
+    table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
+    table.add("shard-bytes", "SIZE", "about how large a shard becomes [1GB]",
+              [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
+    table.add_flag("skip-bad", "leave out images that cannot be used and list them in skipped.jsonl",
+                   options_.skip_bad);
+    table.group("Classes");
+    add_path(table, "labels",
+             "for images in no class folders: the ILSVRC2012 devkit, Caffe's val.txt, or a synset a line",
+             options_.labels);
+    add_path(table, "class-list", "classes in label order, an id a line, instead of the sorted folder names",
+             options_.class_list);
+    add_path(table, "class-names",
+             "words for the classes: lines such as n01440764 tench, or the ILSVRC2012 devkit",
+             options_.class_names);
+    table.group("Machine");
+    table.add_integer("workers", "threads of each rank; 0: its share of the cores", options_.workers, 0,
+                      1024);
+  }
+
+  ExitCode run(RankContext& context) override {
+    options_.source = source_[0];
+    options_.store = store_[0];
+    const Stopwatch watch;
+    const PackReport report = pack(options_, context.communicator, context.log);
+    if (context.communicator.rank() == 0) print(report, watch.seconds());
+    return ExitCode::done;
+  }
+
+ private:
+  static void add_path(OptionTable& table, const std::string& name, const std::string& help,
+                       std::filesystem::path& target) {
+    table.add(name, "FILE", help, [&target](const std::string& value) { target = value; });
+  }
+
+  void print(const PackReport& report, double seconds) const {
+    const SplitReport& split = report.split;
+    fmt::print("{}: {} images of {} classes from {} in {} shard(s), {:.1f} s ({:.0f} images/s)\n",
+               options_.store.string(), split.images, report.classes, report.kind, split.shards, seconds,
+               static_cast<double>(split.images) / std::max(seconds, 1e-9));
+    if (split.kept_shards > 0) fmt::print("{} shard(s) of an earlier pack were kept\n", split.kept_shards);
+    if (report.ignored > 0) fmt::print("{} file(s) that are no images were passed over\n", report.ignored);
+    if (split.skipped > 0)
+      fmt::print("{} bad image(s) left out: see {}\n", split.skipped,
+                 (options_.store / "skipped.jsonl").string());
+    fmt::print("fingerprint {}\n", split.fingerprint);
+  }
+
+  std::vector<std::string> source_, store_;
+  PackOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_pack_command() {
+  return std::make_unique<PackCommand>();
+}
+
+}  // namespace convoy

@@ -1,0 +1,28 @@
+// The request to stop: SIGUSR1 (what mpirun passes on and Slurm sends), SIGINT and SIGTERM become a flag that
+// the trainer looks at between steps. A second SIGINT ends the process at once. Made in `main` before MPI
+// starts any thread, so that every thread of the process leaves these signals to the one in here.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+namespace convoy {
+
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  const std::atomic<bool>& requested() const { return requested_; }
+
+ private:
+  void listen();
+
+  std::atomic<bool> requested_ = false;
+  std::atomic<bool> ending_ = false;
+  std::thread listener_;
+};
+
+}  // namespace convoy

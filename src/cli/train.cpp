@@ -1,0 +1,73 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <iostream>
+
+#include "cli/commands.hpp"
+#include "cli/train_options.hpp"
+#include "model/networks.hpp"
+#include "model/parameter_table.hpp"
+#include "report/metrics_file.hpp"
+#include "report/progress_line.hpp"
+#include "report/run_file.hpp"
+#include "train/schedule.hpp"
+#include "train/trainer.hpp"
+
+namespace convoy {
+namespace {
+
+class TrainCommand : public Command {
+ public:
+  std::string_view name() const override { return "train"; }
+  std::string_view summary() const override { return "train a network on a store"; }
+  std::string_view description() const override {
+    return "Trains the network of a recipe on a store. Alone it is one rank; under launch/local, "
+           "launch/mpirun, mpirun or\n"
+           "srun every rank trains a replica on its share of each global batch, and all stay equal. SIGUSR1, "
+           "SIGINT or\n"
+           "SIGTERM asks it to stop: it saves a checkpoint and ends with code 75; started again with "
+           "--resume auto it goes\n"
+           "on where it stopped. Every option may stand in the configuration file as key = value.";
+  }
+  std::string_view example() const override {
+    return "  launch/local train --config configs/owt.cfg --data /data/imagenet --output runs/owt --resume "
+           "auto\n"
+           "  convoy train --config configs/quickstart.cfg --data runs/quickstart/store --output runs/try "
+           "--lr 0.02";
+  }
+  bool answers_stop() const override { return true; }
+
+  void declare(OptionTable& table) override { declare_train_options(table, configuration_); }
+
+  void check(const OptionTable& table) override {
+    const std::string recipe_batch = table.configured("global-batch");
+    if (configuration_.recipe_batch == 0 && !recipe_batch.empty())
+      configuration_.recipe_batch = parse_integer(recipe_batch, 1, std::numeric_limits<std::int64_t>::max());
+    // Before any rank waits for another: the store is not needed to refuse lr.KEY of a layer that is not
+    // there.
+    check_rate_rules(configuration_.schedule.rules, ParameterTable(make_network(configuration_.model)));
+    check_configuration(configuration_);
+  }
+
+  ExitCode run(RankContext& context) override {
+    ProgressLine progress(std::cout, standard_output_is_terminal());
+    MetricsFile metrics(configuration_.output, context.log);
+    RunFile run_file(configuration_.output, context.log);
+    const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};
+    const TrainingResult result =
+        run_training(configuration_, context.communicator, context.log, observers, context.stop_requested);
+    context.log.info("{}", result.text);
+    return result.code;
+  }
+
+ private:
+  TrainConfiguration configuration_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_train_command() {
+  return std::make_unique<TrainCommand>();
+}
+
+}  // namespace convoy

@@ -1,0 +1,94 @@
+#include "data/verify.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.hpp"
+#include "cli/commands.hpp"
+#include "data/store.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr std::size_t most_printed = 100;  // bad records; a wholly damaged store would fill the screen
+
+std::string place_of(const BadRecord& bad) {
+  std::string text = bad.file.empty() ? "store" : bad.file;
+  if (bad.index >= 0) text += fmt::format(" image {}", bad.index);
+  if (!bad.name.empty()) text += fmt::format(" ({})", bad.name);
+  return text;
+}
+
+nlohmann::json to_json(const VerifyReport& report) {
+  nlohmann::json bad = nlohmann::json::array();
+  for (const BadRecord& record : report.bad)
+    bad.push_back(fmt::format("{}: {}", place_of(record), record.reason));
+  return {{"images", report.images}, {"bad", bad}, {"fingerprint", report.fingerprint}};
+}
+
+class VerifyCommand : public Command {
+ public:
+  std::string_view name() const override { return "verify"; }
+  std::string_view summary() const override { return "check every image of a store"; }
+  std::string_view description() const override {
+    return "Reads a whole store and compares every image with its checksum, every shard's size, attributes "
+           "and counts, and\n"
+           "the fingerprint. Names each bad record and ends with code 65 when there is any. Ranks share the "
+           "images.";
+  }
+  std::string_view example() const override {
+    return "  convoy verify /data/imagenet\n  launch/local verify /data/imagenet";
+  }
+
+  void declare(OptionTable& table) override {
+    table.positional("STORE", "the folder that holds store.json", store_, true, false);
+  }
+
+  ExitCode run(RankContext& context) override {
+    Communicator& communicator = context.communicator;
+    const std::string text = communicator.on_rank_zero([&] { return read_store_text(store_[0]); });
+    const Store store = parse_store(text, store_[0]);
+    Stopwatch since;
+    const VerifyProgress progress = [&](std::int64_t done, std::int64_t total) {
+      if (since.seconds() < 5) return;
+      since.restart();
+      context.log.info("{} of {} images{}", done, total, communicator.size() > 1 ? " of this rank" : "");
+    };
+    const VerifyReport report = verify_store(store, communicator.rank(), communicator.size(), progress);
+    const std::string mine = to_json(report).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return conclude(store, communicator.gather_texts(mine), communicator.rank() == 0);
+  }
+
+ private:
+  // Every rank counts; rank 0 prints.
+  static ExitCode conclude(const Store& store, const std::vector<std::string>& reports, bool prints) {
+    std::int64_t images = 0;
+    std::size_t bad = 0;
+    for (const std::string& text : reports) {
+      const nlohmann::json report = nlohmann::json::parse(text);
+      images += report["images"].get<std::int64_t>();
+      for (const auto& record : report["bad"])
+        if (++bad <= most_printed && prints) fmt::print("bad: {}\n", record.get<std::string>());
+    }
+    if (!prints) return bad == 0 ? ExitCode::done : ExitCode::bad_data;
+    if (bad > most_printed) fmt::print("… and {} more\n", bad - most_printed);
+    if (bad == 0)
+      fmt::print("{}: {} images are sound; fingerprint {}\n", store.folder.string(), images,
+                 store.fingerprint);
+    else
+      fmt::print("{}: {} images read, {} bad record(s): pack the store again from its source\n",
+                 store.folder.string(), images, bad);
+    return bad == 0 ? ExitCode::done : ExitCode::bad_data;
+  }
+
+  std::vector<std::string> store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_verify_command() {
+  return std::make_unique<VerifyCommand>();
+}
+
+}  // namespace convoy

@@ -1,0 +1,241 @@
+#include "comm/communicator.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+
+#include "comm/mpi_calls.hpp"
+
+namespace convoy {
+
+namespace {
+
+MPI_Comm duplicate_of(MPI_Comm other) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(other, &copy), "MPI_Comm_dup");
+  return copy;
+}
+
+int rank_in(MPI_Comm communicator) {
+  int rank = 0;
+  check_mpi(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
+  return rank;
+}
+
+int size_of(MPI_Comm communicator) {
+  int size = 0;
+  check_mpi(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
+  return size;
+}
+
+// Ranks that share memory form a node; nodes are numbered in the order of their first ranks.
+void find_nodes(Communicator::State& state) {
+  MPI_Comm host = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(state.control, MPI_COMM_TYPE_SHARED, state.rank, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  state.local_rank = rank_in(host);
+  state.local_size = size_of(host);
+  int first_rank = state.rank;
+  check_mpi(MPI_Bcast(&first_rank, 1, MPI_INT, 0, host), "MPI_Bcast");
+  check_mpi(MPI_Comm_free(&host), "MPI_Comm_free");
+
+  std::vector<int> first_ranks(static_cast<std::size_t>(state.size));
+  check_mpi(MPI_Allgather(&first_rank, 1, MPI_INT, first_ranks.data(), 1, MPI_INT, state.control),
+            "MPI_Allgather");
+  std::sort(first_ranks.begin(), first_ranks.end());
+  first_ranks.erase(std::unique(first_ranks.begin(), first_ranks.end()), first_ranks.end());
+  state.nodes = static_cast<int>(first_ranks.size());
+  const auto mine = std::lower_bound(first_ranks.begin(), first_ranks.end(), first_rank);
+  state.node = static_cast<int>(mine - first_ranks.begin());
+}
+
+int message_count(std::size_t count) {
+  ensure(count <= static_cast<std::size_t>(std::numeric_limits<int>::max()), "an MPI count fits an int");
+  return static_cast<int>(count);
+}
+
+void reduce_in_place(void* values, std::size_t count, MPI_Datatype type, MPI_Op operation, MPI_Comm control) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values, message_count(count), type, operation, control, &request),
+            "MPI_Iallreduce");
+  wait_politely(request, "MPI_Iallreduce");
+}
+
+class MpiPendingSum final : public PendingSum {
+ public:
+  MpiPendingSum(std::span<const double> values, MPI_Comm communicator) : sums_(values.begin(), values.end()) {
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, sums_.data(), message_count(sums_.size()), MPI_DOUBLE, MPI_SUM,
+                             communicator, &request_),
+              "MPI_Iallreduce");
+  }
+  // MPI writes into sums_ until the request is complete. Dropped while an error unwinds, nobody may wait for
+  // the other ranks: the memory is then left to MPI.
+  ~MpiPendingSum() override {
+    if (request_ == MPI_REQUEST_NULL) return;
+    if (std::uncaught_exceptions() == 0) {
+      MPI_Wait(&request_, MPI_STATUS_IGNORE);
+    } else {
+      new std::vector<double>(std::move(sums_));
+    }
+  }
+  MpiPendingSum(const MpiPendingSum&) = delete;
+  MpiPendingSum& operator=(const MpiPendingSum&) = delete;
+
+  bool ready() override {
+    int done = 0;
+    check_mpi(MPI_Test(&request_, &done, MPI_STATUS_IGNORE), "MPI_Iallreduce");
+    return done != 0;
+  }
+  std::span<const double> wait() override {
+    wait_politely(request_, "MPI_Iallreduce");
+    return sums_;
+  }
+
+ private:
+  std::vector<double> sums_;
+  MPI_Request request_ = MPI_REQUEST_NULL;
+};
+
+}  // namespace
+
+Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<State>()) {
+  check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &state_->thread_level), "MPI_Init_thread");
+  // Duplicates inherit the handler: from here on every failure comes back as a code and is thrown.
+  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  if (state_->thread_level < MPI_THREAD_SERIALIZED) {
+    fail(ExitCode::device,
+         "this MPI library ({}) offers no calls from more than one thread; Convoy needs at least "
+         "MPI_THREAD_SERIALIZED: use an MPI built with thread support",
+         library());
+  }
+  state_->exceptions_at_start = std::uncaught_exceptions();
+  state_->control = duplicate_of(MPI_COMM_WORLD);
+  state_->pending = duplicate_of(MPI_COMM_WORLD);
+  state_->rank = rank_in(state_->control);
+  state_->size = size_of(state_->control);
+  find_nodes(*state_);
+}
+
+Communicator::~Communicator() {
+  // Finalising waits for all ranks. While an error unwinds here the others may wait for us elsewhere: `main`
+  // aborts them, or mpirun does when it sees this process end without having finalised.
+  const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
+  if (unwinding && state_->size > 1) return;
+  MPI_Comm_free(&state_->pending);
+  MPI_Comm_free(&state_->control);
+  MPI_Finalize();
+}
+
+int Communicator::rank() const {
+  return state_->rank;
+}
+int Communicator::size() const {
+  return state_->size;
+}
+int Communicator::local_rank() const {
+  return state_->local_rank;
+}
+int Communicator::local_size() const {
+  return state_->local_size;
+}
+int Communicator::node() const {
+  return state_->node;
+}
+int Communicator::nodes() const {
+  return state_->nodes;
+}
+bool Communicator::thread_multiple() const {
+  return state_->thread_level >= MPI_THREAD_MULTIPLE;
+}
+Communicator::State& Communicator::state() {
+  return *state_;
+}
+
+std::string Communicator::library() const {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  // MPICH answers with a page; the first line, up to Open MPI's packaging notes, names the version.
+  const std::string_view whole(text.data(), length);
+  return std::string(whole.substr(0, whole.find_first_of(",\n")));
+}
+
+void Communicator::barrier() {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(state_->control, &request), "MPI_Ibarrier");
+  wait_politely(request, "MPI_Ibarrier");
+}
+
+void Communicator::broadcast(std::span<std::byte> bytes, int root) {
+  // Up to here the root may have worked long on what it sends: others wait for it politely.
+  barrier();
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(bytes.size(), longest_message));
+    check_mpi(MPI_Bcast(piece.data(), message_count(piece.size()), MPI_BYTE, root, state_->control),
+              "MPI_Bcast");
+    bytes = bytes.subspan(piece.size());
+  }
+}
+
+std::string Communicator::broadcast_text(std::string text, int root) {
+  std::uint64_t length = text.size();
+  broadcast(std::as_writable_bytes(std::span(&length, 1)), root);
+  text.resize(length);
+  broadcast(std::as_writable_bytes(std::span(text)), root);
+  return text;
+}
+
+void Communicator::sum(std::span<double> values) {
+  reduce_in_place(values.data(), values.size(), MPI_DOUBLE, MPI_SUM, state_->control);
+}
+void Communicator::sum(std::span<std::int64_t> values) {
+  reduce_in_place(values.data(), values.size(), MPI_INT64_T, MPI_SUM, state_->control);
+}
+void Communicator::maximum(std::span<double> values) {
+  reduce_in_place(values.data(), values.size(), MPI_DOUBLE, MPI_MAX, state_->control);
+}
+
+std::vector<std::string> Communicator::gather_texts(std::string_view mine) {
+  barrier();
+  const auto ranks = static_cast<std::size_t>(state_->size);
+  const int length = message_count(mine.size());
+  std::vector<int> lengths(ranks), offsets(ranks);
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, state_->control), "MPI_Allgather");
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < ranks; ++i) {
+    offsets[i] = message_count(total);
+    total += static_cast<std::size_t>(lengths[i]);
+  }
+  std::string all(total, '\0');
+  check_mpi(MPI_Allgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(),
+                           MPI_CHAR, state_->control),
+            "MPI_Allgatherv");
+  std::vector<std::string> texts(ranks);
+  for (std::size_t i = 0; i < ranks; ++i)
+    texts[i] = all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(lengths[i]));
+  return texts;
+}
+
+std::unique_ptr<PendingSum> Communicator::start_sum(std::span<const double> values) {
+  return std::make_unique<MpiPendingSum>(values, state_->pending);
+}
+
+void Communicator::abort(ExitCode code) noexcept {
+  const int number = static_cast<int>(code);
+  // Where MPI does not allow this thread to call it the process just ends: mpirun then ends the others.
+  if (thread_multiple() || std::this_thread::get_id() == state_->main_thread)
+    MPI_Abort(MPI_COMM_WORLD, number);
+  std::_Exit(number);
+}
+
+std::string Communicator::share_outcome(bool failed, ExitCode category, std::string text) {
+  std::int64_t outcome[2] = {failed ? 1 : 0, static_cast<std::int64_t>(category)};
+  broadcast(std::as_writable_bytes(std::span(outcome)));
+  text = broadcast_text(std::move(text));
+  if (outcome[0] != 0) throw Error(static_cast<ExitCode>(outcome[1]), text);
+  return text;
+}
+
+}  // namespace convoy

@@ -1,0 +1,51 @@
+// MPI's handles and the checking of its calls, for comm/'s own implementation files only (nobody else
+// includes this header: it drags in mpi.h).
+#pragma once
+
+#include <mpi.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/error.hpp"
+#include "comm/communicator.hpp"
+
+namespace convoy {
+
+// The longest message given to one MPI call, whose counts are ints.
+inline constexpr std::size_t longest_message = std::size_t{1} << 30;  // bytes
+
+// Throws ExitCode::device with MPI's own text when `code` is not success. `call` names the function.
+void check_mpi(int code, const char* call);
+
+// Waits for `request`; looks often at first and ever more rarely later, for others may need the core more:
+// a rank waits here for minutes while rank 0 reads a checkpoint.
+void wait_politely(MPI_Request& request, const char* call);
+
+// A duplicate of a communicator, so that its users' messages and collectives mix with nobody else's.
+// Collective. Freed by free(), not by a destructor, since that is collective too.
+class OwnedCommunicator {
+ public:
+  OwnedCommunicator() = default;
+  explicit OwnedCommunicator(MPI_Comm other);
+  OwnedCommunicator(const OwnedCommunicator&) = delete;
+  OwnedCommunicator& operator=(const OwnedCommunicator&) = delete;
+  MPI_Comm get() const { return handle_; }
+  void free() noexcept;
+
+ private:
+  MPI_Comm handle_ = MPI_COMM_NULL;
+};
+
+struct Communicator::State {
+  MPI_Comm control = MPI_COMM_NULL;  // the members of Communicator
+  MPI_Comm pending = MPI_COMM_NULL;  // start_sum
+  int rank = 0, size = 1, local_rank = 0, local_size = 1, node = 0, nodes = 1;
+  int thread_level = MPI_THREAD_SINGLE;
+  std::thread::id main_thread = std::this_thread::get_id();
+  int exceptions_at_start = 0;
+};
+
+}  // namespace convoy

@@ -1,0 +1,258 @@
+#include "comm/watchdog.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "comm/mpi_calls.hpp"
+#include "comm/rank_report.hpp"
+
+namespace convoy {
+
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "unknown host";
+}
+
+// A small message to one rank, sent again and again; a new one starts only when the last has left.
+class Sender {
+ public:
+  Sender(int to, MPI_Comm communicator) : to_(to), communicator_(communicator) {}
+  bool idle() {
+    int done = 0;
+    check_mpi(MPI_Test(&request_, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    return done != 0;
+  }
+  void send(const RankReport& report) {
+    report_ = report;
+    check_mpi(MPI_Isend(&report_, sizeof report_, MPI_BYTE, to_, 0, communicator_, &request_), "MPI_Isend");
+  }
+
+ private:
+  int to_;
+  MPI_Comm communicator_;
+  RankReport report_;
+  MPI_Request request_ = MPI_REQUEST_NULL;
+};
+
+// Always ready for the next message of one rank.
+class Receiver {
+ public:
+  Receiver(int from, MPI_Comm communicator) : from_(from), communicator_(communicator) {}
+  // Takes the newest of the messages that have come into `report`; false: none came.
+  bool take(RankReport& report) {
+    bool any = false;
+    for (;;) {
+      if (request_ == MPI_REQUEST_NULL) {
+        if (report_.leaving != 0) return any;  // nothing follows
+        check_mpi(MPI_Irecv(&report_, sizeof report_, MPI_BYTE, from_, 0, communicator_, &request_),
+                  "MPI_Irecv");
+      }
+      int done = 0;
+      check_mpi(MPI_Test(&request_, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (!done) return any;
+      report = report_;
+      any = true;
+    }
+  }
+
+ private:
+  int from_;
+  MPI_Comm communicator_;
+  RankReport report_;
+  MPI_Request request_ = MPI_REQUEST_NULL;
+};
+
+// The other end of a rank's watch: rank 0 has one to everybody, the others have one to rank 0.
+struct Peer {
+  Peer(int rank, MPI_Comm communicator)
+      : number(rank), sender(rank, communicator), receiver(rank, communicator) {}
+  int number;
+  Sender sender;
+  Receiver receiver;
+  bool told_leaving = false;
+  double heard_at = 0;
+};
+
+}  // namespace
+
+struct Watchdog::State {
+  State(Communicator& all_ranks, const Log& messages, double seconds)
+      : communicator(all_ranks), log(messages), limit(seconds), rank(all_ranks.rank()) {
+    const auto hosts = communicator.gather_texts(host_name());
+    for (const auto& host : hosts) {
+      views.emplace_back();
+      views.back().host = host;
+    }
+    shared = communicator.size() > 1 && communicator.thread_multiple();
+    if (!shared) return;
+    check_mpi(MPI_Comm_dup(communicator.state().control, &channel), "MPI_Comm_dup");
+    for (int other = 0; other < communicator.size(); ++other)
+      if (other != rank && (rank == 0 || other == 0)) peers.emplace_back(other, channel);
+  }
+
+  void run();
+  void look_at_myself();
+  void exchange();
+  void decide();
+  bool everybody_left();
+
+  Communicator& communicator;
+  const Log& log;
+  const double limit;
+  const int rank;
+  bool shared = false;  // ranks watch each other
+  MPI_Comm channel = MPI_COMM_NULL;
+
+  // Written by beat().
+  std::atomic<const char*> phase{"start"};
+  std::atomic<std::int64_t> step{0}, beats_of_step{0}, beats{0};
+
+  // The thread's own.
+  std::vector<RankView> views;  // by rank; the others know only themselves and rank 0
+  std::vector<Peer> peers;
+  double now = 0;  // seconds that this process was awake
+  std::int64_t beats_seen = 0;
+  double beat_at = 0;
+  bool leaving = false;
+
+  std::mutex mutex;
+  std::condition_variable woken;
+  bool stop = false, abandon = false;  // abandon: end without waiting for the other ranks
+  int exceptions_at_start = std::uncaught_exceptions();
+  std::thread thread;
+};
+
+void Watchdog::State::look_at_myself() {
+  const std::int64_t count = beats.load(std::memory_order_acquire);
+  if (count != beats_seen) {
+    beats_seen = count;
+    beat_at = now;
+  }
+  RankView& mine = views[static_cast<std::size_t>(rank)];
+  mine.silent = 0;
+  RankReport& report = mine.report;
+  report.age = now - beat_at;
+  report.step = step.load(std::memory_order_relaxed);
+  report.beats_of_step = beats_of_step.load(std::memory_order_relaxed);
+  const std::string_view text = phase.load(std::memory_order_relaxed);
+  report.phase[text.copy(report.phase, sizeof report.phase - 1)] = '\0';
+}
+
+void Watchdog::State::exchange() {
+  RankReport& mine = views[static_cast<std::size_t>(rank)].report;
+  // Rank 0 leaves after all the others, so that none of them is left alone.
+  bool others_left = true;
+  for (Peer& peer : peers) {
+    RankView& view = views[static_cast<std::size_t>(peer.number)];
+    if (peer.receiver.take(view.report)) peer.heard_at = now;
+    view.silent = now - peer.heard_at;
+    others_left = others_left && view.report.leaving != 0;
+  }
+  mine.leaving = leaving && (rank != 0 || others_left) ? 1 : 0;
+  for (Peer& peer : peers) {
+    if (peer.told_leaving || !peer.sender.idle()) continue;
+    peer.sender.send(mine);
+    peer.told_leaving = mine.leaving != 0;
+  }
+}
+
+// All said and heard: no message is under way any more.
+bool Watchdog::State::everybody_left() {
+  return std::all_of(peers.begin(), peers.end(), [&](Peer& peer) {
+    return peer.told_leaving && peer.sender.idle() &&
+           views[static_cast<std::size_t>(peer.number)].report.leaving != 0;
+  });
+}
+
+void Watchdog::State::decide() {
+  std::string verdict;
+  if (!shared) {
+    verdict = judge(std::span(views).subspan(static_cast<std::size_t>(rank), 1), limit);
+  } else if (rank == 0) {
+    verdict = judge(views, limit);
+  } else if (views[0].silent >= limit * 1.1 + 5) {  // later than rank 0 would have judged
+    verdict = judge(std::span(views).first(1), limit);
+  }
+  if (verdict.empty()) return;
+  log.error("{}", verdict);
+  communicator.abort(ExitCode::device);
+}
+
+void Watchdog::State::run() {
+  const double interval = std::clamp(limit / 10, 0.02, 1.0);
+  Stopwatch watch;
+  try {
+    for (;;) {
+      look_at_myself();
+      if (shared) exchange();
+      decide();
+      if (leaving && (!shared || everybody_left())) return;
+
+      std::unique_lock lock(mutex);
+      // While leaving, the others' answers are awaited with short steps.
+      const auto pause = std::chrono::duration<double>(leaving ? std::min(interval, 0.005) : interval);
+      if (leaving) {
+        woken.wait_for(lock, pause, [&] { return abandon; });
+      } else {
+        woken.wait_for(lock, pause, [&] { return stop; });
+      }
+      leaving = stop;
+      if (abandon) return;
+      // A gap far longer than the pause: the process was suspended, and the others perhaps with it.
+      now += std::min(watch.restart(), 5 * interval + 1);
+    }
+  } catch (const std::exception& error) {
+    log.error("watchdog: {}", error.what());
+    communicator.abort(ExitCode::device);
+  }
+}
+
+Watchdog::Watchdog(Communicator& communicator, const Log& log, double seconds) {
+  if (seconds <= 0) return;
+  state_ = std::make_unique<State>(communicator, log, seconds);
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+Watchdog::~Watchdog() {
+  if (!state_) return;
+  const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+    state_->abandon = unwinding;
+  }
+  state_->woken.notify_all();
+  state_->thread.join();
+  if (unwinding && state_->shared) {
+    // Messages may still be under way into this memory, and the process is about to end: it is never freed.
+    static_cast<void>(state_.release());
+    return;
+  }
+  if (state_->shared) MPI_Comm_free(&state_->channel);
+}
+
+void Watchdog::beat(const char* phase, std::int64_t step) {
+  if (!state_) return;
+  State& state = *state_;
+  const bool same = state.step.load(std::memory_order_relaxed) == step;
+  const std::int64_t before = same ? state.beats_of_step.load(std::memory_order_relaxed) : 0;
+  state.phase.store(phase, std::memory_order_relaxed);
+  state.step.store(step, std::memory_order_relaxed);
+  state.beats_of_step.store(before + 1, std::memory_order_relaxed);
+  state.beats.fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace convoy

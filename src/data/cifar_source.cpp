@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "base/atomic_file.hpp"
+#include "base/error.hpp"
+#include "data/source_kinds.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A record of the binary version: one byte of label, then 32 × 32 of each colour.
+constexpr std::uint64_t kPixels = 3072, kRecord = 1 + kPixels;
+
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+bool is_batch_of(std::string_view path, std::string_view split) {
+  const auto name = file_name(path);
+  if (split == "val") return name == "test_batch.bin";
+  return name.starts_with("data_batch_") && name.ends_with(".bin");
+}
+
+bool is_batch(std::string_view path) {
+  return is_batch_of(path, "train") || is_batch_of(path, "val");
+}
+
+bool is_meta(std::string_view path) {
+  return file_name(path) == "batches.meta.txt";
+}
+
+// Class names in label order: the lines of batches.meta.txt.
+std::vector<std::string> parse_meta(const std::string& text, const std::string& where) {
+  std::vector<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty()) names.push_back(line);
+  }
+  if (names.size() != 10)
+    fail(ExitCode::bad_data, "{} names {} classes, CIFAR-10 has 10", where, names.size());
+  return names;
+}
+
+// Puts the classes in sorted order, as those of all sources stand, and the labels with them.
+void sort_classes(SourceIndex& index) {
+  std::vector<std::string> sorted = index.classes;
+  std::ranges::sort(sorted);
+  std::vector<std::int32_t> place;
+  for (const std::string& name : index.classes)
+    place.push_back(static_cast<std::int32_t>(std::ranges::find(sorted, name) - sorted.begin()));
+  for (SourceItem& item : index.items) item.label = place[static_cast<std::size_t>(item.label)];
+  index.classes = std::move(sorted);
+}
+
+// Items of one batch; `label_of(record)` is its label byte.
+template <typename LabelOf>
+void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes, std::uint32_t file,
+               std::uint64_t base, LabelOf&& label_of) {
+  if (bytes == 0 || bytes % kRecord != 0) {
+    fail(ExitCode::bad_data, "{}: {} bytes are no whole number of CIFAR-10 records of {}", batch, bytes,
+         kRecord);
+  }
+  for (std::uint64_t record = 0; record < bytes / kRecord; ++record) {
+    SourceItem item;
+    item.name = fmt::format("{}/{:05}", batch, record);
+    item.label = label_of(record);
+    if (item.label >= 10) fail(ExitCode::bad_data, "{}: record {} has label {}", batch, record, item.label);
+    item.file = file;
+    item.offset = base + record * kRecord + 1;
+    item.bytes = kPixels;
+    index.items.push_back(std::move(item));
+  }
+}
+
+SourceIndex empty_index(std::string_view form) {
+  SourceIndex index;
+  index.kind = fmt::format("CIFAR-10 binary version ({})", form);
+  index.encoding = SourceEncoding::cifar_planes;
+  return index;
+}
+
+[[noreturn]] void fail_incomplete(const fs::path& path, std::string_view missing) {
+  fail(ExitCode::bad_data, "{} looks like CIFAR-10's binary version but has no {}", path.string(), missing);
+}
+
+std::string read_part(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(bytes, '\0');
+  file.seekg(static_cast<std::streamoff>(offset));
+  file.read(text.data(), static_cast<std::streamsize>(bytes));
+  if (!file) fail(ExitCode::io, "cannot read {} bytes at {} of {}", bytes, offset, path.string());
+  return text;
+}
+
+// Where the batches are distributed in a folder of their own.
+fs::path batches_folder(const fs::path& folder) {
+  return fs::exists(folder / "cifar-10-batches-bin") ? folder / "cifar-10-batches-bin" : folder;
+}
+
+}  // namespace
+
+bool is_cifar_folder(const fs::path& folder) {
+  const fs::path batches = batches_folder(folder);
+  return fs::exists(batches / "data_batch_1.bin") || fs::exists(batches / "test_batch.bin");
+}
+
+SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
+  const fs::path batches = batches_folder(folder);
+  SourceIndex index = empty_index("folder");
+  if (!fs::exists(batches / "batches.meta.txt")) fail_incomplete(batches, "batches.meta.txt");
+  index.classes =
+      parse_meta(read_text_file(batches / "batches.meta.txt"), (batches / "batches.meta.txt").string());
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(batches))
+    if (is_batch_of(entry.path().native(), split)) files.push_back(entry.path());
+  if (files.empty()) fail_incomplete(batches, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
+  std::ranges::sort(files);
+  for (const fs::path& file : files) {
+    const std::string bytes = read_text_file(file);
+    const auto number = static_cast<std::uint32_t>(index.files.size());
+    index.files.push_back(file.string());
+    add_batch(index, file.filename().string(), bytes.size(), number, 0,
+              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * kRecord]); });
+  }
+  sort_classes(index);
+  return index;
+}
+
+bool is_cifar_tar(const std::vector<TarMember>& members) {
+  return std::ranges::any_of(members, [](const TarMember& member) { return is_batch(member.path); });
+}
+
+SourceIndex index_cifar_tar(const fs::path& path, const std::vector<TarMember>& members,
+                            std::string_view split) {
+  SourceIndex index = empty_index("tar");
+  index.files = {path.string()};
+  for (const TarMember& member : members) {
+    if (is_meta(member.path))
+      index.classes = parse_meta(read_part(path, member.offset, member.bytes), member.path);
+    if (!is_batch_of(member.path, split)) continue;
+    const std::string bytes = read_part(path, member.offset, member.bytes);
+    add_batch(index, std::string(file_name(member.path)), member.bytes, 0, member.offset,
+              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * kRecord]); });
+  }
+  if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");
+  if (index.items.empty()) fail_incomplete(path, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
+  sort_classes(index);
+  return index;
+}
+
+namespace {
+
+std::vector<UnpackedMember> unpack_batches(const fs::path& path, std::string_view split) {
+  auto members = unpack_members(
+      path, [&](const std::string& member) { return is_meta(member) || is_batch_of(member, split); });
+  std::ranges::sort(members, {}, &UnpackedMember::path);
+  return members;
+}
+
+}  // namespace
+
+SourceIndex index_cifar_tar_gz(const fs::path& path, std::string_view split) {
+  SourceIndex index = empty_index("compressed tar");
+  index.files = {path.string()};
+  index.compressed = true;
+  std::uint64_t base = 0;
+  for (const UnpackedMember& member : unpack_batches(path, split)) {
+    if (is_meta(member.path)) {
+      index.classes = parse_meta(
+          std::string(reinterpret_cast<const char*>(member.bytes.data()), member.bytes.size()), member.path);
+      continue;
+    }
+    add_batch(
+        index, std::string(file_name(member.path)), member.bytes.size(), 0, base,
+        [&](std::uint64_t record) { return static_cast<std::uint8_t>(member.bytes[record * kRecord]); });
+    base += member.bytes.size();
+  }
+  if (index.items.empty() && index.classes.empty()) {
+    fail(ExitCode::usage,
+         "{} is compressed: unpack it first, for instance with gunzip, and pack the tar that comes out (only "
+         "CIFAR-10's "
+         "binary tar.gz is read as it is)",
+         path.string());
+  }
+  if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");
+  if (index.items.empty()) fail_incomplete(path, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
+  sort_classes(index);
+  return index;
+}
+
+std::vector<std::byte> unpack_cifar_tar_gz(const SourceIndex& index) {
+  const bool val = !index.items.empty() && index.items.front().name.starts_with("test_batch");
+  std::vector<std::byte> records;
+  for (const UnpackedMember& member : unpack_batches(index.files.at(0), val ? "val" : "train"))
+    if (is_batch(member.path)) records.insert(records.end(), member.bytes.begin(), member.bytes.end());
+  return records;
+}
+
+}  // namespace convoy

@@ -1,0 +1,88 @@
+#include "data/decode.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "data/jpeg_decode.hpp"
+#include "data/png_decode.hpp"
+
+namespace convoy {
+
+namespace {
+
+bool begins_with(std::span<const std::byte> bytes, std::string_view signature) {
+  return bytes.size() >= signature.size() &&
+         std::memcmp(bytes.data(), signature.data(), signature.size()) == 0;
+}
+
+// What a file that is neither JPEG nor PNG seems to be, for the message.
+std::string_view other_kind(std::span<const std::byte> bytes) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kinds{
+      {{"GIF8", "a GIF"},
+       {"BM", "a BMP"},
+       {"RIFF", "a WebP or RIFF file"},
+       {"II*", "a TIFF"},
+       {"MM", "a TIFF"},
+       {"<!", "an HTML page"},
+       {"<h", "an HTML page"},
+       {"version https", "a Git LFS pointer"}}};
+  for (const auto& [signature, name] : kinds)
+    if (begins_with(bytes, signature)) return name;
+  return bytes.empty() ? "empty" : "something else";
+}
+
+// EXIF's eight orientations (TIFF 6.0, tag 274) as transpose and flips of a square.
+void turn(cv::Mat& square, int orientation) {
+  if (orientation >= 5) {
+    cv::Mat transposed;
+    cv::transpose(square, transposed);
+    square = transposed;
+  }
+  constexpr int kNone = -2;
+  // cv::flip's codes: 1 left-right, 0 top-bottom, -1 both.
+  constexpr std::array<int, 9> flips{kNone, kNone, 1, -1, 0, kNone, 1, -1, 0};
+  const int code = flips[static_cast<std::size_t>(orientation)];
+  if (code == kNone) return;
+  cv::Mat flipped;
+  cv::flip(square, flipped, code);
+  square = flipped;
+}
+
+}  // namespace
+
+RgbImage decode_image(std::span<const std::byte> bytes, int least_side) {
+  if (begins_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, least_side);
+  if (begins_with(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes);
+  fail(ExitCode::bad_data, "not a JPEG or PNG but {}", other_kind(bytes));
+}
+
+void make_square(const RgbImage& image, int side, std::span<std::uint8_t> square) {
+  ensure(square.size() == std::size_t(side) * side * 3, "the square has side x side x 3 values");
+  // OpenCV takes no pointer to const; this view is only read.
+  const cv::Mat whole(image.height, image.width, CV_8UC3, const_cast<std::uint8_t*>(image.pixels.data()));
+  const int shorter = std::min(image.width, image.height);
+  const cv::Mat centre =
+      whole(cv::Rect((image.width - shorter) / 2, (image.height - shorter) / 2, shorter, shorter));
+  cv::Mat result(side, side, CV_8UC3);
+  if (shorter == side)
+    centre.copyTo(result);
+  else
+    cv::resize(centre, result, result.size(), 0, 0, shorter > side ? cv::INTER_AREA : cv::INTER_LINEAR);
+  turn(result, image.orientation);
+  std::memcpy(square.data(), result.data, square.size());
+}
+
+void decode_square(std::span<const std::byte> bytes, int side, std::span<std::uint8_t> square) {
+  make_square(decode_image(bytes, side), side, square);
+}
+
+void resize_on_calling_thread() {
+  cv::setNumThreads(1);
+}
+
+}  // namespace convoy

@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "data/source_kinds.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Folders within folders beyond this are a symbolic link that leads back up.
+constexpr int kDeepest = 32;
+
+bool hidden(const fs::path& path) {
+  return path.filename().native().starts_with('.');
+}
+
+}  // namespace
+
+SourceIndex index_folder(const fs::path& folder) {
+  SourceIndex index;
+  index.kind = "image folder";
+  index.root = folder;
+  std::vector<std::string> class_of_item;
+  std::error_code error;
+  auto entry =
+      fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    if (entry->is_directory(error)) {
+      if (hidden(entry->path())) entry.disable_recursion_pending();
+      if (entry.depth() > kDeepest)
+        fail(ExitCode::usage, "{} lies {} folders deep: does a link lead back up?", entry->path().string(),
+             kDeepest);
+      continue;
+    }
+    if (error) break;
+    if (!named_like_image(entry->path().native())) {
+      ++index.ignored;
+      continue;
+    }
+    SourceItem item;
+    item.name = entry->path().lexically_relative(folder).generic_string();
+    const auto slash = item.name.find('/');
+    class_of_item.push_back(slash == std::string::npos ? "" : item.name.substr(0, slash));
+    index.items.push_back(std::move(item));
+  }
+  if (error) fail(ExitCode::io, "cannot list {}: {}", folder.string(), error.message());
+  assign_classes(index, class_of_item);
+  return index;
+}
+
+void assign_classes(SourceIndex& index, const std::vector<std::string>& class_of_item) {
+  std::set<std::string> ids(class_of_item.begin(), class_of_item.end());
+  ids.erase("");
+  index.classes.assign(ids.begin(), ids.end());
+  for (std::size_t i = 0; i < index.items.size(); ++i) {
+    if (class_of_item[i].empty()) continue;
+    const auto place = std::lower_bound(index.classes.begin(), index.classes.end(), class_of_item[i]);
+    index.items[i].label = static_cast<std::int32_t>(place - index.classes.begin());
+  }
+}
+
+}  // namespace convoy

@@ -1,0 +1,199 @@
+#include "data/imagenet_devkit.hpp"
+
+#include <matio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/atomic_file.hpp"
+#include "base/error.hpp"
+#include "data/tar_file.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kMeta = "meta.mat", kTruth = "ILSVRC2012_validation_ground_truth.txt";
+
+// matio reads files by name only, so the bytes are lent one that lives in memory.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("meta.mat", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) fail(ExitCode::io, "cannot make a file in memory: {}", system_error_text(errno));
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+      if (count <= 0) {
+        const std::string reason = system_error_text(errno);
+        ::close(descriptor_);
+        fail(ExitCode::io, "cannot write a file in memory: {}", reason);
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  ~MemoryFile() { ::close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+// A field of element `i` of a struct array; fails when it is absent.
+const matvar_t& field(const matvar_t& synsets, const char* name, std::size_t i) {
+  const matvar_t* value = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(&synsets), name, i);
+  if (value == nullptr || value->data == nullptr)
+    fail(ExitCode::bad_data, "{}: synsets({}) has no {}", kMeta, i + 1, name);
+  return *value;
+}
+
+int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
+  const matvar_t& value = field(synsets, name, i);
+  if (value.nbytes < static_cast<std::size_t>(value.data_size))
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is empty", kMeta, i + 1, name);
+  switch (value.data_type) {
+    case MAT_T_DOUBLE:
+      return static_cast<int>(*static_cast<const double*>(value.data));
+    case MAT_T_SINGLE:
+      return static_cast<int>(*static_cast<const float*>(value.data));
+    case MAT_T_UINT8:
+      return *static_cast<const std::uint8_t*>(value.data);
+    case MAT_T_UINT16:
+      return *static_cast<const std::uint16_t*>(value.data);
+    case MAT_T_INT16:
+      return *static_cast<const std::int16_t*>(value.data);
+    case MAT_T_INT32:
+      return *static_cast<const std::int32_t*>(value.data);
+    case MAT_T_UINT32:
+      return static_cast<int>(*static_cast<const std::uint32_t*>(value.data));
+    default:
+      fail(ExitCode::bad_data, "{}: synsets({}).{} is no number", kMeta, i + 1, name);
+  }
+}
+
+// Text is kept as bytes or, by newer writers, as 16-bit units; other characters than ASCII come as UTF-8.
+std::string text_field(const matvar_t& synsets, const char* name, std::size_t i) {
+  const matvar_t& value = field(synsets, name, i);
+  if (value.class_type != MAT_C_CHAR)
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is no text", kMeta, i + 1, name);
+  if (value.data_size != 2) return {static_cast<const char*>(value.data), value.nbytes};
+  std::string text;
+  for (const std::uint16_t unit :
+       std::span(static_cast<const std::uint16_t*>(value.data), value.nbytes / sizeof(std::uint16_t))) {
+    if (unit < 0x80) {
+      text += static_cast<char>(unit);
+    } else if (unit < 0x800) {
+      text += static_cast<char>(0xC0 | unit >> 6);
+      text += static_cast<char>(0x80 | (unit & 0x3F));
+    } else {
+      text += static_cast<char>(0xE0 | unit >> 12);
+      text += static_cast<char>(0x80 | (unit >> 6 & 0x3F));
+      text += static_cast<char>(0x80 | (unit & 0x3F));
+    }
+  }
+  return text;
+}
+
+std::vector<Synset> parse_meta(std::string_view bytes) {
+  const MemoryFile file(bytes);
+  const std::unique_ptr<mat_t, int (*)(mat_t*)> mat(Mat_Open(file.path().c_str(), MAT_ACC_RDONLY), Mat_Close);
+  if (!mat) fail(ExitCode::bad_data, "{} is no MATLAB file", kMeta);
+  const std::unique_ptr<matvar_t, void (*)(matvar_t*)> synsets(Mat_VarRead(mat.get(), "synsets"),
+                                                               Mat_VarFree);
+  if (!synsets || synsets->class_type != MAT_C_STRUCT || synsets->rank < 1)
+    fail(ExitCode::bad_data, "{} has no struct array synsets", kMeta);
+  std::size_t count = 1;
+  for (int axis = 0; axis < synsets->rank; ++axis) count *= synsets->dims[axis];
+  std::vector<Synset> leaves;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (integer_field(*synsets, "num_children", i) != 0)
+      continue;  // an inner node of WordNet's tree, not a class
+    leaves.push_back({integer_field(*synsets, "ILSVRC2012_ID", i), text_field(*synsets, "WNID", i),
+                      text_field(*synsets, "words", i)});
+  }
+  std::ranges::sort(leaves, {}, &Synset::id);
+  if (leaves.empty()) fail(ExitCode::bad_data, "{} has no synset without children", kMeta);
+  return leaves;
+}
+
+std::vector<int> parse_ground_truth(std::string_view text) {
+  std::vector<int> ids;
+  for (const char* at = text.data(); at < text.data() + text.size();) {
+    if (*at == '\n' || *at == '\r' || *at == ' ') {
+      ++at;
+      continue;
+    }
+    int id = 0;
+    const auto [end, error] = std::from_chars(at, text.data() + text.size(), id);
+    if (error != std::errc()) fail(ExitCode::bad_data, "{}: line {} is no number", kTruth, ids.size() + 1);
+    ids.push_back(id);
+    at = end;
+  }
+  return ids;
+}
+
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+// The two files' bytes, from the tar or the folder.
+struct DevkitFiles {
+  std::optional<std::string> meta, truth;
+};
+
+DevkitFiles collect(const fs::path& path) {
+  DevkitFiles files;
+  if (fs::is_directory(path)) {
+    const fs::path folder = fs::exists(path / "data") ? path / "data" : path;
+    if (fs::exists(folder / kMeta)) files.meta = read_text_file(folder / kMeta);
+    if (fs::exists(folder / kTruth)) files.truth = read_text_file(folder / kTruth);
+    return files;
+  }
+  const auto wanted = [](const std::string& member) {
+    return file_name(member) == kMeta || file_name(member) == kTruth;
+  };
+  for (const UnpackedMember& member : unpack_members(path, wanted)) {
+    std::string text(reinterpret_cast<const char*>(member.bytes.data()), member.bytes.size());
+    (file_name(member.path) == kMeta ? files.meta : files.truth) = std::move(text);
+  }
+  return files;
+}
+
+}  // namespace
+
+bool looks_like_devkit(const fs::path& path) {
+  if (fs::is_directory(path)) return fs::exists(path / kMeta) || fs::exists(path / "data" / kMeta);
+  std::ifstream file(path, std::ios::binary);
+  char head[2] = {};
+  file.read(head, 2);
+  return file && head[0] == '\x1F' && head[1] == '\x8B';
+}
+
+ImagenetDevkit read_devkit(const fs::path& path) {
+  const DevkitFiles files = collect(path);
+  if (!files.meta) {
+    fail(ExitCode::bad_data,
+         "{} is no ILSVRC2012 development kit: it holds no {} (the file is called "
+         "ILSVRC2012_devkit_t12.tar.gz)",
+         path.string(), kMeta);
+  }
+  try {
+    ImagenetDevkit kit{parse_meta(*files.meta), {}};
+    if (files.truth) kit.ground_truth = parse_ground_truth(*files.truth);
+    return kit;
+  } catch (const Error& error) {
+    fail(error.category(), "{}: {}", path.string(), error.what());
+  }
+}
+
+}  // namespace convoy

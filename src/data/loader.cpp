@@ -1,0 +1,246 @@
+#include "data/loader.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "data/shard_reader.hpp"
+
+namespace convoy {
+
+namespace {
+
+// A piece of a batch: what one worker fills at a time.
+struct Piece {
+  std::int64_t batch = 0;  // since the loader's start
+  int index = 0;
+};
+
+// Memory of one batch, and how far it has been filled.
+struct Slot {
+  std::vector<std::uint8_t> images;
+  std::vector<std::int32_t> labels;
+  std::vector<SampleTransform> transforms;
+  BatchView view;
+  // Guarded by the loader's mutex:
+  int pieces_left = 0;
+  std::exception_ptr error;
+  int error_piece = 0;
+};
+
+BatchPlan make_plan(const LoaderOptions& options, std::int64_t images) {
+  ensure(options.global_batch > 0 && options.accumulate > 0 && options.ranks > 0 && options.rank >= 0 &&
+             options.rank < options.ranks && options.slots > 0 && options.workers > 0,
+         "the loader's options are consistent");
+  return {images, options.global_batch, options.ranks, options.accumulate};
+}
+
+}  // namespace
+
+struct Loader::State {
+  State(const Store& store, const LoaderOptions& given);
+
+  LoaderOptions options;
+  BatchPlan plan;
+  ShardReader reader;
+  int stored_side;
+  std::int64_t first_batch = 0;  // of the whole run, where this loader starts
+  std::int64_t batches;          // to deliver; -1: without end
+  int pieces;                    // a batch is cut into
+
+  // Orders of the epochs being read: this one's and, near its end, the next one's.
+  struct Order {
+    std::int64_t epoch = -1;
+    std::shared_ptr<const std::vector<std::uint32_t>> ids;
+  };
+  std::mutex order_mutex;
+  Order orders[2];
+
+  std::mutex mutex;
+  std::condition_variable_any room;  // a slot is free; can be woken by a request to stop
+  std::condition_variable filled;
+  std::vector<Slot> slots;
+  Piece next_piece;           // to be claimed
+  std::int64_t taken = 0;     // calls of next()
+  std::int64_t released = 0;  // batches whose slots are free again
+  double waited = 0;
+  std::vector<std::jthread> workers;
+
+  // Place of a batch in the run.
+  struct Place {
+    std::int64_t epoch, step;
+    int micro;
+  };
+  Place place_of(std::int64_t batch) const;
+  std::shared_ptr<const std::vector<std::uint32_t>> order(std::int64_t epoch);
+  std::vector<std::uint32_t> make_order(std::int64_t epoch) const;
+  void work(const std::stop_token& stop);
+  void begin(Slot& slot, std::int64_t batch) const;
+  void fill(Slot& slot, const Piece& piece);
+};
+
+Loader::State::State(const Store& store, const LoaderOptions& given)
+    : options(given),
+      plan(make_plan(given, store.split(given.split).images)),
+      reader(store, given.split),
+      stored_side(store.image_size) {
+  if (plan.images == 0)
+    fail(ExitCode::bad_data, "the split '{}' of {} holds no images", given.split, store.folder.string());
+  if (given.crop_side < 1 || given.crop_side > stored_side)
+    fail(ExitCode::usage,
+         "the network takes {} × {} pixels, but the store {} holds images of {} × {}; pack one with "
+         "--image-size {} or more",
+         given.crop_side, given.crop_side, store.folder.string(), stored_side, stored_side, given.crop_side);
+  ensure(given.first_sample % given.global_batch == 0 && given.first_sample < plan.images,
+         "a run goes on between two steps");
+  const std::int64_t per_epoch = plan.steps_per_epoch() * plan.accumulate;
+  first_batch =
+      given.first_epoch * per_epoch + given.first_sample / given.global_batch * std::int64_t{plan.accumulate};
+  batches = given.last_epoch < 0 ? -1 : std::max<std::int64_t>(0, given.last_epoch * per_epoch - first_batch);
+
+  const int rows = plan.rows_at_most();
+  pieces = std::clamp(rows / 4, 1, given.workers);  // less than four images are not worth a thread
+  slots.resize(static_cast<std::size_t>(given.slots));
+  const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
+  for (Slot& slot : slots) {
+    slot.images.resize(static_cast<std::size_t>(rows) * image_bytes);
+    slot.labels.resize(static_cast<std::size_t>(rows));
+    slot.transforms.resize(static_cast<std::size_t>(rows));
+  }
+}
+
+Loader::State::Place Loader::State::place_of(std::int64_t batch) const {
+  const std::int64_t whole = first_batch + batch;
+  const std::int64_t step = whole / plan.accumulate;
+  return {step / plan.steps_per_epoch(), step % plan.steps_per_epoch(),
+          static_cast<int>(whole % plan.accumulate)};
+}
+
+std::vector<std::uint32_t> Loader::State::make_order(std::int64_t epoch) const {
+  const auto number = static_cast<std::uint32_t>(epoch);
+  if (options.shuffle_by_node) return sample_order_by_node(options.seed, number, plan, options.nodes);
+  return sample_order(options.seed, number, plan.images);
+}
+
+// The epoch's order; made by the first worker that needs it, while others that need it wait.
+std::shared_ptr<const std::vector<std::uint32_t>> Loader::State::order(std::int64_t epoch) {
+  const std::scoped_lock lock(order_mutex);
+  Order& kept = orders[epoch % 2];
+  if (kept.epoch != epoch)
+    kept = {epoch, std::make_shared<const std::vector<std::uint32_t>>(make_order(epoch))};
+  return kept.ids;
+}
+
+// Prepares a slot for a batch; called under the mutex, before any of its pieces is filled.
+void Loader::State::begin(Slot& slot, std::int64_t batch) const {
+  const Place place = place_of(batch);
+  const Range rows = plan.rows(place.step, options.rank, place.micro);
+  const auto count = static_cast<std::size_t>(rows.size());
+  const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
+  slot.pieces_left = pieces;
+  slot.error = nullptr;
+  slot.view = {static_cast<int>(count), std::span(slot.images).first(count * image_bytes),
+               std::span(slot.labels).first(count), std::span(slot.transforms).first(count), rows.begin};
+}
+
+void Loader::State::fill(Slot& slot, const Piece& piece) {
+  const Range part = part_of(slot.view.rows, pieces, piece.index);
+  if (part.size() == 0) return;
+  const Place place = place_of(piece.batch);
+  const auto count = static_cast<std::size_t>(part.size());
+  // Positions in the epoch's order.
+  const std::int64_t first = place.step * plan.global_batch + slot.view.first_position + part.begin;
+  std::vector<std::uint32_t> ids(count);
+  if (options.shuffle) {
+    const auto epoch_order = order(place.epoch);
+    std::copy_n(epoch_order->begin() + first, count, ids.begin());
+  } else {
+    for (std::size_t i = 0; i < count; ++i)
+      ids[i] = static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(i);
+  }
+  const auto begin = static_cast<std::size_t>(part.begin);
+  const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
+  reader.read(ids, std::span(slot.images).subspan(begin * image_bytes, count * image_bytes),
+              std::span(slot.labels).subspan(begin, count));
+  for (std::size_t i = 0; i < count; ++i) {
+    slot.transforms[begin + i] =
+        training_transform(options.augmentation, stored_side, options.crop_side, options.seed,
+                           static_cast<std::uint32_t>(place.epoch), ids[i]);
+  }
+}
+
+// What each worker does: claim the next piece whose slot is free, fill it, report.
+void Loader::State::work(const std::stop_token& stop) {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    const auto slots_count = static_cast<std::int64_t>(slots.size());
+    const auto finished = [&] { return batches >= 0 && next_piece.batch >= batches; };
+    room.wait(lock, stop, [&] { return finished() || next_piece.batch < released + slots_count; });
+    if (stop.stop_requested() || finished()) return;
+    const Piece piece = next_piece;
+    Slot& slot = slots[static_cast<std::size_t>(piece.batch % slots_count)];
+    if (piece.index == 0) begin(slot, piece.batch);
+    next_piece = piece.index + 1 < pieces ? Piece{piece.batch, piece.index + 1} : Piece{piece.batch + 1, 0};
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      fill(slot, piece);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    // Of several errors in a batch the one nearest its beginning is told, whoever was first.
+    if (error && (!slot.error || piece.index < slot.error_piece)) {
+      slot.error = error;
+      slot.error_piece = piece.index;
+    }
+    if (--slot.pieces_left == 0) filled.notify_one();
+  }
+}
+
+Loader::Loader(const Store& store, const LoaderOptions& options)
+    : state_(std::make_unique<State>(store, options)) {
+  for (int i = 0; i < options.workers; ++i) {
+    state_->workers.emplace_back([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+  }
+}
+
+Loader::~Loader() {
+  for (std::jthread& worker : state_->workers) worker.request_stop();  // all at once, before any is joined
+}
+
+const BatchPlan& Loader::plan() const {
+  return state_->plan;
+}
+
+const BatchView& Loader::next() {
+  State& state = *state_;
+  const Stopwatch watch;
+  std::unique_lock lock(state.mutex);
+  ensure(state.batches < 0 || state.taken < state.batches, "the loader was asked for more than there is");
+  const std::int64_t batch = state.taken;
+  if (state.released < batch) {
+    state.released = batch;  // the one before goes back to the workers
+    state.room.notify_all();
+  }
+  Slot& slot = state.slots[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.slots.size()))];
+  state.filled.wait(lock, [&] {
+    const bool begun = state.next_piece.batch > batch;  // all of its pieces are claimed
+    return begun && slot.pieces_left == 0;
+  });
+  state.waited = watch.seconds();
+  if (slot.error) std::rethrow_exception(slot.error);  // again at the next call: there is no way past it
+  ++state.taken;
+  return slot.view;
+}
+
+double Loader::waited_seconds() const {
+  return state_->waited;
+}
+
+}  // namespace convoy

@@ -1,0 +1,57 @@
+// Feeds a rank: worker threads read, check and queue this rank's part of each (micro-)batch ahead of time, so
+// that a step never waits while the disk keeps up. Reads are `pread`s into slots; each image's checksum is
+// checked.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "data/augmentation.hpp"
+#include "data/batch.hpp"
+#include "data/batch_plan.hpp"
+#include "data/store.hpp"
+
+namespace convoy {
+
+struct LoaderOptions {
+  std::string split = "train";
+  std::int64_t global_batch = 0;
+  int accumulate = 1;
+  int rank = 0, ranks = 1;
+  int node = 0, nodes = 1;  // used by shuffle_by_node
+  bool shuffle = true;      // false: samples in stored order, for evaluation
+  bool shuffle_by_node = false;
+  std::uint64_t seed = 0;
+  std::int64_t first_epoch = 0;   // where to start: complete epochs, then …
+  std::int64_t first_sample = 0;  // … samples already consumed of the next (a multiple of the global batch)
+  std::int64_t last_epoch = -1;   // stop after this many epochs; -1: never
+  int workers = 2;
+  int slots = 3;  // batches in memory, the one in use included
+  AugmentationSettings augmentation;
+  int crop_side = 0;
+};
+
+class Loader {
+ public:
+  Loader(const Store& store, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  const BatchPlan& plan() const;
+
+  // The next micro-batch in order (step by step, within it micro-batch by micro-batch). Valid until the call
+  // after; the slot goes back to the workers then. Throws what a worker met: ExitCode::bad_data (checksum;
+  // file, image name and index), ExitCode::io. Throws ExitCode::bug past the end.
+  const BatchView& next();
+
+  // Seconds that the last next() waited for workers.
+  double waited_seconds() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace convoy

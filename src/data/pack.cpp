@@ -1,0 +1,217 @@
+#include "data/pack.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/error.hpp"
+#include "data/class_list.hpp"
+#include "data/decode.hpp"
+#include "data/source.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The plan and where each image's bytes are (source.items in stored order; names and labels stand in the plan
+// alone).
+struct PackJob {
+  SplitPlan plan;
+  SourceIndex source;
+};
+
+void check_options(const PackOptions& options) {
+  if (options.split != "train" && options.split != "val")
+    fail(ExitCode::usage, "--split {}: a store has the splits train and val", options.split);
+  constexpr int kLargest = 4096;
+  if (options.image_size < 1 || options.image_size > kLargest)
+    fail(ExitCode::usage, "--image-size {}: 1 to {} are accepted", options.image_size, kLargest);
+  if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard holds at least one image");
+  if (options.workers < 0)
+    fail(ExitCode::usage, "--workers {}: 0 (as many as there are cores) or more", options.workers);
+  if (fs::exists(options.store) && !fs::is_directory(options.store))
+    fail(ExitCode::usage, "{} is a file, a store is a folder", options.store.string());
+}
+
+std::vector<std::string> ids_of(const std::vector<ClassEntry>& classes) {
+  std::vector<std::string> ids;
+  for (const ClassEntry& entry : classes) ids.push_back(entry.id);
+  return ids;
+}
+
+// The classes that are fixed before the source is looked at: the store's, or --class-list's; else none.
+std::vector<std::string> known_ids(const PackOptions& options, const std::optional<Store>& store) {
+  std::vector<std::string> ids;
+  if (!options.class_list.empty()) ids = read_class_list(options.class_list);
+  if (!store) return ids;
+  if (!ids.empty() && ids != ids_of(store->classes)) {
+    fail(ExitCode::usage,
+         "--class-list {} differs from the classes that {} has already: leave it out, or choose another "
+         "folder",
+         options.class_list.string(), options.store.string());
+  }
+  return ids_of(store->classes);
+}
+
+void label_source(SourceIndex& source, const PackOptions& options, const std::vector<std::string>& known) {
+  const auto loose = std::ranges::find(source.items, -1, &SourceItem::label);
+  if (!options.labels.empty()) {
+    if (source.encoding == SourceEncoding::cifar_planes)
+      fail(ExitCode::usage, "--labels: {} has its own labels", options.source.string());
+    apply_labels(source, options.labels, known);
+  } else if (loose != source.items.end()) {
+    fail(ExitCode::usage,
+         "{} ({}): {} lies in no class folder. Give --labels (the ILSVRC2012 development kit, Caffe's "
+         "val.txt or a list of "
+         "one class a line), or put each image into its class's folder",
+         options.source.string(), source.kind, loose->name);
+  }
+}
+
+std::vector<ClassEntry> classes_of(const PackOptions& options, const std::optional<Store>& store,
+                                   const std::vector<std::string>& ids) {
+  if (store && options.class_names.empty()) return store->classes;
+  std::map<std::string, std::string> names;
+  if (!options.class_names.empty()) names = read_class_names(options.class_names);
+  return name_classes(ids, names);
+}
+
+// Puts names, labels and items in stored order.
+void order_images(PackJob& job) {
+  for (const SourceItem& item : job.source.items) job.plan.names.push_back(item.name);
+  const std::vector<std::uint32_t> order = stored_order(job.plan.names);
+  std::vector<SourceItem> items;
+  items.reserve(order.size());
+  for (const std::uint32_t index : order) items.push_back(std::move(job.source.items[index]));
+  job.source.items = std::move(items);
+  job.plan.names.clear();
+  for (SourceItem& item : job.source.items) {
+    job.plan.names.push_back(std::move(item.name));
+    job.plan.labels.push_back(item.label);
+  }
+}
+
+PackJob prepare(const PackOptions& options, int workers) {
+  check_options(options);
+  const std::optional<Store> store = existing_store(options.store);
+  const std::vector<std::string> known = known_ids(options, store);
+  PackJob job;
+  job.source = index_source(options.source, options.split, workers);
+  label_source(job.source, options, known);
+  const std::vector<std::string> ids = known.empty() ? job.source.classes : known;
+  relabel(job.source, ids);
+  job.plan.folder = options.store;
+  job.plan.split = options.split;
+  job.plan.image_size = options.image_size;
+  job.plan.shard_bytes = options.shard_bytes;
+  job.plan.skip_bad = options.skip_bad;
+  job.plan.classes = classes_of(options, store, ids);
+  order_images(job);
+  std::string details = job.source.kind + "\n";
+  for (const SourceItem& item : job.source.items) details += fmt::format("{} ", item.bytes);
+  bind_plan(job.plan, details);
+  check_fits(job.plan, store);
+  return job;
+}
+
+// The job as rank 0 sends it.
+std::string to_text(const PackJob& job) {
+  std::vector<std::uint32_t> files;
+  std::vector<std::uint64_t> offsets, bytes;
+  for (const SourceItem& item : job.source.items) {
+    files.push_back(item.file);
+    offsets.push_back(item.offset);
+    bytes.push_back(item.bytes);
+  }
+  std::vector<std::string> ids, words;
+  for (const ClassEntry& entry : job.plan.classes) {
+    ids.push_back(entry.id);
+    words.push_back(entry.name);
+  }
+  const nlohmann::json text{{"binding", job.plan.binding},
+                            {"names", job.plan.names},
+                            {"labels", job.plan.labels},
+                            {"ids", ids},
+                            {"words", words},
+                            {"kind", job.source.kind},
+                            {"encoding", static_cast<int>(job.source.encoding)},
+                            {"files", job.source.files},
+                            {"compressed", job.source.compressed},
+                            {"root", job.source.root.string()},
+                            {"ignored", job.source.ignored},
+                            {"item_files", files},
+                            {"item_offsets", offsets},
+                            {"item_bytes", bytes}};
+  const auto packed = nlohmann::json::to_msgpack(text);
+  return {packed.begin(), packed.end()};
+}
+
+PackJob from_text(const std::string& text, const PackOptions& options) {
+  const auto json = nlohmann::json::from_msgpack(text);
+  PackJob job;
+  job.plan.folder = options.store;
+  job.plan.split = options.split;
+  job.plan.image_size = options.image_size;
+  job.plan.shard_bytes = options.shard_bytes;
+  job.plan.skip_bad = options.skip_bad;
+  job.plan.binding = json["binding"];
+  job.plan.names = json["names"];
+  job.plan.labels = json["labels"].get<std::vector<std::int32_t>>();
+  for (std::size_t i = 0; i < json["ids"].size(); ++i)
+    job.plan.classes.push_back({json["ids"][i], json["words"][i]});
+  job.source.kind = json["kind"];
+  job.source.encoding = static_cast<SourceEncoding>(json["encoding"].get<int>());
+  job.source.files = json["files"];
+  job.source.compressed = json["compressed"];
+  job.source.root = json["root"].get<std::string>();
+  job.source.ignored = json["ignored"];
+  job.source.items.resize(job.plan.names.size());
+  for (std::size_t i = 0; i < job.plan.names.size(); ++i) {
+    SourceItem& item = job.source.items[i];
+    item.name = job.plan.names[i];
+    item.label = job.plan.labels[i];
+    item.file = json["item_files"][i];
+    item.offset = json["item_offsets"][i];
+    item.bytes = json["item_bytes"][i];
+  }
+  return job;
+}
+
+int workers_of(const PackOptions& options, const Communicator& communicator) {
+  if (options.workers > 0) return options.workers;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, cores / communicator.local_size());
+}
+
+}  // namespace
+
+PackReport pack(const PackOptions& options, Communicator& communicator, const Log& log) {
+  resize_on_calling_thread();
+  const int workers = workers_of(options, communicator);
+  const std::string text = communicator.on_rank_zero([&] {
+    try {
+      return to_text(prepare(options, workers));
+    } catch (const fs::filesystem_error& error) {
+      fail(ExitCode::io, "{}", error.what());
+    }
+  });
+  PackJob job = from_text(text, options);
+  job.plan.workers = workers;
+  log.info("{}: {}, {} images in {} classes, {} shards{}", options.source.string(), job.source.kind,
+           job.plan.images(), job.plan.classes.size(), job.plan.shards(),
+           job.source.ignored > 0 ? fmt::format(" ({} other files ignored)", job.source.ignored) : "");
+  const SourceReader reader(job.source);
+  const auto produce = [&](std::int64_t position, std::span<std::uint8_t> square) {
+    reader.read_square(job.source.items[static_cast<std::size_t>(position)], job.plan.image_size, square);
+  };
+  PackReport report;
+  report.kind = job.source.kind;
+  report.ignored = job.source.ignored;
+  report.classes = static_cast<std::int64_t>(job.plan.classes.size());
+  report.split = write_split(job.plan, produce, communicator, log);
+  return report;
+}
+
+}  // namespace convoy

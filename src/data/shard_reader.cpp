@@ -1,0 +1,304 @@
+#include "data/shard_reader.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/crc32c.hpp"
+#include "base/error.hpp"
+#include "data/hdf5_file.hpp"
+
+namespace convoy {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// An open shard: a descriptor for pread, or HDF5's own handle where the images are chunked or compressed.
+class OpenShard {
+ public:
+  OpenShard(const fs::path& path, const ShardEntry& entry);
+  ~OpenShard() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  OpenShard(const OpenShard&) = delete;
+  OpenShard& operator=(const OpenShard&) = delete;
+
+  // Images [first, first + count) of `image_bytes` bytes each.
+  void read(std::int64_t first, std::int64_t count, std::size_t image_bytes,
+            std::span<std::uint8_t> images) const;
+
+ private:
+  fs::path path_;
+  std::uint64_t offset_;
+  int descriptor_ = -1;
+  std::optional<Hdf5File> file_;
+};
+
+OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
+    : path_(path), offset_(entry.images_offset) {
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
+    const int error = errno;
+    if (descriptor_ >= 0) ::close(descriptor_);
+    fail(ExitCode::io, "cannot open {}, a shard that store.json names: {}", path.string(),
+         system_error_text(error));
+  }
+  if (const auto bytes = static_cast<std::uint64_t>(status.st_size); bytes != entry.bytes) {
+    ::close(descriptor_);
+    fail(ExitCode::bad_data,
+         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists what else "
+         "is "
+         "wrong; copy the file again or pack the store anew",
+         path.string(), bytes, entry.bytes);
+  }
+  if (offset_ != 0) return;
+  ::close(std::exchange(descriptor_, -1));
+  file_.emplace(path, Hdf5File::Access::read);
+}
+
+void OpenShard::read(std::int64_t first, std::int64_t count, std::size_t image_bytes,
+                     std::span<std::uint8_t> images) const {
+  if (file_) {
+    file_->read_rows<std::uint8_t>("/images", static_cast<std::uint64_t>(first),
+                                   static_cast<std::uint64_t>(count), images);
+    return;
+  }
+  std::uint64_t at = offset_ + static_cast<std::uint64_t>(first) * image_bytes;
+  while (!images.empty()) {
+    const ssize_t got = ::pread(descriptor_, images.data(), images.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(ExitCode::io, "cannot read {}: {}", path_.string(), system_error_text(errno));
+    if (got == 0) fail(ExitCode::bad_data, "{} ends at byte {}: it was truncated", path_.string(), at);
+    images = images.subspan(static_cast<std::size_t>(got));
+    at += static_cast<std::uint64_t>(got);
+  }
+}
+
+}  // namespace
+
+struct ShardReader::State {
+  fs::path folder;
+  std::string split;
+  std::int64_t image_size = 0;
+  std::int64_t class_count = 0;
+  std::uint32_t classes_crc32c = 0;
+  std::vector<ShardEntry> shards;
+  std::vector<std::int64_t> first;  // first sample id of each shard, then the number of images
+  std::size_t most_open = 0;
+
+  // Per shard: its tables stay for good once it is checked, its descriptor as long as it is among the most
+  // recently used. `mutex` is held while the shard is opened, so that others of the same shard wait.
+  struct Slot {
+    std::mutex mutex;
+    // Guarded by State::recent_mutex; `place` is this shard's in State::recent while `open` is there.
+    std::unique_ptr<const ShardTables> tables;
+    std::shared_ptr<const OpenShard> open;
+    std::list<std::size_t>::iterator place;
+  };
+  struct Ready {
+    std::shared_ptr<const OpenShard> file;
+    const ShardTables* tables = nullptr;
+  };
+  std::unique_ptr<Slot[]> slots;
+  std::mutex recent_mutex;
+  std::list<std::size_t> recent;  // open shards, the most recently used first
+
+  fs::path path(std::size_t shard) const { return folder / shards[shard].file; }
+  std::size_t image_bytes() const { return static_cast<std::size_t>(3 * image_size * image_size); }
+  std::size_t shard_of(std::uint32_t id) const {
+    return static_cast<std::size_t>(std::upper_bound(first.begin(), first.end(), std::int64_t{id}) -
+                                    first.begin() - 1);
+  }
+
+  Ready already_open(std::size_t shard);
+  Ready open(std::size_t shard);
+  std::unique_ptr<const ShardTables> check(std::size_t shard) const;
+  void check_attributes(std::size_t shard, const Hdf5File& file) const;
+  void check_layout(std::size_t shard, const Hdf5File& file) const;
+  std::string name_of(std::size_t shard, std::int64_t index) const;
+  std::vector<DamagedImage> compare(const ShardTables& tables, std::int64_t first_index, std::int64_t count,
+                                    std::span<const std::uint8_t> images) const;
+};
+
+ShardReader::State::Ready ShardReader::State::already_open(std::size_t shard) {
+  const std::scoped_lock lock(recent_mutex);
+  Slot& slot = slots[shard];
+  if (!slot.open) return {};
+  recent.splice(recent.begin(), recent, slot.place);
+  return {slot.open, slot.tables.get()};
+}
+
+// The shard ready to be read; checked in full the first time. A reader keeps what it got alive even when it
+// is pushed out meanwhile.
+ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
+  if (Ready ready = already_open(shard); ready.file) return ready;
+  Slot& slot = slots[shard];
+  const std::scoped_lock opening(slot.mutex);
+  if (Ready ready = already_open(shard); ready.file) return ready;
+  auto opened = std::make_shared<const OpenShard>(path(shard), shards[shard]);
+  // Nobody else changes this shard's tables while `opening` is held.
+  std::unique_ptr<const ShardTables> checked = slot.tables ? nullptr : check(shard);
+  const std::scoped_lock lock(recent_mutex);
+  while (recent.size() >= most_open) {
+    slots[recent.back()].open.reset();
+    recent.pop_back();
+  }
+  if (checked) slot.tables = std::move(checked);
+  slot.place = recent.insert(recent.begin(), shard);
+  slot.open = std::move(opened);
+  return {slot.open, slot.tables.get()};
+}
+
+void ShardReader::State::check_attributes(std::size_t shard, const Hdf5File& file) const {
+  const auto refuse = [&](const std::string& problem) {
+    fail(ExitCode::bad_data, "{}: {}. It does not belong to this store; pack the store anew or copy it again",
+         file.path().string(), problem);
+  };
+  if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "convoy-store")
+    refuse("is not a shard of Convoy (its attribute 'format' is not \"convoy-store\")");
+  if (const auto version = file.integer_attribute("/", "version"); version != 1)
+    refuse(fmt::format("has version {}, this Convoy reads version 1", version));
+  if (const auto found = file.text_attribute("/", "split"); found != split)
+    refuse(fmt::format("belongs to the split '{}', not '{}'", found, split));
+  if (const auto found = file.integer_attribute("/", "shard"); found != static_cast<std::int64_t>(shard))
+    refuse(fmt::format("says it is shard {}, store.json has it as {}", found, shard));
+  if (const auto found = file.integer_attribute("/", "shards");
+      found != static_cast<std::int64_t>(shards.size()))
+    refuse(fmt::format("says it is one of {} shards, store.json has {}", found, shards.size()));
+  if (const auto found = file.integer_attribute("/", "classes_crc32c"); found != classes_crc32c)
+    refuse(fmt::format("was packed with other classes (checksum {:08x}, store.json's classes have {:08x})",
+                       found, classes_crc32c));
+}
+
+void ShardReader::State::check_layout(std::size_t shard, const Hdf5File& file) const {
+  const ShardEntry& entry = shards[shard];
+  const auto refuse = [&](const std::string& problem) {
+    fail(ExitCode::bad_data, "{}: {}", file.path().string(), problem);
+  };
+  const auto count = static_cast<std::uint64_t>(entry.images);
+  const auto side = static_cast<std::uint64_t>(image_size);
+  if (file.shape("/images") != std::vector<std::uint64_t>{count, side, side, 3})
+    refuse(fmt::format("/images is not {} × {} × {} × 3 as store.json says", count, side, side));
+  for (const char* dataset : {"/labels", "/crc32c", "/names"})
+    if (file.shape(dataset) != std::vector<std::uint64_t>{count})
+      refuse(fmt::format("{} does not hold {} values as store.json says", dataset, count));
+  if (entry.images_offset == 0) return;
+  if (const auto offset = file.contiguous_offset<std::uint8_t>("/images"); offset != entry.images_offset)
+    refuse(fmt::format("/images lies at byte {}, store.json says {}", offset, entry.images_offset));
+}
+
+std::unique_ptr<const ShardTables> ShardReader::State::check(std::size_t shard) const {
+  const Hdf5File file(path(shard), Hdf5File::Access::read);
+  check_attributes(shard, file);
+  check_layout(shard, file);
+  auto tables = std::make_unique<ShardTables>();
+  tables->labels = file.read<std::int32_t>("/labels");
+  tables->crc32c = file.read<std::uint32_t>("/crc32c");
+  for (std::size_t i = 0; i < tables->labels.size(); ++i) {
+    if (tables->labels[i] < 0 || tables->labels[i] >= class_count)
+      fail(ExitCode::bad_data, "{}: image {} has label {}, the store has classes 0 to {}",
+           file.path().string(), i, tables->labels[i], class_count - 1);
+  }
+  return tables;
+}
+
+std::vector<DamagedImage> ShardReader::State::compare(const ShardTables& tables, std::int64_t first_index,
+                                                      std::int64_t count,
+                                                      std::span<const std::uint8_t> images) const {
+  std::vector<DamagedImage> damaged;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i) * image_bytes();
+    const std::uint32_t found = crc32c(std::as_bytes(images.subspan(at, image_bytes())));
+    const std::uint32_t expected = tables.crc32c[static_cast<std::size_t>(first_index + i)];
+    if (found != expected) damaged.push_back({first_index + i, expected, found});
+  }
+  return damaged;
+}
+
+// For a message that is needed anyway: a name that cannot be read is no second error.
+std::string ShardReader::State::name_of(std::size_t shard, std::int64_t index) const {
+  try {
+    const Hdf5File file(path(shard), Hdf5File::Access::read);
+    return file.read_strings("/names").at(static_cast<std::size_t>(index));
+  } catch (const std::exception&) {
+    return "?";
+  }
+}
+
+ShardReader::ShardReader(const Store& store, const std::string& split, int most_open)
+    : state_(std::make_unique<State>()) {
+  const SplitEntry& entry = store.split(split);
+  state_->folder = store.folder;
+  state_->split = split;
+  state_->image_size = store.image_size;
+  state_->class_count = static_cast<std::int64_t>(store.classes.size());
+  state_->classes_crc32c = classes_checksum(store.classes);
+  state_->shards = entry.shards;
+  state_->most_open = static_cast<std::size_t>(std::max(1, most_open));
+  state_->slots = std::make_unique<State::Slot[]>(entry.shards.size());
+  state_->first.push_back(0);
+  for (const ShardEntry& shard : entry.shards) state_->first.push_back(state_->first.back() + shard.images);
+}
+
+ShardReader::~ShardReader() = default;
+
+std::int64_t ShardReader::images() const {
+  return state_->first.back();
+}
+
+const std::vector<ShardEntry>& ShardReader::shards() const {
+  return state_->shards;
+}
+
+const ShardTables& ShardReader::tables(std::size_t index) const {
+  return *state_->open(index).tables;
+}
+
+std::vector<DamagedImage> ShardReader::read_checked(std::size_t shard, std::int64_t first, std::int64_t count,
+                                                    std::span<std::uint8_t> images) const {
+  const State::Ready ready = state_->open(shard);
+  const auto bytes = images.first(static_cast<std::size_t>(count) * state_->image_bytes());
+  ready.file->read(first, count, state_->image_bytes(), bytes);
+  return state_->compare(*ready.tables, first, count, bytes);
+}
+
+std::vector<std::string> ShardReader::names(std::size_t shard) const {
+  return Hdf5File(state_->path(shard), Hdf5File::Access::read).read_strings("/names");
+}
+
+void ShardReader::read(std::span<const std::uint32_t> ids, std::span<std::uint8_t> images,
+                       std::span<std::int32_t> labels) const {
+  for (std::size_t at = 0; at < ids.size();) {
+    ensure(std::int64_t{ids[at]} < this->images(), "a sample id lies outside its split");
+    const std::size_t shard = state_->shard_of(ids[at]);
+    const std::int64_t left = state_->first[shard + 1] - ids[at];
+    std::size_t count = 1;  // of a run of neighbours
+    while (at + count < ids.size() && std::cmp_less(count, left) && ids[at + count] == ids[at] + count)
+      ++count;
+
+    const std::int64_t index = ids[at] - state_->first[shard];
+    const auto damaged = read_checked(shard, index, static_cast<std::int64_t>(count),
+                                      images.subspan(at * state_->image_bytes()));
+    if (!damaged.empty())
+      fail(
+          ExitCode::bad_data,
+          "{}: image {} ('{}') is damaged: its checksum is {:08x}, expected {:08x}. `convoy verify {}` lists "
+          "every damaged image; copy the shard again or pack the store anew",
+          state_->path(shard).string(), damaged.front().index, state_->name_of(shard, damaged.front().index),
+          damaged.front().found, damaged.front().expected, state_->folder.string());
+    const ShardTables& known = tables(shard);
+    std::copy_n(known.labels.begin() + index, count, labels.begin() + static_cast<std::ptrdiff_t>(at));
+    at += count;
+  }
+}
+
+}  // namespace convoy

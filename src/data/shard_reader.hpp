@@ -1,0 +1,64 @@
+// Stored images of one split by sample id, for the loader and for `convoy verify`: opens shards when they are
+// first needed, checks that each is the one store.json means, reads with `pread` (or through HDF5 where a
+// shard is chunked or compressed) and compares every image with its checksum. Any number of threads may read
+// at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/store.hpp"
+
+namespace convoy {
+
+// What one shard says of its images, in stored order.
+struct ShardTables {
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint32_t> crc32c;
+};
+
+// One image whose bytes differ from its checksum.
+struct DamagedImage {
+  std::int64_t index = 0;  // within the shard
+  std::uint32_t expected = 0, found = 0;
+};
+
+class ShardReader {
+ public:
+  // `most_open` shards have a descriptor at a time; the least recently used is closed for another.
+  ShardReader(const Store& store, const std::string& split, int most_open = 256);
+  ~ShardReader();
+  ShardReader(const ShardReader&) = delete;
+  ShardReader& operator=(const ShardReader&) = delete;
+
+  std::int64_t images() const;
+  const std::vector<ShardEntry>& shards() const;
+
+  // The images of `ids` (any order; neighbours that follow each other are read at once) and their labels.
+  // `images` has room for ids.size() × S × S × 3 bytes. Throws ExitCode::bad_data for a shard that is
+  // truncated, foreign or damaged and for an image with a wrong checksum (naming file, index and image),
+  // ExitCode::io when the system cannot read.
+  void read(std::span<const std::uint32_t> ids, std::span<std::uint8_t> images,
+            std::span<std::int32_t> labels) const;
+
+  // Checks shard `index` as a whole (size, attributes, shapes, offsets, labels) the first time; throws as
+  // read().
+  const ShardTables& tables(std::size_t index) const;
+
+  // Images [first, first + count) of a shard; those that differ from their checksums are returned, not
+  // thrown.
+  std::vector<DamagedImage> read_checked(std::size_t shard, std::int64_t first, std::int64_t count,
+                                         std::span<std::uint8_t> images) const;
+
+  // Names of a shard's images, in stored order.
+  std::vector<std::string> names(std::size_t shard) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace convoy

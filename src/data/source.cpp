@@ -1,0 +1,200 @@
+#include "data/source.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "base/error.hpp"
+#include "data/source_kinds.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kAccepted =
+    "accepted are an image folder (class/.../x.jpg), a tar of class folders, the ILSVRC2012 tars and "
+    "CIFAR-10's binary "
+    "version (folder, tar or tar.gz)";
+
+std::string first_bytes(const fs::path& path, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(ExitCode::io, "cannot open {}: {}", path.string(), system_error_text(errno));
+  std::string bytes(count, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return bytes;
+}
+
+// The tar format puts "ustar" at byte 257 of each header; archives from before 1988 have none, but zeros
+// there.
+bool looks_like_tar(const std::string& head) {
+  if (head.size() < 512) return false;
+  const std::string_view magic(head.data() + 257, 5);
+  return magic == "ustar" ||
+         (magic == std::string_view("\0\0\0\0\0", 5) && head[0] != '\0' && head[148] != '\0');
+}
+
+bool is_compressed(const std::string& head) {
+  using namespace std::string_view_literals;
+  constexpr std::array signatures{"\x1F\x8B"sv, "BZh"sv, "\xFD\x37zXZ"sv, "\x28\xB5\x2F\xFD"sv,
+                                  "\x04\x22\x4D\x18"sv};
+  return std::ranges::any_of(signatures, [&](std::string_view s) { return head.starts_with(s); });
+}
+
+SourceIndex index_file(const fs::path& path, std::string_view split, int workers) {
+  const std::string head = first_bytes(path, 512);
+  if (is_compressed(head)) return index_cifar_tar_gz(path, split);
+  if (!looks_like_tar(head)) {
+    const bool store = path.filename() == "store.json" || head.starts_with("\x89HDF");
+    fail(ExitCode::usage, "{} is {}; {}", path.string(),
+         store ? "part of a store, not a source of images" : "neither a folder nor a tar", kAccepted);
+  }
+  const auto members = list_tar({path, 0, fs::file_size(path)});
+  if (is_cifar_tar(members)) return index_cifar_tar(path, members, split);
+  if (is_tar_of_tars(members)) return index_tar_of_tars(path, members, workers);
+  return index_tar(path, members);
+}
+
+// A data set's root given instead of one of its splits would make "train" and "val" the classes.
+void refuse_splits_as_classes(const SourceIndex& index, const fs::path& path) {
+  const auto is_split = [](const std::string& id) { return id == "train" || id == "val" || id == "test"; };
+  if (index.classes.empty() || !std::ranges::all_of(index.classes, is_split)) return;
+  fail(ExitCode::usage,
+       "{} holds splits (folders train, val or test), not classes: pack each alone, for instance {}",
+       path.string(), (path / index.classes.front()).string());
+}
+
+void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
+  std::vector<std::string_view> names;
+  names.reserve(index.items.size());
+  for (const SourceItem& item : index.items) names.push_back(item.name);
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) fail(ExitCode::bad_data, "{} holds {} more than once", path.string(), *twice);
+}
+
+}  // namespace
+
+bool named_like_image(std::string_view path) {
+  const auto name = path.substr(path.rfind('/') + 1);
+  if (name.starts_with('.')) return false;
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  std::string extension(name.substr(dot + 1));
+  std::ranges::transform(extension, extension.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  constexpr std::array<std::string_view, 11> known{"jpg", "jpeg", "jpe",  "jfif", "png", "gif",
+                                                   "bmp", "webp", "tiff", "tif",  "ppm"};
+  return std::ranges::find(known, extension) != known.end();
+}
+
+SourceIndex index_source(const fs::path& path, std::string_view split, int workers) {
+  if (!fs::exists(path)) fail(ExitCode::io, "{} does not exist", path.string());
+  SourceIndex index;
+  if (!fs::is_directory(path))
+    index = index_file(path, split, workers);
+  else if (fs::exists(path / "store.json"))
+    fail(ExitCode::usage, "{} is a store already; {}", path.string(), kAccepted);
+  else if (is_cifar_folder(path))
+    index = index_cifar_folder(path, split);
+  else
+    index = index_folder(path);
+  if (index.items.empty()) {
+    fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png), only {} other files; {}", path.string(),
+         index.ignored, kAccepted);
+  }
+  refuse_splits_as_classes(index, path);
+  refuse_equal_names(index, path);
+  return index;
+}
+
+SourceReader::SourceReader(const SourceIndex& index) : index_(index) {
+  if (index.compressed) {
+    unpacked_ = unpack_cifar_tar_gz(index);
+    return;
+  }
+  for (const std::string& file : index.files) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+      const std::string reason = system_error_text(errno);
+      for (const int open : descriptors_) ::close(open);
+      fail(ExitCode::io, "cannot open {}: {}", file, reason);
+    }
+    descriptors_.push_back(descriptor);
+  }
+}
+
+SourceReader::~SourceReader() {
+  for (const int descriptor : descriptors_) ::close(descriptor);
+}
+
+namespace {
+
+// Reads `bytes` at `offset`, or fails with the file's name.
+void read_exactly(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, const std::string& file) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(ExitCode::io, "cannot read {}: {}", file, system_error_text(errno));
+    if (count == 0) fail(ExitCode::io, "{} became shorter while it was read", file);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+std::vector<std::byte> read_file(const std::string& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(ExitCode::io, "cannot open {}: {}", file, system_error_text(errno));
+  struct Closer {
+    int number;
+    ~Closer() { ::close(number); }
+  } const closer{descriptor};
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0)
+    fail(ExitCode::io, "cannot read {}: {}", file, system_error_text(errno));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  read_exactly(descriptor, 0, bytes, file);
+  return bytes;
+}
+
+RgbImage from_planes(std::span<const std::byte> planes) {
+  constexpr int kSide = 32, kPlane = kSide * kSide;
+  RgbImage image{kSide, kSide, std::vector<std::uint8_t>(3 * kPlane)};
+  for (std::size_t pixel = 0; pixel < kPlane; ++pixel)
+    for (std::size_t channel = 0; channel < 3; ++channel)
+      image.pixels[3 * pixel + channel] = std::to_integer<std::uint8_t>(planes[channel * kPlane + pixel]);
+  return image;
+}
+
+}  // namespace
+
+std::vector<std::byte> SourceReader::read_bytes(const SourceItem& item) const {
+  if (index_.files.empty()) return read_file((index_.root / item.name).string());
+  std::vector<std::byte> bytes(item.bytes);
+  if (!index_.compressed) {
+    read_exactly(descriptors_.at(item.file), item.offset, bytes, index_.files[item.file]);
+  } else {
+    if (item.offset + item.bytes > unpacked_.size())
+      fail(ExitCode::io, "{} became shorter while it was read", index_.files.at(0));
+    std::memcpy(bytes.data(), unpacked_.data() + item.offset, bytes.size());
+  }
+  return bytes;
+}
+
+void SourceReader::read_square(const SourceItem& item, int side, std::span<std::uint8_t> square) const {
+  const std::vector<std::byte> bytes = read_bytes(item);
+  if (index_.encoding == SourceEncoding::cifar_planes)
+    make_square(from_planes(bytes), side, square);
+  else
+    decode_square(bytes, side, square);
+}
+
+}  // namespace convoy

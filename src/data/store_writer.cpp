@@ -1,0 +1,242 @@
+#include "data/store_writer.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/atomic_file.hpp"
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "data/store_catalogue.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr double kSecondsBetweenReports = 5;
+constexpr std::size_t kListedBad = 10;
+
+// How far the whole work is, as rank 0 can tell: what all ranks had done at the last meeting and what it did
+// since.
+class Progress {
+ public:
+  Progress(const Log& log, std::string split, std::int64_t total, int ranks)
+      : log_(log), split_(std::move(split)), total_(total), ranks_(ranks) {}
+
+  void add_own(std::int64_t images) {
+    own_ += images;
+    if (since_report_.seconds() < kSecondsBetweenReports) return;
+    since_report_.restart();
+    const std::int64_t done = std::min(total_, agreed_ + own_ * ranks_);
+    const double rate = static_cast<double>(done) / whole_.seconds();
+    log_.info("{}: {}{} of {} images, {:.0f} images/s, {:.0f} s left", split_, ranks_ > 1 ? "about " : "",
+              done, total_, rate, static_cast<double>(total_ - done) / std::max(rate, 1e-9));
+  }
+  void agree(std::int64_t images) {
+    agreed_ += images;
+    own_ = 0;
+  }
+
+ private:
+  const Log& log_;
+  std::string split_;
+  std::int64_t total_, agreed_ = 0, own_ = 0;
+  int ranks_;
+  Stopwatch whole_, since_report_;
+};
+
+// What a rank tells the others after a shard.
+struct Outcome {
+  bool failed = false;
+  ExitCode category = ExitCode::done;
+  std::string message;
+  std::vector<BadImage> bad;
+  std::int64_t skipped = 0;
+};
+
+std::string to_text(const Outcome& outcome) {
+  nlohmann::json bad = nlohmann::json::array();
+  for (const BadImage& image : outcome.bad) bad.push_back({image.name, image.reason});
+  const nlohmann::json text{outcome.failed, static_cast<int>(outcome.category), outcome.message, bad,
+                            outcome.skipped};
+  const auto bytes = nlohmann::json::to_msgpack(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+Outcome from_text(const std::string& text) {
+  const auto json = nlohmann::json::from_msgpack(text);
+  Outcome outcome{json[0], static_cast<ExitCode>(json[1].get<int>()), json[2], {}, json[4]};
+  for (const auto& image : json[3]) outcome.bad.push_back({image[0], image[1]});
+  return outcome;
+}
+
+// Throws what any rank met, the same text everywhere. Returns the number of images that were skipped.
+std::int64_t agree(const Outcome& mine, Communicator& communicator) {
+  std::vector<BadImage> bad;
+  std::int64_t skipped = 0;
+  for (const std::string& text : communicator.gather_texts(to_text(mine))) {
+    const Outcome outcome = from_text(text);
+    if (outcome.failed) throw Error(outcome.category, outcome.message);
+    bad.insert(bad.end(), outcome.bad.begin(), outcome.bad.end());
+    skipped += outcome.skipped;
+  }
+  if (bad.empty()) return skipped;
+  const bool more = bad.size() >= kListedBad;
+  bad.resize(std::min(bad.size(), kListedBad));
+  std::string list;
+  for (const BadImage& image : bad) list += fmt::format("\n  {}: {}", image.name, image.reason);
+  fail(ExitCode::bad_data,
+       "{}{} images cannot be used:{}\nRepair or remove them, or leave them out with --skip-bad; what is "
+       "packed already is kept.",
+       more ? "at least " : "", bad.size(), list);
+}
+
+// Runs `work` and turns what it throws into an outcome to be shared.
+template <typename Work>
+Outcome guarded(Work&& work) {
+  Outcome outcome;
+  try {
+    work(outcome);
+  } catch (const Error& error) {
+    outcome.failed = true, outcome.category = error.category(), outcome.message = error.what();
+  } catch (const std::exception& error) {
+    outcome.failed = true, outcome.category = ExitCode::bug, outcome.message = error.what();
+  }
+  return outcome;
+}
+
+// Rank 0: makes the folder, and removes what an interrupted run left half done or under another number of
+// shards.
+void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, const Log& log) {
+  std::error_code error;
+  fs::create_directories(plan.folder, error);
+  if (error) fail(ExitCode::io, "cannot make the folder {}: {}", plan.folder.string(), error.message());
+  std::set<std::string> wanted;
+  for (int index = 0; index < plan.shards(); ++index) wanted.insert(plan.shard_file(index));
+  const bool listed = store && (plan.split == "train" ? store->train : store->val);
+  std::vector<fs::path> stale;
+  for (const auto& entry : fs::directory_iterator(plan.folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(plan.split + "-")) continue;
+    const bool foreign = name.ends_with(".h5") && !listed && !wanted.contains(name);
+    if (name.ends_with(".h5.partial") || foreign) stale.push_back(entry.path());
+  }
+  for (const fs::path& path : stale) {
+    fs::remove(path, error);
+    if (error) fail(ExitCode::io, "cannot remove {}: {}", path.string(), error.message());
+  }
+  if (!stale.empty()) log.info("removed {} unfinished or foreign files of an earlier run", stale.size());
+}
+
+// Which shards must be made, the same list on every rank; the sums of the others are in `sums`. Collective.
+std::vector<int> missing_shards(const SplitPlan& plan, PixelSums& sums, Communicator& communicator,
+                                const Log& log) {
+  std::vector<std::int64_t> missing(static_cast<std::size_t>(plan.shards()));
+  const Outcome outcome = guarded([&](Outcome&) {
+    for (int index = communicator.rank(); index < plan.shards(); index += communicator.size()) {
+      std::string reason;
+      if (keep_shard(plan, index, sums, reason)) continue;
+      missing[static_cast<std::size_t>(index)] = 1;
+      if (!reason.empty()) log.warn("{} is made anew: {}", plan.shard_file(index), reason);
+    }
+  });
+  agree(outcome, communicator);
+  communicator.sum(std::span<std::int64_t>(missing));
+  std::vector<int> list;
+  for (int index = 0; index < plan.shards(); ++index)
+    if (missing[static_cast<std::size_t>(index)] != 0) list.push_back(index);
+  return list;
+}
+
+// Deals the shards in `list` to the ranks in turn; after each round all know whether somebody failed.
+// Collective.
+void make_shards(const SplitPlan& plan, const std::vector<int>& list, const ImageProducer& produce,
+                 PixelSums& sums, Communicator& communicator, const Log& log) {
+  std::int64_t total = 0;
+  for (const int index : list) total += plan.shard(index).size();
+  const auto ranks = static_cast<std::size_t>(communicator.size());
+  Progress progress(log, plan.split, total, static_cast<int>(std::min(ranks, list.size())));
+  for (std::size_t round = 0; round < list.size(); round += ranks) {
+    const std::size_t mine = round + static_cast<std::size_t>(communicator.rank());
+    const Outcome outcome = guarded([&](Outcome& result) {
+      if (mine >= list.size()) return;
+      ShardResult shard =
+          write_shard(plan, list[mine], produce, sums, [&](std::int64_t n) { progress.add_own(n); });
+      if (shard.published)
+        result.skipped = static_cast<std::int64_t>(shard.bad.size());
+      else
+        result.bad = std::move(shard.bad);
+    });
+    agree(outcome, communicator);
+    std::int64_t done = 0;
+    for (std::size_t i = round; i < std::min(round + ranks, list.size()); ++i)
+      done += plan.shard(list[i]).size();
+    progress.agree(done);
+  }
+}
+
+}  // namespace
+
+std::optional<Store> existing_store(const fs::path& folder) {
+  if (!fs::exists(folder / "store.json")) return std::nullopt;
+  return parse_store(read_text_file(folder / "store.json"), folder);
+}
+
+void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
+  if (!store) return;
+  const std::string where = plan.folder.string();
+  if (store->image_size != plan.image_size) {
+    fail(ExitCode::usage, "{} holds images of {} x {}, not {} x {}: give --image-size {}, or another folder",
+         where, store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
+  }
+  if (store->classes != plan.classes) {
+    fail(ExitCode::usage,
+         "the classes of {} (ids, order or names) are fixed by the split packed first and differ from those "
+         "given: leave "
+         "--class-list and --class-names out, or choose another folder",
+         where);
+  }
+  const auto& split = plan.split == "train" ? store->train : store->val;
+  if (!split) return;
+  for (const ShardEntry& shard : split->shards) {
+    const std::string binding = shard_binding(plan.folder / shard.file);
+    if (!binding.empty() && binding != plan.binding) {
+      fail(ExitCode::usage,
+           "{} already holds a {} split made from another source or with other options: choose another "
+           "folder, or remove "
+           "that one first",
+           where, plan.split);
+    }
+  }
+}
+
+SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Communicator& communicator,
+                        const Log& log) {
+  const Stopwatch clock;
+  std::optional<Store> before;
+  communicator.on_rank_zero([&] {
+    before = existing_store(plan.folder);
+    check_fits(plan, before);
+    clear_folder(plan, before, log);
+    return std::string();
+  });
+  PixelSums sums(plan.image_size);
+  const std::vector<int> missing = missing_shards(plan, sums, communicator, log);
+  const int kept = plan.shards() - static_cast<int>(missing.size());
+  if (kept > 0) log.info("{}: {} of {} shards are there already and whole", plan.split, kept, plan.shards());
+  make_shards(plan, missing, produce, sums, communicator, log);
+  sums.sum_over_ranks(communicator);
+  SplitReport report;
+  report.fingerprint =
+      communicator.on_rank_zero([&] { return write_catalogue(plan, before, sums).fingerprint; });
+  report.images = sums.images;
+  report.skipped = plan.images() - sums.images;
+  report.shards = plan.shards();
+  report.kept_shards = kept;
+  report.seconds = clock.seconds();
+  return report;
+}
+
+}  // namespace convoy

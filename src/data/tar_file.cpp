@@ -1,0 +1,137 @@
+#include "data/tar_file.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace convoy {
+
+namespace {
+
+using Archive = std::unique_ptr<archive, int (*)(archive*)>;
+
+// A file, or a part of it, as libarchive reads it. Blocks are small: while listing, only headers are wanted.
+struct PartReader {
+  int descriptor = -1;
+  std::uint64_t position = 0, end = 0;
+  std::array<char, 8192> block{};
+
+  ~PartReader() {
+    if (descriptor >= 0) ::close(descriptor);
+  }
+};
+
+la_ssize_t read_block(archive* handle, void* data, const void** buffer) {
+  auto& reader = *static_cast<PartReader*>(data);
+  const auto wanted = std::min<std::uint64_t>(reader.block.size(), reader.end - reader.position);
+  ssize_t count = 0;
+  do {
+    count = ::pread(reader.descriptor, reader.block.data(), wanted, static_cast<off_t>(reader.position));
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
+    archive_set_error(handle, errno, "cannot read");
+    return -1;
+  }
+  reader.position += static_cast<std::uint64_t>(count);
+  *buffer = reader.block.data();
+  return count;
+}
+
+la_int64_t skip(archive*, void* data, la_int64_t request) {
+  auto& reader = *static_cast<PartReader*>(data);
+  const auto step =
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(request), reader.end - reader.position);
+  reader.position += step;
+  return static_cast<la_int64_t>(step);
+}
+
+std::string_view without_dot(std::string_view path) {
+  while (path.starts_with("./")) path.remove_prefix(2);
+  return path;
+}
+
+const char* path_of(archive_entry* entry, const std::filesystem::path& file) {
+  const char* path = archive_entry_pathname_utf8(entry);
+  if (path == nullptr) path = archive_entry_pathname(entry);
+  if (path == nullptr) fail(ExitCode::bad_data, "{}: a member has no readable name", file.string());
+  return path;
+}
+
+// Moves to the next member; false at the end.
+bool next_entry(archive* handle, archive_entry** entry, const std::filesystem::path& file) {
+  const int result = archive_read_next_header(handle, entry);
+  if (result == ARCHIVE_EOF) return false;
+  if (result < ARCHIVE_WARN) {
+    fail(ExitCode::bad_data, "{} is damaged or cut short: {}", file.string(),
+         archive_error_string(handle) ? archive_error_string(handle) : "unreadable");
+  }
+  return true;
+}
+
+bool is_plain_file(archive_entry* entry) {
+  return archive_entry_filetype(entry) == AE_IFREG && archive_entry_hardlink(entry) == nullptr;
+}
+
+}  // namespace
+
+std::vector<TarMember> list_tar(const FilePart& part) {
+  PartReader reader;
+  reader.descriptor = ::open(part.path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (reader.descriptor < 0)
+    fail(ExitCode::io, "cannot open {}: {}", part.path.string(), system_error_text(errno));
+  reader.position = part.offset;
+  reader.end = part.offset + part.bytes;
+  const Archive handle(archive_read_new(), archive_read_free);
+  archive_read_support_format_tar(handle.get());
+  if (archive_read_open2(handle.get(), &reader, nullptr, read_block, skip, nullptr) != ARCHIVE_OK)
+    fail(ExitCode::bad_data, "{} is not a tar: {}", part.path.string(), archive_error_string(handle.get()));
+  std::vector<TarMember> members;
+  for (archive_entry* entry = nullptr; next_entry(handle.get(), &entry, part.path);) {
+    if (!is_plain_file(entry)) continue;
+    TarMember member;
+    member.path = without_dot(path_of(entry, part.path));
+    if (archive_entry_sparse_count(entry) > 0)
+      fail(ExitCode::bad_data, "{}: {} is stored sparse: make the tar without --sparse", part.path.string(),
+           member.path);
+    // libarchive has just consumed the member's headers, so it stands at the first byte of its content.
+    member.offset = part.offset + static_cast<std::uint64_t>(archive_filter_bytes(handle.get(), 0));
+    member.bytes = static_cast<std::uint64_t>(archive_entry_size(entry));
+    if (member.offset + member.bytes > reader.end)
+      fail(ExitCode::bad_data, "{} is cut short: {} is not all there", part.path.string(), member.path);
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
+                                           const std::function<bool(const std::string&)>& wanted) {
+  const Archive handle(archive_read_new(), archive_read_free);
+  archive_read_support_format_tar(handle.get());
+  archive_read_support_filter_all(handle.get());
+  constexpr std::size_t kBlock = 1 << 20;
+  if (archive_read_open_filename(handle.get(), path.c_str(), kBlock) != ARCHIVE_OK)
+    fail(ExitCode::bad_data, "{} is not a tar: {}", path.string(), archive_error_string(handle.get()));
+  std::vector<UnpackedMember> members;
+  for (archive_entry* entry = nullptr; next_entry(handle.get(), &entry, path);) {
+    std::string member(without_dot(path_of(entry, path)));
+    if (!is_plain_file(entry) || !wanted(member)) continue;
+    std::vector<std::byte> bytes(static_cast<std::size_t>(archive_entry_size(entry)));
+    const auto count = archive_read_data(handle.get(), bytes.data(), bytes.size());
+    if (count < 0 || static_cast<std::size_t>(count) != bytes.size())
+      fail(ExitCode::bad_data, "{} is damaged or cut short: {} is not all there", path.string(), member);
+    members.push_back({std::move(member), std::move(bytes)});
+  }
+  return members;
+}
+
+}  // namespace convoy

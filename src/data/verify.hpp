@@ -1,0 +1,37 @@
+// Checks a whole store: every image's checksum, every shard's size, attributes and shapes, labels, names, the
+// mean image and the fingerprint. Used by `convoy verify`, whose ranks share the images.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/store.hpp"
+
+namespace convoy {
+
+// Something that is wrong. Without an index it concerns the whole file.
+struct BadRecord {
+  std::string split;        // "train" or "val"; empty: the store as a whole
+  std::string file;         // within the store's folder
+  std::int64_t index = -1;  // of the image in its shard
+  std::string name;         // of the image
+  std::string reason;
+};
+
+struct VerifyReport {
+  std::int64_t images = 0;     // read and compared by this part
+  std::vector<BadRecord> bad;  // in stored order
+  std::string fingerprint;     // recomputed; by part 0 only, empty when metadata could not be read
+};
+
+// Called now and then with the images done so far and all there are for this part.
+using VerifyProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
+// Part `part` of `parts` of the images (train, then val, in stored order); together the parts report every
+// fault once. Part 0 also looks at what concerns the store as a whole. Faults are reported, not thrown.
+VerifyReport verify_store(const Store& store, int part = 0, int parts = 1,
+                          const VerifyProgress& progress = {});
+
+}  // namespace convoy

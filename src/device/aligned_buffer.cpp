@@ -1,0 +1,52 @@
+#include "device/aligned_buffer.hpp"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace convoy {
+
+namespace {
+
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+std::size_t rounded_up(std::size_t bytes, std::size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
+  if (bytes == 0) return;
+  const std::size_t multiple = bytes >= huge_page ? huge_page : alignment;
+  const std::size_t allocated = rounded_up(bytes, multiple);
+  void* memory = allocated < bytes ? nullptr : std::aligned_alloc(multiple, allocated);
+  if (memory == nullptr) {
+    fail(ExitCode::device,
+         "cannot allocate {:.1f} MB of memory: use a smaller batch or fewer ranks on this node",
+         static_cast<double>(bytes) / 1e6);
+  }
+  // Only advice: without huge pages the memory works the same, more slowly.
+  if (multiple == huge_page) static_cast<void>(madvise(memory, allocated, MADV_HUGEPAGE));
+  std::memset(memory, 0, allocated);
+  data_ = static_cast<std::byte*>(memory);
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  std::free(data_);
+}
+
+AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+}  // namespace convoy

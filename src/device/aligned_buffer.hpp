@@ -1,0 +1,37 @@
+// Host memory for tensors: aligned to cache lines, large pieces to huge pages (which halve the time of
+// streaming through hundreds of megabytes). Owned by engines: flat parameter buffers, activation arenas,
+// weight copies.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace convoy {
+
+class AlignedBuffer {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  AlignedBuffer() = default;
+  // `bytes` of zeroed memory; 0 makes an empty buffer. Throws ExitCode::device when there is not enough
+  // memory, saying how much was asked for.
+  explicit AlignedBuffer(std::size_t bytes);
+  ~AlignedBuffer();
+  AlignedBuffer(AlignedBuffer&& other) noexcept;
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }  // bytes
+
+  // The memory as elements of T; a remainder is left out.
+  template <typename T>
+  std::span<T> as() const {
+    return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace convoy

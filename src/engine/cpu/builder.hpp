@@ -1,0 +1,102 @@
+// What operations use while a program is compiled: tensors with lifetimes, primitives with their scratch
+// memory, changes of layout, and views of the replica's parameters and gradients. Primitives and loops must
+// be announced in the order in which they will run: each is a tick of the clock that lifetimes are counted
+// in.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "device/aligned_buffer.hpp"
+#include "engine/cpu/onednn.hpp"
+#include "engine/cpu/weight_copies.hpp"
+#include "engine/replica.hpp"
+
+namespace convoy::cpu {
+
+// An activation, a gradient of one, or scratch memory.
+struct Tensor {
+  memory::desc desc;
+  memory values;            // its memory is set when the program's arena is placed
+  int first = 0, last = 0;  // the clock's ticks between which it lives
+  bool adaptable = false;   // its producer writes any strided layout: the first consumer chooses
+  Tensor* owner = nullptr;  // of the memory, where this tensor is another view of it
+};
+
+// A tensor in another layout; `primitive` is empty where it already had it.
+struct Conversion {
+  Tensor* result = nullptr;
+  Primitive primitive;
+  void run(Library& library) const {
+    if (primitive) primitive.run(library);
+  }
+};
+
+// Parameters and gradients of a replica as a builder sees them.
+struct FlatBuffers {
+  float* parameters = nullptr;
+  float* gradients = nullptr;  // nullptr in evaluation
+  const ParameterTable* table = nullptr;
+  WeightCopies* copies = nullptr;
+};
+
+// A gradient tensor inside a flat buffer: gradients, or the buffer they are added from.
+struct GradientView {
+  memory values;
+  std::size_t offset = 0;  // elements
+};
+
+class Builder {
+ public:
+  Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all);
+
+  Library& library() { return library_; }
+  const ProgramOptions& options() const { return options_; }
+  bool training() const { return options_.mode == Mode::training; }
+  memory::dim batch() const { return options_.batch; }
+  memory::data_type activation_type() const;
+
+  // A tensor that lives from now on, as long as it is used.
+  Tensor* tensor(const memory::desc& desc);
+  // The memory of `owner` seen with another description of the same bytes.
+  Tensor* view(Tensor* owner, const memory::desc& desc);
+  // Says that `tensor` is read or written by what is announced next.
+  void use(Tensor* tensor);
+  // Announces a loop of our own: later use() calls belong to the next tick.
+  void tick() { ++now_; }
+
+  // Announces a primitive over `tensors` and other `memories`; adds its scratch memory, advances the clock.
+  Primitive primitive(const dnnl::primitive& primitive, const memory::desc& scratchpad,
+                      const std::unordered_map<int, Tensor*>& tensors,
+                      const std::unordered_map<int, memory>& memories = {});
+  // Announces a change of layout where one is needed.
+  Conversion convert(Tensor* tensor, const memory::desc& wanted);
+
+  const Parameter& parameter(std::string_view layer, ParameterKind kind) const;
+  // The parameter seen as `dimensions`, float32, row-major, in the flat buffer.
+  memory canonical(const Parameter& parameter, const memory::dims& dimensions);
+  WeightCopy* weights(const Parameter& parameter, const memory::dims& dimensions, const memory::desc& wanted);
+  // Elements [skipped, …) of the parameter's gradient.
+  memory gradient(const Parameter& parameter, const memory::dims& dimensions, std::size_t skipped = 0);
+
+  // Places every tensor; call once, at the end. The tensors then belong to the program.
+  AlignedBuffer place();
+  std::deque<Tensor> take_tensors() { return std::move(tensors_); }
+  std::vector<GradientView> take_gradient_views() { return std::move(gradient_views_); }
+
+ private:
+  Library& library_;
+  FlatBuffers flat_;
+  ProgramOptions options_;
+  bool keep_all_;
+  int now_ = 0;
+  std::deque<Tensor> tensors_;  // a deque: pointers stay valid
+  std::vector<GradientView> gradient_views_;
+};
+
+}  // namespace convoy::cpu

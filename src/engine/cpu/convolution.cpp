@@ -1,0 +1,165 @@
+// Convolution with bias and, fused, ReLU. Layouts are oneDNN's choice; weights are kept canonical (goihw) and
+// copied once after every update.
+#include <string>
+
+#include "engine/cpu/gradient_sink.hpp"
+#include "engine/cpu/operation.hpp"
+
+namespace convoy::cpu {
+
+namespace {
+
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+
+class ConvolutionOperation final : public Operation {
+ public:
+  ConvolutionOperation(Builder& builder, const Convolution& layer, Tensor* input, bool relu)
+      : layer_(layer),
+        weight_(builder.parameter(layer.name, ParameterKind::weight)),
+        bias_(builder.parameter(layer.name, ParameterKind::bias)),
+        input_(input) {
+    const memory::dims in = input->desc.dims();
+    const auto out_side = [&](memory::dim side) {
+      return (side + layer.padding.before + layer.padding.after - layer.kernel) / layer.stride + 1;
+    };
+    input_dims_ = in;
+    output_dims_ = {in[0], layer.filters, out_side(in[2]), out_side(in[3])};
+    const memory::dim groups = layer.groups;
+    weight_dims_ = groups == 1 ? memory::dims{layer.filters, in[1], layer.kernel, layer.kernel}
+                               : memory::dims{groups, layer.filters / groups, in[1] / groups, layer.kernel,
+                                              layer.kernel};
+    type_ = builder.activation_type();
+    checked(("convolution " + layer.name).c_str(), [&] { compile_forward(builder, relu); });
+  }
+
+  bool has_parameters() const override { return true; }
+
+  void forward(const Pass& pass) override {
+    weights_->refresh(*pass.library, pass.parameter_version);
+    input_conversion_.run(*pass.library);
+    forward_.run(*pass.library);
+  }
+
+  Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
+    return checked(("backward of convolution " + layer_.name).c_str(), [&] {
+      compile_backward_weights(builder, output_gradient);
+      return input_gradient ? compile_backward_data(builder, output_gradient) : nullptr;
+    });
+  }
+
+  void backward(const Pass& pass) override {
+    Library& library = *pass.library;
+    weights_input_.run(library);
+    weights_output_gradient_.run(library);
+    backward_weights_.run(library);
+    weight_sink_.finish(library);
+    pass.gradients_computed(weight_.offset, bias_.offset + bias_.elements);
+    if (!backward_data_) return;
+    backward_weights_copy_->refresh(library, pass.parameter_version);
+    data_output_gradient_.run(library);
+    backward_data_.run(library);
+  }
+
+ private:
+  memory::dims strides() const { return {layer_.stride, layer_.stride}; }
+  memory::dims before() const { return {layer_.padding.before, layer_.padding.before}; }
+  memory::dims after() const { return {layer_.padding.after, layer_.padding.after}; }
+
+  Forward::desc forward_desc(dnnl::prop_kind kind) const {
+    return {kind,
+            dnnl::algorithm::convolution_direct,
+            any_layout(input_dims_, type_),
+            any_layout(weight_dims_, type_),
+            any_layout({layer_.filters}, memory::data_type::f32),
+            any_layout(output_dims_, type_),
+            strides(),
+            before(),
+            after()};
+  }
+
+  void compile_forward(Builder& builder, bool relu) {
+    dnnl::primitive_attr attributes = user_scratchpad();
+    if (relu) {
+      dnnl::post_ops operations;
+      operations.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+      attributes.set_post_ops(operations);
+    }
+    const auto kind =
+        builder.training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    const dnnl::engine& engine = builder.library().engine;
+    const Forward::primitive_desc chosen(forward_desc(kind), attributes, engine);
+    input_conversion_ = builder.convert(input_, chosen.src_desc());
+    weights_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
+    output_ = builder.tensor(chosen.dst_desc());
+    forward_ = builder.primitive(Forward(chosen), chosen.scratchpad_desc(),
+                                 {{DNNL_ARG_SRC, input_conversion_.result}, {DNNL_ARG_DST, output_}},
+                                 {{DNNL_ARG_WEIGHTS, weights_->values()},
+                                  {DNNL_ARG_BIAS, builder.canonical(bias_, {layer_.filters})}});
+  }
+
+  // The input in the layout wanted, without a copy where the forward pass already made one.
+  Tensor* nearest_input(const memory::desc& wanted) const {
+    return input_conversion_.result->desc == wanted ? input_conversion_.result : input_;
+  }
+
+  void compile_backward_weights(Builder& builder, Tensor* output_gradient) {
+    const dnnl::engine& engine = builder.library().engine;
+    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
+    const BackwardWeights::desc description(dnnl::algorithm::convolution_direct,
+                                            any_layout(input_dims_, type_),
+                                            any_layout(weight_dims_, memory::data_type::f32),
+                                            any_layout({layer_.filters}, memory::data_type::f32),
+                                            any_layout(output_dims_, type_), strides(), before(), after());
+    const BackwardWeights::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    weights_input_ = builder.convert(nearest_input(chosen.src_desc()), chosen.src_desc());
+    weights_output_gradient_ = builder.convert(output_gradient, chosen.diff_dst_desc());
+    weight_sink_ = GradientSink(builder, chosen.diff_weights_desc(), builder.gradient(weight_, weight_dims_));
+    backward_weights_ = builder.primitive(
+        BackwardWeights(chosen), chosen.scratchpad_desc(),
+        {{DNNL_ARG_SRC, weights_input_.result}, {DNNL_ARG_DIFF_DST, weights_output_gradient_.result}},
+        {{DNNL_ARG_DIFF_WEIGHTS, weight_sink_.target()},
+         {DNNL_ARG_DIFF_BIAS, builder.gradient(bias_, {layer_.filters})}});
+    weight_sink_.announce(builder);
+  }
+
+  Tensor* compile_backward_data(Builder& builder, Tensor* output_gradient) {
+    const dnnl::engine& engine = builder.library().engine;
+    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
+    const BackwardData::desc description(dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
+                                         any_layout(weight_dims_, type_), any_layout(output_dims_, type_),
+                                         strides(), before(), after());
+    const BackwardData::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    Tensor* nearest = weights_output_gradient_.result->desc == chosen.diff_dst_desc()
+                          ? weights_output_gradient_.result
+                          : output_gradient;
+    data_output_gradient_ = builder.convert(nearest, chosen.diff_dst_desc());
+    backward_weights_copy_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
+    Tensor* input_gradient = builder.tensor(chosen.diff_src_desc());
+    backward_data_ = builder.primitive(
+        BackwardData(chosen), chosen.scratchpad_desc(),
+        {{DNNL_ARG_DIFF_DST, data_output_gradient_.result}, {DNNL_ARG_DIFF_SRC, input_gradient}},
+        {{DNNL_ARG_WEIGHTS, backward_weights_copy_->values()}});
+    return input_gradient;
+  }
+
+  Convolution layer_;
+  const Parameter& weight_;
+  const Parameter& bias_;
+  memory::dims input_dims_, output_dims_, weight_dims_;
+  memory::data_type type_ = memory::data_type::f32;
+  Tensor* input_;
+  Conversion input_conversion_, weights_input_, weights_output_gradient_, data_output_gradient_;
+  WeightCopy *weights_ = nullptr, *backward_weights_copy_ = nullptr;
+  GradientSink weight_sink_;
+  Primitive forward_, backward_weights_, backward_data_;
+};
+
+}  // namespace
+
+OperationPointer make_convolution(Builder& builder, const Convolution& layer, Tensor* input, bool relu) {
+  return std::make_unique<ConvolutionOperation>(builder, layer, input, relu);
+}
+
+}  // namespace convoy::cpu

@@ -1,0 +1,61 @@
+// A network compiled for the CPU: operations from NetSpec, their memory, and the order of a pass.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/cpu/cpu_state.hpp"
+#include "engine/cpu/input_stage.hpp"
+#include "engine/cpu/loss_stage.hpp"
+#include "engine/cpu/operation.hpp"
+#include "engine/replica.hpp"
+
+namespace convoy::cpu {
+
+class CpuProgram final : public Program {
+ public:
+  // `every_activation`: nothing is fused or overwritten, so that every layer's output can be read.
+  CpuProgram(CpuState& state, const ProgramOptions& options, bool every_activation = false);
+
+  void forward(const BatchView& batch, const PassContext& context) override;
+  void backward(bool add, const GradientsReady& ready) override;
+  BatchMetrics metrics() const override { return loss_->metrics(); }
+  void read_probabilities(std::span<float> out) const override;
+  // Repeats the pass in a second program, made at the first call, that keeps every activation: the batch of
+  // the last forward pass must still be there and the parameters unchanged.
+  void read_activation(int layer_index, std::span<float> out) const override;
+  double primitive_seconds() const override { return primitive_seconds_; }
+  void measure_primitives(bool on) override { measure_ = on; }
+
+ private:
+  void build(Builder& builder, bool every_activation);
+  Tensor* add_layer(Builder& builder, std::size_t index, Tensor* input, bool relu);
+  void build_backward(Builder& builder);
+  void bind_gradients(float* base);
+  void zero_gradients(bool add, const GradientsReady& ready);
+  void copy_activation(std::size_t layer, std::span<float> out) const;
+
+  CpuState& state_;
+  ProgramOptions options_;
+  std::unique_ptr<InputStage> input_;
+  std::vector<OperationPointer> operations_;
+  std::vector<Tensor*> activations_;  // after each layer
+  std::unique_ptr<LossStage> loss_;
+  std::vector<GradientView> gradient_views_;
+  std::deque<Tensor> tensors_;
+  AlignedBuffer arena_;
+  float* gradient_base_ = nullptr;  // what the views point into
+  int dropout_layers_ = 0;
+  std::size_t first_with_parameters_ = 0;  // operations before it have no backward pass
+
+  BatchView batch_;  // of the last forward pass
+  Pass pass_;
+  bool measure_ = false;
+  double primitive_seconds_ = 0;
+
+  mutable std::unique_ptr<CpuProgram> every_activation_;
+  mutable bool activations_current_ = false;
+};
+
+}  // namespace convoy::cpu

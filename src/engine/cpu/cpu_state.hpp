@@ -1,0 +1,33 @@
+// What a CPU replica owns and its programs share. Programs keep a reference: the replica outlives them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "device/aligned_buffer.hpp"
+#include "engine/cpu/onednn.hpp"
+#include "engine/cpu/weight_copies.hpp"
+#include "engine/engine.hpp"
+
+namespace convoy::cpu {
+
+struct CpuState {
+  NetSpec spec;
+  InputSpec input;
+  ParameterTable table;
+  ReplicaOptions options;
+  int threads = 1;
+  Library library;
+  AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients in evaluation
+  std::array<AlignedBuffer, 2> slots;
+  AlignedBuffer added_gradients;  // of one micro-batch; made when gradients are first accumulated
+  WeightCopies copies;
+  std::int64_t parameter_version = 0;
+
+  CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options);
+
+  // Makes OpenMP (ours and oneDNN's) use this replica's threads in the calling thread.
+  void use_threads() const;
+};
+
+}  // namespace convoy::cpu

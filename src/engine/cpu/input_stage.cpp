@@ -1,0 +1,180 @@
+#include "engine/cpu/input_stage.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+#include "data/input_arithmetic.hpp"
+#include "engine/bfloat16.hpp"
+
+namespace convoy::cpu {
+
+namespace {
+
+// Pixels of a row handled at a time, on the stack.
+constexpr int piece = 256;
+
+// Where the elements of one sample stand in the output.
+struct Placement {
+  std::int64_t channel = 0, row = 0, column = 0;  // strides
+};
+
+// One channel of neighbouring pixels of a stored row, walked forwards (step 1) or, mirrored, backwards (−1).
+struct RowPiece {
+  const std::uint8_t* pixels = nullptr;  // of the first one, its channel
+  const float* means = nullptr;          // of the first one
+  int pixel_step = 0, mean_step = 0;     // mean_step 0: one mean for all
+  int count = 0;
+};
+
+CONVOY_VECTORISED void normalise_forwards(const RowPiece& row, float colour, float scale, float* out) {
+  for (int i = 0; i < row.count; ++i) {
+    out[i] = normalised(static_cast<float>(row.pixels[3 * i]) - row.means[i * row.mean_step], colour, scale);
+  }
+}
+
+CONVOY_VECTORISED void normalise_any(const RowPiece& row, float colour, float scale, float* out) {
+  for (int i = 0; i < row.count; ++i) {
+    out[i] = normalised(static_cast<float>(row.pixels[row.pixel_step * i]) - row.means[i * row.mean_step],
+                        colour, scale);
+  }
+}
+
+CONVOY_VECTORISED void store_contiguous(const float* values, int count, Bfloat16* out) {
+  for (int i = 0; i < count; ++i) out[i] = to_bfloat16(values[i]);
+}
+void store_contiguous(const float* values, int count, float* out) {
+  std::copy_n(values, count, out);
+}
+
+template <typename Element>
+void store_row(const float* values, int count, Element* out, std::int64_t stride) {
+  if (stride == 1) {
+    store_contiguous(values, count, out);
+  } else {
+    for (int i = 0; i < count; ++i) store_element(out[i * stride], values[i]);
+  }
+}
+
+// Whether the transform fetches whole pixels along stored rows, as crops and mirrors do.
+bool walks_rows(const SampleTransform& transform) {
+  const float* m = transform.matrix;
+  return transform.resample == 0 && std::fabs(m[0]) == 1.0F && m[1] == 0.0F && m[3] == 0.0F;
+}
+
+void check_inside(const StoredImage& image, const SampleTransform& transform, const Shape& shape) {
+  if (transform.resample != 0) return;  // interpolation stays inside by itself
+  const float* m = transform.matrix;
+  const auto last = static_cast<float>(image.side - 1);
+  for (const int x : {0, shape.width - 1}) {
+    for (const int y : {0, shape.height - 1}) {
+      const float column = m[0] * static_cast<float>(x) + m[1] * static_cast<float>(y) + m[2];
+      const float row = m[3] * static_cast<float>(x) + m[4] * static_cast<float>(y) + m[5];
+      ensure(column >= 0 && column <= last && row >= 0 && row <= last, "a crop lies inside its stored image");
+    }
+  }
+}
+
+template <typename Element>
+void fill_by_rows(const StoredImage& image, const SampleTransform& transform, const float* scale,
+                  const Shape& shape, const Placement& placement, Element* out) {
+  std::array<float, piece> values;
+  const int step = static_cast<int>(transform.matrix[0]);
+  for (int y = 0; y < shape.height; ++y) {
+    const auto row =
+        static_cast<std::int64_t>(transform.matrix[4] * static_cast<float>(y) + transform.matrix[5]);
+    for (int x = 0; x < shape.width; x += piece) {
+      const auto column = static_cast<std::int64_t>(transform.matrix[2]) + step * x;
+      const std::int64_t place = row * image.side + column;
+      for (int c = 0; c < 3; ++c) {
+        const std::int64_t mean =
+            image.mean_image ? static_cast<std::int64_t>(c) * image.side * image.side + place : c;
+        const RowPiece source{.pixels = image.pixels + place * 3 + c,
+                              .means = image.mean + mean,
+                              .pixel_step = 3 * step,
+                              .mean_step = image.mean_image ? step : 0,
+                              .count = std::min(piece, shape.width - x)};
+        (step == 1 ? normalise_forwards : normalise_any)(source, transform.colour[c], scale[c],
+                                                         values.data());
+        store_row(values.data(), source.count,
+                  out + c * placement.channel + y * placement.row + x * placement.column, placement.column);
+      }
+    }
+  }
+}
+
+template <typename Element>
+void fill_by_pixels(const StoredImage& image, const SampleTransform& transform, const float* scale,
+                    const Shape& shape, const Placement& placement, Element* out) {
+  for (int c = 0; c < 3; ++c) {
+    for (int y = 0; y < shape.height; ++y) {
+      for (int x = 0; x < shape.width; ++x) {
+        store_element(out[c * placement.channel + y * placement.row + x * placement.column],
+                      input_value(image, transform, scale[c], c, y, x));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+InputStage::InputStage(Builder& builder, const InputSpec& input, const Shape& shape)
+    : input_(input), shape_(shape) {
+  if (shape.channels != 3 || input.crop_side != shape.height || input.crop_side != shape.width) {
+    fail(ExitCode::usage, "the network takes {}×{}×{} inputs, but crops of 3×{}×{} were asked for",
+         shape.channels, shape.height, shape.width, input.crop_side, input.crop_side);
+  }
+  const std::size_t pixels =
+      static_cast<std::size_t>(input.stored_side) * static_cast<std::size_t>(input.stored_side);
+  ensure(input.mean.size() == 3 || input.mean.size() == 3 * pixels, "a mean has 3 values or is an image");
+  output_ =
+      builder.tensor(plain_desc({builder.batch(), 3, shape.height, shape.width}, builder.activation_type()));
+  output_->adaptable = true;
+  builder.tick();
+}
+
+void InputStage::run(const BatchView& batch) const {
+  const std::size_t bytes = static_cast<std::size_t>(batch.rows) *
+                            static_cast<std::size_t>(input_.stored_side) *
+                            static_cast<std::size_t>(input_.stored_side) * 3;
+  ensure(batch.images.size() >= bytes && batch.transforms.size() >= static_cast<std::size_t>(batch.rows),
+         "a batch has the images and transforms of its rows");
+  for (int row = 0; row < batch.rows; ++row) {
+    check_inside({.side = input_.stored_side}, batch.transforms[static_cast<std::size_t>(row)], shape_);
+  }
+  if (output_->desc.data_type() == memory::data_type::bf16) {
+    run_as<Bfloat16>(batch);
+  } else {
+    run_as<float>(batch);
+  }
+}
+
+template <typename Element>
+void InputStage::run_as(const BatchView& batch) const {
+  const auto& strides = output_->desc.data.format_desc.blocking.strides;
+  const Placement placement{.channel = strides[1], .row = strides[2], .column = strides[3]};
+  auto* out = static_cast<Element*>(output_->values.get_data_handle());
+  const std::int64_t samples = output_->desc.dims()[0];
+  const std::int64_t stored_bytes = std::int64_t{3} * input_.stored_side * input_.stored_side;
+#pragma omp parallel for schedule(static)
+  for (std::int64_t sample = 0; sample < samples; ++sample) {
+    Element* place = out + sample * strides[0];
+    if (sample >= batch.rows) {
+      std::fill_n(place, strides[0], Element{});
+      continue;
+    }
+    const StoredImage image{.pixels = batch.images.data() + sample * stored_bytes,
+                            .mean = input_.mean.data(),
+                            .side = input_.stored_side,
+                            .mean_image = input_.mean.size() > 3};
+    const SampleTransform& transform = batch.transforms[static_cast<std::size_t>(sample)];
+    if (walks_rows(transform)) {
+      fill_by_rows(image, transform, input_.scale, shape_, placement, place);
+    } else {
+      fill_by_pixels(image, transform, input_.scale, shape_, placement, place);
+    }
+  }
+}
+
+}  // namespace convoy::cpu

@@ -1,0 +1,79 @@
+// ReLU on its own, and the gradient of one that was fused into an earlier operation.
+#include "engine/cpu/operation.hpp"
+
+namespace convoy::cpu {
+
+namespace {
+
+using Forward = dnnl::eltwise_forward;
+using Backward = dnnl::eltwise_backward;
+
+// gradient ← gradient where output > 0, else 0, in place.
+Primitive announce_mask(Builder& builder, Tensor* output, Tensor* gradient) {
+  const dnnl::engine& engine = builder.library().engine;
+  const auto algorithm = dnnl::algorithm::eltwise_relu_use_dst_for_bwd;
+  const Forward::primitive_desc hint({dnnl::prop_kind::forward_training, algorithm, output->desc, 0.0F, 0.0F},
+                                     engine);
+  const Backward::primitive_desc chosen({algorithm, gradient->desc, output->desc, 0.0F, 0.0F},
+                                        user_scratchpad(), engine, hint);
+  return builder.primitive(
+      Backward(chosen), chosen.scratchpad_desc(),
+      {{DNNL_ARG_DST, output}, {DNNL_ARG_DIFF_DST, gradient}, {DNNL_ARG_DIFF_SRC, gradient}});
+}
+
+class ReluMask : public Operation {
+ public:
+  explicit ReluMask(Tensor* output) { output_ = output; }
+
+  void forward(const Pass& /*pass*/) override {}
+
+  Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
+    if (!input_gradient) return nullptr;
+    return checked("backward of ReLU", [&] {
+      // The layout of the values: those two streams are then walked together.
+      conversion_ = builder.convert(output_gradient, output_->desc);
+      mask_ = announce_mask(builder, output_, conversion_.result);
+      return conversion_.result;
+    });
+  }
+
+  void backward(const Pass& pass) override {
+    if (!mask_) return;
+    conversion_.run(*pass.library);
+    mask_.run(*pass.library);
+  }
+
+ private:
+  Conversion conversion_;
+  Primitive mask_;
+};
+
+class ReluOperation final : public ReluMask {
+ public:
+  ReluOperation(Builder& builder, Tensor* input) : ReluMask(nullptr) {
+    checked("ReLU", [&] {
+      output_ = builder.tensor(input->desc);
+      const Forward::primitive_desc chosen(
+          {dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_relu, input->desc, 0.0F, 0.0F},
+          user_scratchpad(), builder.library().engine);
+      forward_ = builder.primitive(Forward(chosen), chosen.scratchpad_desc(),
+                                   {{DNNL_ARG_SRC, input}, {DNNL_ARG_DST, output_}});
+    });
+  }
+  void forward(const Pass& pass) override { forward_.run(*pass.library); }
+
+ private:
+  Primitive forward_;
+};
+
+}  // namespace
+
+OperationPointer make_relu(Builder& builder, Tensor* input) {
+  return std::make_unique<ReluOperation>(builder, input);
+}
+
+OperationPointer make_relu_mask(Tensor* input) {
+  return std::make_unique<ReluMask>(input);
+}
+
+}  // namespace convoy::cpu

@@ -1,0 +1,128 @@
+#include "engine/cpu/update_loop.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "base/host_device.hpp"
+#include "engine/update_arithmetic.hpp"
+
+namespace convoy::cpu {
+
+namespace {
+
+// Elements of a piece of work: 256 KB of each buffer.
+constexpr std::size_t piece_elements = std::size_t{1} << 16;
+
+CONVOY_VECTORISED void sgd_piece(UpdateConstants c, const float* __restrict gradients,
+                                 float* __restrict weights, float* __restrict velocity, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sgd_update(c, gradients[i], weights[i], velocity[i]);
+}
+
+CONVOY_VECTORISED void sgd_caffe_piece(UpdateConstants c, const float* __restrict gradients,
+                                       float* __restrict weights, float* __restrict velocity,
+                                       std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sgd_caffe_update(c, gradients[i], weights[i], velocity[i]);
+}
+
+CONVOY_VECTORISED void adam_piece(UpdateConstants c, const float* __restrict gradients,
+                                  float* __restrict weights, float* __restrict first,
+                                  float* __restrict second, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) adam_update(c, gradients[i], weights[i], first[i], second[i]);
+}
+
+CONVOY_VECTORISED void add_piece(const float* __restrict addend, float* __restrict sum, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sum[i] += addend[i];
+}
+
+// Sixteen running sums in double precision: a square of a float cannot overflow there.
+CONVOY_VECTORISED double square_sum(const float* values, std::size_t count) {
+  constexpr std::size_t lanes = 16;
+  std::array<double, lanes> sums{};
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const double value = values[i + lane];
+      sums[lane] += value * value;
+    }
+  }
+  for (; i < count; ++i) sums[0] += double{values[i]} * double{values[i]};
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+}  // namespace
+
+UpdateLoop::UpdateLoop(const ParameterTable& table, const OptimizerSettings& settings)
+    : settings_(settings), parameters_(table.parameters().size()) {
+  for (std::size_t index = 0; index < parameters_; ++index) {
+    const Parameter& parameter = table.parameters()[index];
+    const std::size_t end = parameter.offset + parameter.elements;
+    for (std::size_t begin = parameter.offset; begin < end; begin += piece_elements) {
+      pieces_.push_back({index, begin, std::min(begin + piece_elements, end)});
+    }
+  }
+}
+
+void UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
+  ensure(step.rates.size() == parameters_, "an update has a rate for every parameter");
+  std::vector<UpdateConstants> constants;
+  constants.reserve(parameters_);
+  for (const TensorRate& rate : step.rates) constants.push_back(update_constants(settings_, step, rate));
+  const auto pieces = static_cast<std::int64_t>(pieces_.size());
+#pragma omp parallel for schedule(static)
+  for (std::int64_t index = 0; index < pieces; ++index) {
+    const Piece& piece = pieces_[static_cast<std::size_t>(index)];
+    const UpdateConstants& c = constants[piece.parameter];
+    const float* gradients = buffers.gradients + piece.begin;
+    float* weights = buffers.parameters + piece.begin;
+    float* first = buffers.first + piece.begin;
+    const std::size_t count = piece.end - piece.begin;
+    switch (settings_.rule) {
+      case OptimizerRule::sgd:
+        sgd_piece(c, gradients, weights, first, count);
+        break;
+      case OptimizerRule::sgd_caffe:
+        sgd_caffe_piece(c, gradients, weights, first, count);
+        break;
+      case OptimizerRule::adam:
+        adam_piece(c, gradients, weights, first, buffers.second + piece.begin, count);
+        break;
+    }
+  }
+}
+
+SquareSum::SquareSum(std::size_t elements)
+    : block_sums_((elements + piece_elements - 1) / piece_elements, 0.0) {}
+
+void SquareSum::add(const float* values, std::size_t begin, std::size_t end) {
+  if (begin >= end) return;
+  const auto first = static_cast<std::int64_t>(begin / piece_elements);
+  const auto last = static_cast<std::int64_t>((end - 1) / piece_elements);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t block = first; block <= last; ++block) {
+    const std::size_t start = static_cast<std::size_t>(block) * piece_elements;
+    const std::size_t from = std::max(start, begin), to = std::min(start + piece_elements, end);
+    block_sums_[static_cast<std::size_t>(block)] += square_sum(values + from, to - from);
+  }
+}
+
+double SquareSum::take() {
+  const double total = std::accumulate(block_sums_.begin(), block_sums_.end(), 0.0);
+  std::fill(block_sums_.begin(), block_sums_.end(), 0.0);
+  return total;
+}
+
+void add_range(const float* addend, float* sum, std::size_t begin, std::size_t end) {
+  const auto pieces = static_cast<std::int64_t>((end - begin + piece_elements - 1) / piece_elements);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t index = 0; index < pieces; ++index) {
+    const std::size_t from = begin + static_cast<std::size_t>(index) * piece_elements;
+    add_piece(addend + from, sum + from, std::min(piece_elements, end - from));
+  }
+}
+
+}  // namespace convoy::cpu

@@ -1,0 +1,51 @@
+// The optimiser's pass over the flat buffers and the norm of gradients, on the CPU. Work is cut into pieces
+// that do not depend on the number of threads, so neither do the results.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "engine/update.hpp"
+#include "model/parameter_table.hpp"
+
+namespace convoy::cpu {
+
+// Flat buffers of table.size() elements; `second` is nullptr where the rule has one slot.
+struct UpdateBuffers {
+  float* parameters = nullptr;
+  const float* gradients = nullptr;
+  float* first = nullptr;
+  float* second = nullptr;
+};
+
+class UpdateLoop {
+ public:
+  UpdateLoop(const ParameterTable& table, const OptimizerSettings& settings);
+  void run(const UpdateBuffers& buffers, const UpdateStep& step);
+
+ private:
+  struct Piece {
+    std::size_t parameter = 0, begin = 0, end = 0;  // index into the table; elements of the flat buffers
+  };
+  OptimizerSettings settings_;
+  std::size_t parameters_;
+  std::vector<Piece> pieces_;
+};
+
+// Sum of squares of a flat buffer, gathered range by range.
+class SquareSum {
+ public:
+  explicit SquareSum(std::size_t elements);
+  void add(const float* values, std::size_t begin, std::size_t end);
+  // The sum of all ranges since the last call: not finite when one of the values was not.
+  double take();
+
+ private:
+  std::vector<double> block_sums_;
+};
+
+// sum[i] += addend[i] for elements [begin, end).
+void add_range(const float* addend, float* sum, std::size_t begin, std::size_t end);
+
+}  // namespace convoy::cpu

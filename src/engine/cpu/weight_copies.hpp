@@ -1,0 +1,42 @@
+// Copies of parameters in the layout and element type that a primitive wants, made from the canonical float32
+// buffer when a pass first needs them after the parameters changed. Owned by a replica, shared by its
+// programs.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "device/aligned_buffer.hpp"
+#include "engine/cpu/onednn.hpp"
+
+namespace convoy::cpu {
+
+class WeightCopy {
+ public:
+  // `canonical` is a view of the flat parameter buffer; with an equal `wanted` nothing is copied, ever.
+  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted);
+
+  const memory& values() const { return values_; }
+
+  // Copies when `version` of the parameters is not the one copied last.
+  void refresh(Library& library, std::int64_t version);
+
+ private:
+  friend class WeightCopies;
+  memory canonical_, values_;
+  AlignedBuffer storage_;
+  Primitive copy_;
+  std::int64_t copied_version_ = -1;
+};
+
+class WeightCopies {
+ public:
+  // The copy of `canonical` as `wanted`: made at the first call, the same for every later one.
+  WeightCopy* get(Library& library, const memory& canonical, const memory::desc& wanted);
+
+ private:
+  std::deque<WeightCopy> copies_;  // a deque: pointers stay valid
+};
+
+}  // namespace convoy::cpu

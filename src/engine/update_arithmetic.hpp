@@ -1,0 +1,65 @@
+// The optimisers' formulas for one element, for the CPU's loop and the GPU's kernel. `g` is the reduced
+// gradient, already multiplied by 1 / loss scale; rates and decay are those of its tensor.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "base/host_device.hpp"
+#include "engine/update.hpp"
+
+namespace convoy {
+
+// What is the same for every element of one tensor in one update.
+struct UpdateConstants {
+  float rate = 0, decay = 0;
+  float inverse_loss_scale = 1;
+  float momentum = 0;
+  float beta1 = 0, beta2 = 0, epsilon = 0;
+  float adam_rate = 0;          // rate / (1 − β1^t)
+  float second_correction = 1;  // 1 / √(1 − β2^t)
+};
+
+inline UpdateConstants update_constants(const OptimizerSettings& settings, const UpdateStep& step,
+                                        const TensorRate& tensor) {
+  UpdateConstants constants;
+  constants.rate = tensor.rate;
+  constants.decay = tensor.decay;
+  constants.inverse_loss_scale = step.inverse_loss_scale;
+  constants.momentum = settings.momentum;
+  constants.beta1 = settings.beta1;
+  constants.beta2 = settings.beta2;
+  constants.epsilon = settings.epsilon;
+  const double number = static_cast<double>(step.number);
+  constants.adam_rate = static_cast<float>(tensor.rate / (1.0 - std::pow(double{settings.beta1}, number)));
+  constants.second_correction =
+      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(double{settings.beta2}, number)));
+  return constants;
+}
+
+// PyTorch's torch.optim.SGD (dampening 0, no Nesterov): v ← μ v + g + λ w; w ← w − ε v.
+CONVOY_HOST_DEVICE inline void sgd_update(const UpdateConstants& c, float gradient, float& weight,
+                                          float& velocity) {
+  const float g = gradient * c.inverse_loss_scale + c.decay * weight;
+  velocity = c.momentum * velocity + g;
+  weight = weight - c.rate * velocity;
+}
+
+// Krizhevsky, Sutskever, Hinton 2012, section 5, and Caffe's SGDSolver: v ← μ v − ε λ w − ε g; w ← w + v.
+CONVOY_HOST_DEVICE inline void sgd_caffe_update(const UpdateConstants& c, float gradient, float& weight,
+                                                float& velocity) {
+  const float g = gradient * c.inverse_loss_scale;
+  velocity = c.momentum * velocity - c.rate * c.decay * weight - c.rate * g;
+  weight = weight + velocity;
+}
+
+// Kingma and Ba 2015, algorithm 1, with decay added to the gradient (torch.optim.Adam): ε stands beside √v̂.
+CONVOY_HOST_DEVICE inline void adam_update(const UpdateConstants& c, float gradient, float& weight,
+                                           float& first, float& second) {
+  const float g = gradient * c.inverse_loss_scale + c.decay * weight;
+  first = c.beta1 * first + (1.0F - c.beta1) * g;
+  second = c.beta2 * second + (1.0F - c.beta2) * g * g;
+  weight = weight - c.adam_rate * first / (std::sqrt(second) * c.second_correction + c.epsilon);
+}
+
+}  // namespace convoy

@@ -1,0 +1,104 @@
+#include "report/metrics_file.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/atomic_file.hpp"
+#include "base/error.hpp"
+
+namespace convoy {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A number for JSON, which has no infinity and no NaN.
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+bool is_kept(const std::string& line, std::int64_t step, std::int64_t logged_step) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return false;
+  const std::int64_t at = json["step"];
+  return at <= step && (json.value("kind", "") != "step" || at <= logged_step);
+}
+
+}  // namespace
+
+std::string kept_metrics(const std::string& text, std::int64_t step, std::int64_t logged_step) {
+  std::string kept;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (is_kept(line, step, logged_step)) kept += line + "\n";
+  return kept;
+}
+
+MetricsFile::MetricsFile(std::filesystem::path folder, const Log& log)
+    : path_(std::move(folder) / "metrics.jsonl"), log_(log) {}
+
+void MetricsFile::append(const std::string& line) {
+  out_ << line << std::flush;
+  if (out_) return;
+  out_.clear();
+  if (!warned_) log_.warn("{} cannot be written; figures of this run are being lost", path_.string());
+  warned_ = true;
+}
+
+void MetricsFile::on_start(const RunRecord& record) {
+  try {
+    std::error_code error;
+    std::filesystem::create_directories(path_.parent_path(), error);
+    if (std::filesystem::exists(path_, error)) {
+      const std::string before = read_text_file(path_);
+      const std::string kept = kept_metrics(before, record.step, record.logged_step);
+      if (kept != before) write_file_atomically(path_, kept);
+    }
+  } catch (const Error& error) {
+    log_.warn("{}", error.what());
+  }
+  out_.open(path_, std::ios::app);
+}
+
+void MetricsFile::on_step(const StepRecord& record) {
+  append(line_of({{"kind", "step"},
+                  {"step", record.step},
+                  {"epoch", record.epoch},
+                  {"samples", record.samples},
+                  {"loss", number(record.loss)},
+                  {"top1", record.top1},
+                  {"lr", record.rate},
+                  {"images_per_second", record.images_per_second},
+                  {"seconds",
+                   {{"input", record.input_seconds},
+                    {"forward", record.forward_seconds},
+                    {"backward", record.backward_seconds},
+                    {"exposed", record.exposed_seconds},
+                    {"update", record.update_seconds}}},
+                  {"attempt", record.attempt}}));
+}
+
+void MetricsFile::on_validation(const ValidationRecord& record) {
+  append(line_of({{"kind", "validation"},
+                  {"step", record.step},
+                  {"epoch", record.epoch},
+                  {"samples", record.samples},
+                  {"loss", number(record.loss)},
+                  {"top1", record.top1},
+                  {"top5", record.top5}}));
+}
+
+void MetricsFile::on_checkpoint(const CheckpointRecord& record) {
+  append(line_of(
+      {{"kind", "checkpoint"}, {"step", record.step}, {"path", record.path}, {"seconds", record.seconds}}));
+}
+
+void MetricsFile::on_event(const EventRecord& record) {
+  append(line_of({{"kind", "event"}, {"step", record.step}, {"what", record.what}, {"text", record.text}}));
+}
+
+}  // namespace convoy

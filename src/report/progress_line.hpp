@@ -1,0 +1,40 @@
+// What a person sees of a run while it goes on: epoch, step, loss, top-1, images/s and the time left. On a
+// terminal one line that is written over; elsewhere (a log file) one plain line a record.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "train/observer.hpp"
+
+namespace convoy {
+
+class ProgressLine : public Observer {
+ public:
+  // `live`: `out` is a terminal (see is_terminal).
+  ProgressLine(std::ostream& out, bool live);
+  ~ProgressLine() override;  // ends the live line
+
+  void on_start(const RunRecord& record) override;
+  void on_step(const StepRecord& record) override;
+  void on_validation(const ValidationRecord& record) override;
+  void on_event(const EventRecord& record) override;
+
+ private:
+  void show(const std::string& text);   // the live line, or a plain one
+  void print(const std::string& text);  // a line that stays
+
+  std::ostream& out_;
+  bool live_;
+  std::size_t width_ = 0;  // characters of the live line on the screen
+  std::int64_t last_step_ = 0;
+  double epochs_ = 0;
+};
+
+// "42s", "3m05s", "2h07m", "3d04h".
+std::string duration_text(double seconds);
+
+// Whether standard output is a terminal.
+bool standard_output_is_terminal();
+
+}  // namespace convoy

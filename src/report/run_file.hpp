@@ -1,0 +1,26 @@
+// run.json of a run's folder: what was run, with what, on what; written once at each start of the run, whole
+// or not at all (README, "A run's output folder").
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/log.hpp"
+#include "train/observer.hpp"
+
+namespace convoy {
+
+class RunFile : public Observer {
+ public:
+  RunFile(std::filesystem::path folder, const Log& log);
+  void on_start(const RunRecord& record) override;
+
+ private:
+  std::filesystem::path path_;
+  const Log& log_;
+};
+
+// The text of run.json.
+std::string run_to_json(const RunRecord& record);
+
+}  // namespace convoy

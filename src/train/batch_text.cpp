@@ -1,0 +1,42 @@
+#include "train/batch_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "data/batch_plan.hpp"
+
+namespace convoy {
+
+std::string batch_text(std::int64_t global_batch, int ranks, int accumulate) {
+  const BatchPlan plan{
+      .images = global_batch, .global_batch = global_batch, .ranks = ranks, .accumulate = accumulate};
+  std::int64_t least = global_batch, most = 0;
+  for (int rank = 0; rank < ranks; ++rank)
+    for (int micro = 0; micro < accumulate; ++micro) {
+      const std::int64_t rows = plan.rows(0, rank, micro).size();
+      least = std::min(least, rows);
+      most = std::max(most, rows);
+    }
+  const std::string rows = least == most ? fmt::format("{}", most) : fmt::format("{}–{}", least, most);
+  const std::string micro = accumulate > 1 ? fmt::format(" × {} micro-batches", accumulate) : "";
+  return fmt::format("{} = {} rank{}{} × {}", global_batch, ranks, ranks == 1 ? "" : "s", micro, rows);
+}
+
+void check_batch(std::int64_t global_batch, int ranks, int accumulate) {
+  const std::int64_t needed = std::int64_t{ranks} * accumulate;
+  if (needed <= global_batch) return;
+  if (accumulate == 1)
+    fail(ExitCode::usage,
+         "--global-batch {} cannot be shared by {} ranks: each needs a sample; start at most {} ranks or set "
+         "--global-batch to {} or more",
+         global_batch, ranks, global_batch, ranks);
+  fail(ExitCode::usage,
+       "--global-batch {} cannot be shared by {} ranks × {} micro-batches (--accumulate): each needs a "
+       "sample; set "
+       "--global-batch to {} or more, or use fewer ranks or micro-batches",
+       global_batch, ranks, accumulate, needed);
+}
+
+}  // namespace convoy

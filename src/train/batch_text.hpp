@@ -1,0 +1,16 @@
+// How a global batch is shared out, in words, and the refusal of one that cannot be. Used by the trainer and
+// `convoy plan`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace convoy {
+
+// "256 = 8 ranks × 32", "64 = 3 ranks × 21–22", "256 = 2 ranks × 4 micro-batches × 32".
+std::string batch_text(std::int64_t global_batch, int ranks, int accumulate);
+
+// Throws ExitCode::usage when some rank would have no sample in a full step, saying what would be accepted.
+void check_batch(std::int64_t global_batch, int ranks, int accumulate);
+
+}  // namespace convoy

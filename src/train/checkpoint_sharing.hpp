@@ -1,0 +1,29 @@
+// A checkpoint as a model to use: rank 0 reads and checks it, every rank gets network, input, classes and
+// parameters. Used by evaluation and prediction.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "train/checkpoint.hpp"
+
+namespace convoy {
+
+struct SharedCheckpoint {
+  CheckpointHeader header;
+  NetSpec network;
+  std::vector<float> parameters;  // flat, layout of ParameterTable
+};
+
+// On this process alone. Throws ExitCode::bad_data or io naming the file.
+SharedCheckpoint load_model(const std::filesystem::path& path);
+
+// Collective: rank 0 reads, errors are thrown on every rank.
+SharedCheckpoint share_checkpoint(const std::filesystem::path& path, Communicator& communicator);
+
+// The network that a checkpoint's parameters belong to.
+NetSpec network_of(const CheckpointHeader& header);
+
+}  // namespace convoy

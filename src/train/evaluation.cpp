@@ -1,0 +1,184 @@
+#include "train/evaluation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "data/loader.hpp"
+#include "model/networks.hpp"
+#include "train/checkpoint.hpp"
+#include "train/checkpoint_sharing.hpp"
+#include "train/run_setup.hpp"
+#include "train/thread_plan.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr int crops = 10;
+
+// Softmax averaged over the ten crops of each of a batch's images, and what follows from it.
+class TenCrop {
+ public:
+  TenCrop(Program& program, const InputSpec& input, int rows, int classes)
+      : program_(program),
+        input_(input),
+        classes_(static_cast<std::size_t>(classes)),
+        transforms_(static_cast<std::size_t>(rows)),
+        probabilities_(transforms_.size() * classes_),
+        sums_(probabilities_.size()) {}
+
+  BatchMetrics run(const BatchView& batch) {
+    const auto rows = static_cast<std::size_t>(batch.rows);
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    for (int view = 0; view < crops; ++view) {
+      std::fill(transforms_.begin(), transforms_.end(),
+                ten_crop_transform(input_.stored_side, input_.crop_side, view));
+      BatchView cropped = batch;
+      cropped.transforms = std::span(transforms_).first(rows);
+      program_.forward(cropped, {});
+      const std::span<float> probabilities = std::span(probabilities_).first(rows * classes_);
+      program_.read_probabilities(probabilities);
+      for (std::size_t i = 0; i < probabilities.size(); ++i) sums_[i] += probabilities[i];
+    }
+    return measure(batch);
+  }
+
+ private:
+  BatchMetrics measure(const BatchView& batch) {
+    BatchMetrics metrics;
+    std::vector<float> scores(classes_);
+    for (int row = 0; row < batch.rows; ++row) {
+      const double* sums = sums_.data() + static_cast<std::size_t>(row) * classes_;
+      for (std::size_t i = 0; i < classes_; ++i) scores[i] = static_cast<float>(sums[i] / crops);
+      const int label = batch.labels[static_cast<std::size_t>(row)];
+      // The smallest float stands for a probability that vanished, as in the loss of a single pass.
+      metrics.loss -= std::log(std::max(sums[label] / crops, 1.17549435e-38));
+      const int rank = rank_of_label(scores, label);
+      metrics.top1 += rank < 1;
+      metrics.top5 += rank < 5;
+      ++metrics.samples;
+    }
+    return metrics;
+  }
+
+  Program& program_;
+  const InputSpec& input_;
+  std::size_t classes_;
+  std::vector<SampleTransform> transforms_;
+  std::vector<float> probabilities_;
+  std::vector<double> sums_;
+};
+
+EvaluationResult share(Communicator& communicator, const BatchMetrics& mine) {
+  std::array<std::int64_t, 3> counts = {mine.samples, mine.top1, mine.top5};
+  std::array<double, 1> loss = {mine.loss};
+  communicator.sum(std::span<std::int64_t>(counts));
+  communicator.sum(std::span<double>(loss));
+  const double samples = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
+  return {.samples = counts[0],
+          .loss = loss[0] / samples,
+          .top1 = static_cast<double>(counts[1]) / samples,
+          .top5 = static_cast<double>(counts[2]) / samples};
+}
+
+void check_store(const EvaluationOptions& options, const Store& store, const CheckpointHeader& header) {
+  if (store.split(options.split).images == 0)
+    fail(ExitCode::usage, "--data {}: the split {} has no images", options.data, options.split);
+  if (store.image_size != header.input.stored_side)
+    fail(ExitCode::usage,
+         "--data {}: its images are {} × {} pixels, but {} was trained on {} × {}; pack the data with "
+         "--image-size {}",
+         options.data, store.image_size, store.image_size, options.checkpoint, header.input.stored_side,
+         header.input.stored_side, header.input.stored_side);
+  if (store.classes.size() > header.classes.size() ||
+      !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
+                  [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; }))
+    fail(ExitCode::usage,
+         "--data {}: its {} classes are not the {} classes that {} was trained on; pack the data with "
+         "--class-list of "
+         "the training store",
+         options.data, store.classes.size(), header.classes.size(), options.checkpoint);
+}
+
+}  // namespace
+
+int rank_of_label(std::span<const float> scores, int label) {
+  const float own = scores[static_cast<std::size_t>(label)];
+  int better = 0;
+  for (int index = 0; index < static_cast<int>(scores.size()); ++index) {
+    const float score = scores[static_cast<std::size_t>(index)];
+    // Written so that a NaN on either side counts as better.
+    if (index != label && !(score < own) && !(score == own && index > label)) ++better;
+  }
+  return better;
+}
+
+Evaluator::Evaluator(const Store& store, std::string split, Replica& replica, const InputSpec& input,
+                     Precision precision, int rows, int workers, bool ten_crop)
+    : store_(store),
+      split_(std::move(split)),
+      input_(input),
+      rows_(rows),
+      workers_(workers),
+      classes_(class_count(replica.spec())),
+      ten_crop_(ten_crop),
+      program_(replica.compile({.batch = rows, .mode = Mode::evaluation, .precision = precision})) {}
+
+EvaluationResult Evaluator::run(Communicator& communicator, Watchdog* watchdog, std::int64_t step) {
+  LoaderOptions options;
+  options.split = split_;
+  options.global_batch = std::int64_t{rows_} * communicator.size();
+  options.rank = communicator.rank();
+  options.ranks = communicator.size();
+  options.shuffle = false;
+  options.last_epoch = 1;
+  options.workers = workers_;
+  options.crop_side = input_.crop_side;
+  Loader loader(store_, options);
+  TenCrop ten(*program_, input_, ten_crop_ ? rows_ : 0, classes_);
+  BatchMetrics total;
+  for (std::int64_t index = 0; index < loader.plan().steps_per_epoch(); ++index) {
+    if (watchdog != nullptr) watchdog->beat("evaluation", step);
+    const BatchView& batch = loader.next();
+    if (batch.rows == 0) continue;
+    BatchMetrics metrics;
+    if (ten_crop_) {
+      metrics = ten.run(batch);
+    } else {
+      program_->forward(batch, {});
+      metrics = program_->metrics();
+    }
+    total.loss += metrics.loss;
+    total.top1 += metrics.top1;
+    total.top5 += metrics.top5;
+    total.samples += metrics.samples;
+  }
+  return share(communicator, total);
+}
+
+EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communicator& communicator,
+                                     const Log& log) {
+  if (options.global_batch < 1)
+    fail(ExitCode::usage, "--global-batch {}: must be 1 or more", options.global_batch);
+  const SharedCheckpoint checkpoint = share_checkpoint(options.checkpoint, communicator);
+  const CheckpointHeader& header = checkpoint.header;
+  const Store store = open_store(options.data, communicator);
+  check_store(options, store, header);
+  const ThreadPlan threads = plan_threads(options.threads, communicator);
+  const std::unique_ptr<Replica> replica = make_replica(
+      checkpoint.network, header.input,
+      {.device = options.device, .threads = threads.threads, .optimizer = {}, .for_training = false});
+  replica->write(Slot::parameters, checkpoint.parameters);
+  const std::int64_t most =
+      (store.split(options.split).images + communicator.size() - 1) / communicator.size();
+  const std::int64_t rows = (options.global_batch + communicator.size() - 1) / communicator.size();
+  Evaluator evaluator(store, options.split, *replica, header.input, options.precision,
+                      static_cast<int>(std::min(rows, most)), options.workers, options.ten_crop);
+  log.info("evaluating {} (step {}) on {} images of {}", options.checkpoint, header.step,
+           store.split(options.split).images, options.data);
+  return evaluator.run(communicator, nullptr, header.step);
+}
+
+}  // namespace convoy

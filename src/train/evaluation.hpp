@@ -1,0 +1,64 @@
+// Exact evaluation of a network over a whole split, shared out over all ranks: every image counts once, at
+// any number of ranks. The trainer calls Evaluator between steps, the command `evaluate` evaluate_checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
+#include "comm/watchdog.hpp"
+#include "data/store.hpp"
+#include "engine/engine.hpp"
+
+namespace convoy {
+
+struct EvaluationResult {
+  std::int64_t samples = 0;
+  double loss = 0;            // mean of −ln p(true class); ten-crop: of the averaged softmax
+  double top1 = 0, top5 = 0;  // fractions; equal scores rank the lower class index first
+};
+
+struct EvaluationOptions {
+  std::string checkpoint, data, split = "val";
+  bool ten_crop = false;
+  std::int64_t global_batch = 256;
+  DeviceKind device = DeviceKind::automatic;
+  Precision precision = Precision::fp32;
+  int threads = 0;
+  int workers = 2;
+};
+
+// Evaluates a checkpoint, which is enough to make its network, on a store; collective. Throws
+// ExitCode::usage when the store's classes or image size do not fit the checkpoint, bad_data for a damaged
+// file.
+EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communicator& communicator,
+                                     const Log& log);
+
+// An evaluation program kept between evaluations of one replica on one split.
+class Evaluator {
+ public:
+  // `rows`: most images a rank passes at once. `store` and `replica` must outlive the evaluator.
+  Evaluator(const Store& store, std::string split, Replica& replica, const InputSpec& input,
+            Precision precision, int rows, int workers, bool ten_crop);
+
+  // Passes the whole split through the replica's present parameters; collective. `watchdog` (may be null) is
+  // told of each batch.
+  EvaluationResult run(Communicator& communicator, Watchdog* watchdog, std::int64_t step);
+
+ private:
+  const Store& store_;
+  std::string split_;
+  InputSpec input_;
+  int rows_, workers_, classes_;
+  bool ten_crop_;
+  std::unique_ptr<Program> program_;
+};
+
+// Position of class `label` when the scores are ordered, largest first, equal ones by class index: 0 is the
+// best. A NaN score ranks its row last.
+int rank_of_label(std::span<const float> scores, int label);
+
+}  // namespace convoy

@@ -1,0 +1,59 @@
+#include "train/gradient_reducer.hpp"
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/partition.hpp"
+#include "model/parameter_table.hpp"
+
+namespace convoy {
+
+std::vector<Bucket> plan_buckets(std::size_t elements, std::size_t bytes) {
+  constexpr std::size_t unit = parameter_alignment;
+  const std::size_t units = (elements + unit - 1) / unit;
+  const std::size_t units_of_bucket = std::max<std::size_t>(1, bytes / (unit * sizeof(float)));
+  const std::size_t count = (units + units_of_bucket - 1) / units_of_bucket;
+  std::vector<Bucket> buckets(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Range range =
+        part_of(static_cast<std::int64_t>(units), static_cast<int>(count), static_cast<int>(i));
+    buckets[i].begin = static_cast<std::size_t>(range.begin) * unit;
+    buckets[i].end = std::min(static_cast<std::size_t>(range.end) * unit, elements);
+  }
+  return buckets;
+}
+
+GradientReducer::GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets)
+    : collective_(collective), replica_(replica), buckets_(std::move(buckets)) {
+  std::size_t end = 0;
+  for (const Bucket& bucket : buckets_) {
+    ensure(bucket.begin == end && bucket.end > bucket.begin, "buckets are consecutive");
+    end = bucket.end;
+  }
+  ensure(end == replica_.gradient_memory().size(), "buckets cover the gradient");
+}
+
+void GradientReducer::ready(std::size_t end) {
+  const std::span<float> gradient = replica_.gradient_memory();
+  for (; started_ < buckets_.size() && buckets_[started_].end <= end; ++started_) {
+    const Bucket& bucket = buckets_[started_];
+    collective_.start(gradient.subspan(bucket.begin, bucket.end - bucket.begin));
+  }
+  collective_.progress();
+}
+
+double GradientReducer::finish() {
+  ensure(started_ == buckets_.size(), "backward has reported the whole gradient as final");
+  started_ = 0;
+  double waited = 0;
+  for (const Bucket& bucket : buckets_) {
+    const Stopwatch watch;
+    collective_.finish_next();
+    waited += watch.seconds();
+    replica_.inspect_gradients(bucket.begin, bucket.end);
+  }
+  return waited;
+}
+
+}  // namespace convoy

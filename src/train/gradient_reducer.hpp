@@ -1,0 +1,41 @@
+// Cuts the flat gradient into buckets and sends each as soon as backward has finished it: the seam between
+// backward and communication. Used by the trainer once a step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "comm/collective.hpp"
+#include "engine/replica.hpp"
+
+namespace convoy {
+
+struct Bucket {
+  std::size_t begin = 0, end = 0;  // elements of the flat buffer
+};
+
+// Consecutive buckets of about `bytes` each that together cover [0, elements); a pure function, the same on
+// every rank. Large tensors are cut (fc6 is 151 MB); boundaries are multiples of parameter_alignment.
+std::vector<Bucket> plan_buckets(std::size_t elements, std::size_t bytes);
+
+class GradientReducer {
+ public:
+  GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets);
+
+  // Backward's callback: elements [0, end) are final. Starts every bucket that is complete now.
+  void ready(std::size_t end);
+
+  // Waits for all buckets and inspects each as it arrives; returns the seconds waited (communication that
+  // backward did not hide).
+  double finish();
+
+ private:
+  Collective& collective_;
+  Replica& replica_;
+  std::vector<Bucket> buckets_;
+  std::size_t started_ = 0;
+};
+
+}  // namespace convoy

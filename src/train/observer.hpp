@@ -1,0 +1,72 @@
+// What a run tells the world while it goes on. train/ calls observers on rank 0; report/ implements them
+// (progress line, metrics.jsonl, run.json, …).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convoy {
+
+// What is known when training begins, before the first step of this attempt.
+struct RunRecord {
+  int attempt = 1;               // 1 for the first start of a run, 2 after one resume, …
+  std::int64_t step = 0;         // completed updates at this start
+  std::int64_t logged_step = 0;  // the last step that step records before this start may cover
+  std::int64_t last_step = 0, steps_per_epoch = 0;
+  double epochs = 0;  // of the whole run
+  std::string model, device;
+  std::int64_t parameters = 0;
+  std::string batch;          // "256 = 8 ranks × 32"
+  std::string configuration;  // full text, one "key = value" a line
+  std::string store_fingerprint;
+  std::int64_t training_images = 0, validation_images = 0;
+  int classes = 0;
+  int ranks = 1, nodes = 1, threads = 1;  // threads: of each rank
+  bool communication_thread = false;
+  std::vector<std::string> hosts;                             // by rank
+  std::vector<std::pair<std::string, std::string>> versions;  // "convoy" → "0.1.0", "mpi" → …
+};
+
+// Figures since the last StepRecord, over all ranks; seconds are per step, mean over steps, slowest rank.
+struct StepRecord {
+  std::int64_t step = 0;
+  double epoch = 0;
+  std::int64_t samples = 0;
+  double loss = 0, top1 = 0, rate = 0, images_per_second = 0;
+  double input_seconds = 0, forward_seconds = 0, backward_seconds = 0, exposed_seconds = 0,
+         update_seconds = 0;
+  int attempt = 1;          // 1 for the first start of a run, 2 after one resume, …
+  double seconds_left = 0;  // estimate to the end of the run
+};
+
+struct ValidationRecord {
+  std::int64_t step = 0;
+  double epoch = 0;
+  std::int64_t samples = 0;
+  double loss = 0, top1 = 0, top5 = 0;  // fractions
+};
+
+struct CheckpointRecord {
+  std::int64_t step = 0;
+  std::string path;
+  double seconds = 0;
+};
+
+struct EventRecord {
+  std::int64_t step = 0;
+  std::string what, text;  // start, resume, stop, rate, warning, …
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_start(const RunRecord&) {}  // once, before everything else
+  virtual void on_step(const StepRecord&) {}
+  virtual void on_validation(const ValidationRecord&) {}
+  virtual void on_checkpoint(const CheckpointRecord&) {}
+  virtual void on_event(const EventRecord&) {}
+};
+
+}  // namespace convoy

@@ -1,0 +1,90 @@
+#include "train/run_checkpoints.hpp"
+
+#include "train/checkpoint.hpp"
+
+namespace convoy {
+
+RunCheckpoints::RunCheckpoints(const RunSetup& setup, Communicator& communicator, const Replica& replica,
+                               const Log& log, RunReport& report)
+    : setup_(setup), communicator_(communicator), replica_(replica), log_(log), report_(report) {
+  communicator.on_rank_zero([&] {
+    writer_ =
+        std::make_unique<CheckpointWriter>(std::filesystem::path(setup.configuration.output) / "checkpoints",
+                                           replica.table(), setup.configuration.keep);
+    return std::string();
+  });
+}
+
+Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
+  const TrainConfiguration& c = setup_.configuration;
+  Checkpoint checkpoint;
+  CheckpointHeader& header = checkpoint.header;
+  header.model = c.model;
+  header.step = state.step;
+  header.epoch = state.step / setup_.plan.steps_per_epoch();
+  header.epoch_samples = state.step % setup_.plan.steps_per_epoch() * setup_.plan.global_batch;
+  header.configuration = configuration_text(c);
+  header.store_fingerprint = setup_.store.fingerprint;
+  header.schedule_state = state_to_json(state);
+  header.best_top1 = state.best_top1;
+  header.input = setup_.input;
+  header.classes = setup_.classes;
+  header.optimizer = optimizer_name(c.optimizer.rule);
+  header.slots = c.optimizer.rule == OptimizerRule::adam
+                     ? std::vector<std::string>{"first_moment", "second_moment"}
+                     : std::vector<std::string>{"velocity"};
+  checkpoint.parameters.resize(replica_.table().size());
+  replica_.read(Slot::parameters, checkpoint.parameters);
+  for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {
+    checkpoint.optimizer.emplace_back(replica_.table().size());
+    replica_.read(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, checkpoint.optimizer.back());
+  }
+  return checkpoint;
+}
+
+void RunCheckpoints::save(const TrainingState& state, bool best) {
+  if (!writer_) return;
+  writer_->start(snapshot(state), best);
+  begun_step_ = state.step;
+  begun_evaluated_ = state.evaluated_step;
+}
+
+void RunCheckpoints::save_now(const TrainingState& state, bool best) {
+  communicator_.on_rank_zero([&] {
+    collect(true);
+    const bool there =
+        written_step_ == state.step && begun_step_ == state.step && begun_evaluated_ == state.evaluated_step;
+    if (!there) {
+      save(state, best);
+      collect(true);
+    }
+    if (written_step_ != state.step)
+      fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", state.step, error_);
+    return std::string();
+  });
+}
+
+void RunCheckpoints::collect(bool wait) {
+  if (!writer_) return;
+  for (const WrittenCheckpoint& written : wait ? writer_->finish() : writer_->finished()) {
+    if (written.error.empty()) {
+      written_step_ = written.step;
+      newest_ = written.path;
+      report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
+      continue;
+    }
+    error_ = written.error;
+    const std::string text = fmt::format(
+        "the checkpoint of step {} could not be written ({}); the run goes on and "
+        "tries again at the next",
+        written.step, written.error);
+    log_.warn("{}", text);
+    report_.event(written.step, "warning", text);
+  }
+}
+
+void RunCheckpoints::mark_best(std::int64_t step) {
+  if (writer_) writer_->mark_best(step);
+}
+
+}  // namespace convoy

@@ -1,0 +1,55 @@
+// When and what a run writes as checkpoints: rank 0 takes the replica's buffers and hands them to the writer
+// thread; failures of periodic ones are warnings, of the last one the run's error. Used by the training loop.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
+#include "engine/replica.hpp"
+#include "train/checkpoint_writer.hpp"
+#include "train/run_report.hpp"
+#include "train/run_setup.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy {
+
+class RunCheckpoints {
+ public:
+  RunCheckpoints(const RunSetup& setup, Communicator& communicator, const Replica& replica, const Log& log,
+                 RunReport& report);
+
+  // Begins a periodic checkpoint; does nothing but on rank 0. `best`: it is the best so far.
+  void save(const TrainingState& state, bool best);
+
+  // The last or a requested checkpoint: on disk when this returns; collective. Throws ExitCode::io on every
+  // rank when it cannot be written.
+  void save_now(const TrainingState& state, bool best);
+
+  // Tells of checkpoints finished meanwhile. `wait`: of all that were begun.
+  void collect(bool wait);
+
+  // Moves the link `best` to the checkpoint of `step`.
+  void mark_best(std::int64_t step);
+
+  // Newest one written by this attempt; empty when there is none. Rank 0 alone.
+  const std::filesystem::path& newest() const { return newest_; }
+
+ private:
+  Checkpoint snapshot(const TrainingState& state) const;
+
+  const RunSetup& setup_;
+  Communicator& communicator_;
+  const Replica& replica_;
+  const Log& log_;
+  RunReport& report_;
+  std::unique_ptr<CheckpointWriter> writer_;  // rank 0 alone
+  std::filesystem::path newest_;
+  std::int64_t written_step_ = -1;  // newest that is on disk
+  std::int64_t begun_step_ = -1, begun_evaluated_ = -1;
+  std::string error_;  // of the last one that failed
+};
+
+}  // namespace convoy

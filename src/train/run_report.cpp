@@ -1,0 +1,82 @@
+#include "train/run_report.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace convoy {
+
+RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
+                     int attempt, std::int64_t first_step)
+    : observers_(observers),
+      communicator_(communicator),
+      setup_(setup),
+      attempt_(attempt),
+      first_step_(first_step) {}
+
+template <typename Record>
+void RunReport::tell(void (Observer::*method)(const Record&), const Record& record) const {
+  if (communicator_.rank() != 0) return;
+  for (Observer* observer : observers_) (observer->*method)(record);
+}
+
+void RunReport::start(const RunRecord& record) {
+  tell(&Observer::on_start, record);
+}
+
+void RunReport::add(const StepSeconds& seconds, std::int64_t samples) {
+  seconds_.total += seconds.total;
+  seconds_.input += seconds.input;
+  seconds_.forward += seconds.forward;
+  seconds_.backward += seconds.backward;
+  seconds_.exposed += seconds.exposed;
+  seconds_.update += seconds.update;
+  ++timed_steps_;
+  timed_samples_ += samples;
+}
+
+void RunReport::step(const TrainingState& state, double rate) {
+  const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
+  std::array<double, 6> seconds = {seconds_.total,    seconds_.input,   seconds_.forward,
+                                   seconds_.backward, seconds_.exposed, seconds_.update};
+  communicator_.maximum(seconds);
+  const double samples = static_cast<double>(std::max<std::int64_t>(state.window.samples, 1));
+  StepRecord record;
+  record.step = state.step;
+  record.epoch = setup_.epoch_of(state.step);
+  record.samples = state.window.samples;
+  record.loss = state.window.loss / samples;
+  record.top1 = static_cast<double>(state.window.top1) / samples;
+  record.rate = rate;
+  record.images_per_second = seconds[0] > 0 ? static_cast<double>(timed_samples_) / seconds[0] : 0;
+  record.input_seconds = seconds[1] / steps;
+  record.forward_seconds = seconds[2] / steps;
+  record.backward_seconds = seconds[3] / steps;
+  record.exposed_seconds = seconds[4] / steps;
+  record.update_seconds = seconds[5] / steps;
+  record.attempt = attempt_;
+  const std::int64_t done = std::max<std::int64_t>(state.step - first_step_, 1);
+  record.seconds_left =
+      since_start_.seconds() / static_cast<double>(done) * static_cast<double>(setup_.last_step - state.step);
+  tell(&Observer::on_step, record);
+  seconds_ = {};
+  timed_steps_ = timed_samples_ = 0;
+}
+
+void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
+  tell(&Observer::on_validation, ValidationRecord{.step = step,
+                                                  .epoch = setup_.epoch_of(step),
+                                                  .samples = result.samples,
+                                                  .loss = result.loss,
+                                                  .top1 = result.top1,
+                                                  .top5 = result.top5});
+}
+
+void RunReport::checkpoint(const CheckpointRecord& record) {
+  tell(&Observer::on_checkpoint, record);
+}
+
+void RunReport::event(std::int64_t step, std::string what, std::string text) {
+  tell(&Observer::on_event, EventRecord{.step = step, .what = std::move(what), .text = std::move(text)});
+}
+
+}  // namespace convoy

@@ -1,0 +1,54 @@
+// What the trainer tells its observers: gathers timings and sums into records and calls the observers on
+// rank 0.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/clock.hpp"
+#include "comm/communicator.hpp"
+#include "train/evaluation.hpp"
+#include "train/observer.hpp"
+#include "train/run_setup.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy {
+
+// Where a step's time went on this rank.
+struct StepSeconds {
+  double total = 0, input = 0, forward = 0, backward = 0, exposed = 0, update = 0;
+};
+
+class RunReport {
+ public:
+  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
+            int attempt, std::int64_t first_step);
+
+  void start(const RunRecord& record);
+
+  // One more step of `samples` images over all ranks.
+  void add(const StepSeconds& seconds, std::int64_t samples);
+
+  // A step record of state.window; collective (the slowest rank's times are looked for).
+  void step(const TrainingState& state, double rate);
+
+  void validation(std::int64_t step, const EvaluationResult& result);
+  void checkpoint(const CheckpointRecord& record);
+  void event(std::int64_t step, std::string what, std::string text);
+
+ private:
+  template <typename Record>
+  void tell(void (Observer::*method)(const Record&), const Record& record) const;
+
+  std::span<Observer* const> observers_;
+  Communicator& communicator_;
+  const RunSetup& setup_;
+  int attempt_;
+  std::int64_t first_step_;
+  Stopwatch since_start_;
+  StepSeconds seconds_;  // since the last step record
+  std::int64_t timed_steps_ = 0, timed_samples_ = 0;
+};
+
+}  // namespace convoy

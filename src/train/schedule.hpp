@@ -1,0 +1,65 @@
+// The learning rate as a pure function of the epoch: constant, step, plateau, polynomial and cosine schedules
+// over a base rate that may itself be dated, with a linear warm-up. Used by the trainer (every step) and
+// `convoy plan`. An epoch here is fractional: complete epochs plus the part of the next that is done, taken
+// before the update it is for; the first update of epoch 25 (counted from 0) sees 25.0.
+#pragma once
+
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/update.hpp"
+#include "model/parameter_table.hpp"
+#include "train/configuration.hpp"
+
+namespace convoy {
+
+// What a plateau schedule remembers of the validations so far.
+struct PlateauState {
+  double best_error = std::numeric_limits<double>::infinity();  // top-1 error, fraction
+  double since_epoch = 0;                                       // of the best, or of the last drop
+  int drops = 0;
+  friend bool operator==(const PlateauState&, const PlateauState&) = default;
+};
+
+// Takes in the validation error after `epoch` epochs. An error that is less than the best minus the threshold
+// is a new best; `patience` epochs without one drop the rate, at most `drops` times. Returns whether the rate
+// drops now.
+bool update_plateau(const ScheduleSettings& settings, PlateauState& state, double epoch, double error);
+
+// The dated rate that holds at `epoch`.
+double rate_at(const DatedRate& rate, double epoch);
+
+// Where a schedule stands: how far the run is and how long it will be.
+struct SchedulePoint {
+  double epoch = 0;
+  double total_epochs = 1;  // polynomial and cosine end here, and stay at the end rate after it
+  PlateauState plateau;
+  double factor = 1;  // multiplies every rate: linear scaling with the global batch (Goyal et al. 2017)
+};
+
+// Warm-up's factor: from `warmup_start` to 1 over `warmup_epochs`, linear; it multiplies the schedule.
+double warmup_factor(const ScheduleSettings& settings, double epoch);
+
+// The base rate. step: × factor^⌊epoch / step_epochs⌋; plateau: × factor^drops; polynomial (T total epochs):
+// end + (rate − end)·(1 − e/T)^power; cosine (Loshchilov and Hutter 2017): end + (rate − end)·(1 + cos
+// πe/T)/2.
+double base_rate(const ScheduleSettings& settings, const SchedulePoint& point);
+
+// Rate and decay of each parameter, in table order. A rule for "layer.kind" goes before one for "layer",
+// which goes before one for "kind"; a rate of its own follows its own dates only (and warm-up). Throws
+// ExitCode::usage for a rule that names no layer or kind of the network.
+std::vector<TensorRate> tensor_rates(const ParameterTable& table, const TrainConfiguration& configuration,
+                                     const SchedulePoint& point);
+
+// The rule that holds for a parameter; null when none does.
+const RateRule* rule_for(const std::map<std::string, RateRule>& rules, const Parameter& parameter);
+
+// Throws ExitCode::usage for the first rule that names no layer or kind of `table`.
+void check_rate_rules(const std::map<std::string, RateRule>& rules, const ParameterTable& table);
+
+// The factor of `--scale-lr linear`: global batch over the recipe's own; 1 when it is off.
+double linear_scaling_factor(const TrainConfiguration& configuration);
+
+}  // namespace convoy

@@ -1,0 +1,45 @@
+// Where training starts: initial weights, another model's weights (fine-tuning) or a checkpoint of the same
+// run. Rank 0 looks, reads and checks; the others get the bytes from it. Used by the trainer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
+#include "engine/replica.hpp"
+#include "train/output_folder.hpp"
+#include "train/run_setup.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy {
+
+struct StartingPoint {
+  bool resumed = false;
+  int attempt = 1;
+  std::string from;     // path of the checkpoint or the weights; empty for initial weights
+  TrainingState state;  // step 0 unless resumed
+  // On rank 0 alone, until load_start takes them: flat buffers in the layout of ParameterTable.
+  std::vector<float> parameters;
+  std::vector<std::vector<float>> slots;  // none: zeros
+};
+
+// Chooses by --resume and --weights, reads, and prepares the output folder; collective. Throws
+// ExitCode::usage when the folder holds another run or the checkpoint is of a run that cannot be gone on
+// with, bad_data when checkpoints are there but none is sound.
+StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, const Log& log);
+
+// Fills the replica's parameters and optimiser slots and frees the buffers of `start`; collective.
+void load_start(StartingPoint& start, const RunSetup& setup, Communicator& communicator, Replica& replica);
+
+// Compares two texts of configuration_text: what a resumed run may change (with a warning: lines "key: old →
+// new") and what it may not (model, classes, global batch, optimiser; in mid-epoch also what decides the
+// order of samples).
+struct ConfigurationDifferences {
+  std::vector<std::string> allowed, refused;
+};
+ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
+                                                bool mid_epoch);
+
+}  // namespace convoy

@@ -1,0 +1,34 @@
+// How many threads each rank computes with, and whether a core is left over for communication. Used at the
+// start of training and evaluation.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+
+namespace convoy {
+
+struct ThreadPlan {
+  int threads = 1;          // of this rank
+  bool spare_core = false;  // every node has more cores than its ranks have threads
+};
+
+// `asked` threads, or for 0 this rank's share of the cores it may run on; collective.
+ThreadPlan plan_threads(int asked, Communicator& communicator);
+
+// What a rank may use: its node and the numbers of the cores in its affinity mask.
+struct RankCores {
+  int node = 0;
+  std::vector<int> cores;
+};
+
+// The pure part: a core that several ranks of a node may run on counts for each by its share, so ranks bound
+// to cores of their own and ranks that float over the whole node both come out right. At least one thread.
+std::vector<int> share_cores(std::span<const RankCores> ranks);
+
+// Whether each node has more cores (of all its ranks' masks) than its ranks have threads.
+bool has_spare_cores(std::span<const RankCores> ranks, std::span<const int> threads);
+
+}  // namespace convoy

@@ -1,0 +1,35 @@
+// A whole training run: checks, agreement between ranks, starting point, the loop over steps, evaluation,
+// checkpoints and stopping. The command `train` calls it; everything it is made of stands in the other files
+// of this folder.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
+#include "train/configuration.hpp"
+#include "train/observer.hpp"
+
+namespace convoy {
+
+struct TrainingResult {
+  ExitCode code = ExitCode::done;  // done, stopped or diverged
+  std::int64_t step = 0;           // completed updates
+  std::string text;                // one line for the user: how it ended and where things are
+};
+
+// Trains as `configuration` says; collective over all ranks. `observers` are called on rank 0 only.
+// `stop_requested` may be set at any time on any rank (by a signal handler): all ranks then save a checkpoint
+// at the same step and return ExitCode::stopped. What cannot work is thrown as Error: usage (options that do
+// not fit the store or the ranks), bad_data (store, checkpoint), io (the last checkpoint cannot be written),
+// device (replicas differ). An error that only one rank meets (a damaged image) is thrown there alone: the
+// caller ends the other ranks with Communicator::abort.
+TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
+                            const Log& log, std::span<Observer* const> observers,
+                            const std::atomic<bool>& stop_requested);
+
+}  // namespace convoy

@@ -1,0 +1,262 @@
+#include "train/training_loop.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/agreement.hpp"
+
+namespace convoy {
+namespace {
+
+// Of a bucket: large enough for bandwidth, small enough that the first starts early in backward.
+constexpr std::size_t bucket_bytes = 8U << 20;
+
+bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_epoch) {
+  if (interval.count == 0) return false;
+  return step % (interval.epochs ? interval.count * steps_per_epoch : interval.count) == 0;
+}
+
+LoaderOptions loader_options(const RunSetup& setup, const Communicator& communicator, std::int64_t step) {
+  const TrainConfiguration& c = setup.configuration;
+  const std::int64_t steps_per_epoch = setup.plan.steps_per_epoch();
+  LoaderOptions options;
+  options.global_batch = c.global_batch;
+  options.accumulate = c.accumulate;
+  options.rank = communicator.rank();
+  options.ranks = communicator.size();
+  options.node = communicator.node();
+  options.nodes = communicator.nodes();
+  options.shuffle_by_node = c.shuffle_by_node;
+  options.seed = c.seed;
+  options.first_epoch = step / steps_per_epoch;
+  options.first_sample = step % steps_per_epoch * c.global_batch;
+  options.workers = c.workers;
+  options.augmentation = c.augmentation;
+  options.crop_side = setup.input.crop_side;
+  return options;
+}
+
+}  // namespace
+
+TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& state)
+    : parts_(parts),
+      state_(state),
+      checkpoints_(parts.setup, parts.communicator, parts.replica, parts.log, parts.report),
+      sums_(parts.communicator) {
+  const RunSetup& setup = parts_.setup;
+  if (state_.step >= setup.last_step) return;
+  program_ = parts_.replica.compile({.batch = setup.plan.rows_at_most(),
+                                     .mode = Mode::training,
+                                     .precision = setup.configuration.precision});
+  loader_ = std::make_unique<Loader>(setup.store, loader_options(setup, parts_.communicator, state_.step));
+  collective_ = make_mpi_collective(parts_.communicator, setup.threads.spare_core);
+  reducer_ = std::make_unique<GradientReducer>(*collective_, parts_.replica,
+                                               plan_buckets(parts_.replica.table().size(), bucket_bytes));
+}
+
+bool TrainingLoop::has_validation() const {
+  return parts_.setup.store.val && parts_.setup.store.val->images > 0;
+}
+
+TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
+  const TrainConfiguration& c = parts_.setup.configuration;
+  const std::int64_t steps_per_epoch = parts_.setup.plan.steps_per_epoch();
+  return {.log = step % c.log_every == 0 || step == parts_.setup.last_step,
+          .evaluation = has_validation() && is_due(c.evaluate_every, step, steps_per_epoch),
+          .checkpoint = is_due(c.checkpoint_every, step, steps_per_epoch),
+          .epoch_end = parts_.setup.is_epoch_end(step),
+          .last = step == parts_.setup.last_step};
+}
+
+TrainingResult TrainingLoop::run() {
+  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  // A stop may have come between a step and the validation due after it.
+  const bool owed = state_.step > 0 && state_.step < parts_.setup.last_step &&
+                    due_at(state_.step).evaluation && state_.evaluated_step != state_.step;
+  if (owed) {
+    evaluate();
+    if (take_best()) checkpoints_.mark_best(state_.step);
+  }
+  while (state_.step < parts_.setup.last_step) {
+    step();
+    if (std::optional<TrainingResult> result = after_step()) return *result;
+  }
+  return finish();
+}
+
+SchedulePoint TrainingLoop::schedule_point(std::int64_t step) const {
+  return {.epoch = parts_.setup.epoch_of(step),
+          .total_epochs = parts_.setup.configuration.epochs,
+          .plateau = state_.plateau,
+          .factor = linear_scaling_factor(parts_.setup.configuration)};
+}
+
+double TrainingLoop::rate_of(std::int64_t step) const {
+  return base_rate(parts_.setup.configuration.schedule, schedule_point(step));
+}
+
+BatchMetrics TrainingLoop::pass(int micro, std::int64_t samples, StepSeconds& seconds) {
+  Stopwatch watch;
+  parts_.watchdog.beat("input", state_.step);
+  const BatchView& batch = loader_->next();
+  seconds.input += watch.restart();
+  parts_.watchdog.beat("forward", state_.step);
+  program_->forward(batch, {.seed = parts_.setup.configuration.seed,
+                            .step = state_.step,
+                            .gradient_scale = 1.0 / static_cast<double>(samples)});
+  seconds.forward += watch.restart();
+  parts_.watchdog.beat("backward", state_.step);
+  const bool last = micro + 1 == parts_.setup.plan.accumulate;
+  program_->backward(micro > 0, [&](std::size_t end) {
+    if (last) reducer_->ready(end);
+  });
+  seconds.backward += watch.restart();
+  return program_->metrics();
+}
+
+void TrainingLoop::step() {
+  const RunSetup& setup = parts_.setup;
+  const std::int64_t samples = setup.plan.samples_in_step(state_.step % setup.plan.steps_per_epoch());
+  StepSeconds seconds;
+  Stopwatch whole;
+  BatchMetrics metrics;
+  for (int micro = 0; micro < setup.plan.accumulate; ++micro) {
+    const BatchMetrics part = pass(micro, samples, seconds);
+    metrics.loss += part.loss;
+    metrics.top1 += part.top1;
+    metrics.top5 += part.top5;
+    metrics.samples += part.samples;
+  }
+  parts_.watchdog.beat("all-reduce", state_.step);
+  seconds.exposed = reducer_->finish();
+  Stopwatch watch;
+  parts_.watchdog.beat("update", state_.step);
+  const std::vector<TensorRate> rates =
+      tensor_rates(parts_.replica.table(), setup.configuration, schedule_point(state_.step));
+  const UpdateResult update = parts_.replica.update({.number = state_.step + 1, .rates = rates});
+  seconds.update = watch.seconds();
+  ++state_.step;
+  sums_.push(state_.step, metrics, update.finite, parts_.stop_requested.load());
+  seconds.total = whole.seconds();
+  parts_.report.add(seconds, samples);
+}
+
+void TrainingLoop::settle(std::size_t delay) {
+  StepSums sums;
+  while (sums_.pop(delay, sums)) {
+    state_.window.loss += sums.loss;
+    state_.window.top1 += sums.top1;
+    state_.window.samples += sums.samples;
+    ++state_.window.steps;
+    stop_agreed_ = stop_agreed_ || sums.stop;
+    if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
+  }
+}
+
+std::optional<TrainingResult> TrainingLoop::after_step() {
+  const Due due = due_at(state_.step);
+  settle(due.any() ? 0 : StepSumQueue::delay);
+  if (diverged_step_ == 0 && stop_agreed_) settle(0);
+  if (diverged_step_ > 0) return diverge();
+  if (due.log) report_step(due.last);
+  if (due.last) return std::nullopt;
+  if (stop_agreed_) return stop();
+  if (due.epoch_end || due.checkpoint)
+    require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  if (due.evaluation) evaluate();
+  if (due.checkpoint) {
+    checkpoints_.collect(false);
+    const bool best = take_best();
+    checkpoints_.save(state_, best);
+  }
+  checkpoints_.collect(false);
+  tell_rate_changes(state_.step);
+  return std::nullopt;
+}
+
+void TrainingLoop::report_step(bool last) {
+  parts_.report.step(state_, rate_of(state_.step - 1));
+  // A run that ends between two records leaves its window open: continued, it logs what a longer run logs.
+  if (!last || state_.step % parts_.setup.configuration.log_every == 0) state_.window = {};
+}
+
+void TrainingLoop::tell_rate_changes(std::int64_t step) {
+  const ScheduleSettings& schedule = parts_.setup.configuration.schedule;
+  const bool by_epochs = schedule.kind == ScheduleKind::constant || schedule.kind == ScheduleKind::step;
+  if (!by_epochs || parts_.setup.epoch_of(step) <= schedule.warmup_epochs) return;
+  const double before = rate_of(step - 1), now = rate_of(step);
+  if (before == now) return;
+  parts_.report.event(step, "rate", fmt::format("the learning rate goes from {} to {}", before, now));
+}
+
+void TrainingLoop::evaluate() {
+  const RunSetup& setup = parts_.setup;
+  if (!evaluator_) {
+    const std::int64_t share = (setup.store.val->images + setup.plan.ranks - 1) / setup.plan.ranks;
+    const int rows = static_cast<int>(std::min<std::int64_t>(setup.plan.rows_at_most(), share));
+    evaluator_ = std::make_unique<Evaluator>(setup.store, "val", parts_.replica, setup.input,
+                                             setup.configuration.precision, std::max(rows, 1),
+                                             setup.configuration.workers, false);
+  }
+  const EvaluationResult result = evaluator_->run(parts_.communicator, &parts_.watchdog, state_.step);
+  parts_.report.validation(state_.step, result);
+  last_top1_ = result.top1;
+  state_.evaluated_step = state_.step;
+  if (is_better(result.top1, state_.best_top1)) state_.best_top1 = result.top1;
+  const ScheduleSettings& schedule = setup.configuration.schedule;
+  if (schedule.kind != ScheduleKind::plateau) return;
+  const double before = rate_of(state_.step);
+  if (update_plateau(schedule, state_.plateau, setup.epoch_of(state_.step), 1 - result.top1))
+    parts_.report.event(
+        state_.step, "rate",
+        fmt::format("the validation error stopped falling: the learning rate goes from {} to {}", before,
+                    rate_of(state_.step)));
+}
+
+bool TrainingLoop::take_best() {
+  if (state_.evaluated_step != state_.step || !is_better(last_top1_, state_.best_checkpoint_top1))
+    return false;
+  state_.best_checkpoint_top1 = last_top1_;
+  return true;
+}
+
+TrainingResult TrainingLoop::stop() {
+  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  checkpoints_.save_now(state_, false);
+  const std::string text = fmt::format(
+      "stopped on request at step {} of {}; a checkpoint is saved: start again with "
+      "--resume auto to go on",
+      state_.step, parts_.setup.last_step);
+  parts_.report.event(state_.step, "stop", text);
+  return {.code = ExitCode::stopped, .step = state_.step, .text = text};
+}
+
+TrainingResult TrainingLoop::diverge() {
+  checkpoints_.collect(true);
+  const std::string kept = parts_.communicator.on_rank_zero([&] {
+    return checkpoints_.newest().empty() ? std::string("no checkpoint of this attempt was written before it")
+                                         : "the last sound checkpoint is " + checkpoints_.newest().string();
+  });
+  const std::string text = fmt::format(
+      "training diverged: at step {} the loss or a gradient is not finite (learning rate {}). Try a lower "
+      "--lr, "
+      "--warmup-epochs, or another --init; {}",
+      diverged_step_, rate_of(diverged_step_ - 1), kept);
+  parts_.report.event(diverged_step_, "diverged", text);
+  return {.code = ExitCode::diverged, .step = diverged_step_ - 1, .text = text};
+}
+
+TrainingResult TrainingLoop::finish() {
+  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  if (has_validation() && state_.evaluated_step != state_.step) evaluate();
+  const bool best = take_best();
+  checkpoints_.save_now(state_, best);
+  const std::string text = fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
+                                       parts_.setup.epoch_of(state_.step), parts_.setup.configuration.output);
+  parts_.report.event(state_.step, "done", text);
+  return {.code = ExitCode::done, .step = state_.step, .text = text};
+}
+
+}  // namespace convoy

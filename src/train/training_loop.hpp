@@ -1,0 +1,82 @@
+// The loop over steps and what happens between them. One object for the length of a run, on every rank; all
+// ranks make the same decisions at the same steps, since they decide by sums over all ranks. Used by
+// run_training alone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/log.hpp"
+#include "comm/collective.hpp"
+#include "comm/watchdog.hpp"
+#include "data/loader.hpp"
+#include "train/evaluation.hpp"
+#include "train/gradient_reducer.hpp"
+#include "train/run_checkpoints.hpp"
+#include "train/run_report.hpp"
+#include "train/run_setup.hpp"
+#include "train/schedule.hpp"
+#include "train/step_sums.hpp"
+#include "train/trainer.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy {
+
+// What a loop works with; all of it outlives the loop.
+struct TrainingParts {
+  const RunSetup& setup;
+  Communicator& communicator;
+  const Log& log;
+  Replica& replica;
+  RunReport& report;
+  Watchdog& watchdog;
+  const std::atomic<bool>& stop_requested;
+};
+
+class TrainingLoop {
+ public:
+  TrainingLoop(const TrainingParts& parts, const TrainingState& state);
+
+  // Trains to the last step, a stop or divergence.
+  TrainingResult run();
+
+ private:
+  // What is due after a step; a function of the step alone.
+  struct Due {
+    bool log = false, evaluation = false, checkpoint = false, epoch_end = false, last = false;
+    bool any() const { return log || evaluation || checkpoint || epoch_end || last; }
+  };
+  Due due_at(std::int64_t step) const;
+
+  void step();
+  BatchMetrics pass(int micro, std::int64_t samples, StepSeconds& seconds);
+  std::optional<TrainingResult> after_step();
+  void settle(std::size_t delay);
+  void report_step(bool last);
+  void evaluate();
+  bool take_best();
+  SchedulePoint schedule_point(std::int64_t step) const;
+  double rate_of(std::int64_t step) const;
+  void tell_rate_changes(std::int64_t step);
+  TrainingResult stop();
+  TrainingResult diverge();
+  TrainingResult finish();
+  bool has_validation() const;
+
+  TrainingParts parts_;
+  TrainingState state_;
+  RunCheckpoints checkpoints_;
+  StepSumQueue sums_;
+  std::unique_ptr<Program> program_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<Collective> collective_;
+  std::unique_ptr<GradientReducer> reducer_;
+  std::unique_ptr<Evaluator> evaluator_;
+  double last_top1_ = 0;            // of the validation at state_.evaluated_step
+  std::int64_t diverged_step_ = 0;  // first step with a non-finite loss or gradient; 0: none
+  bool stop_agreed_ = false;
+};
+
+}  // namespace convoy

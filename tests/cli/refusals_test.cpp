@@ -1,0 +1,188 @@
+// What the program refuses, through the real binary: the exit code and what the message says.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "support/process.hpp"
+#include "support/tiny_runs.hpp"
+
+namespace convoy::test {
+namespace {
+
+const std::string program = CONVOY_PROGRAM;
+
+void expect_refused(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  for (const std::string& part : parts)
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
+}
+
+// One store and one checkpoint for all tests of this file.
+class Refusals : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TemporaryFolder>();
+    make_tiny_store(program, *folder_ / "store");
+    const Outcome trained = run(tiny_training(program, store(), *folder_ / "run", {"--steps", "1"}));
+    ASSERT_EQ(trained.code, 0) << trained.err;
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static std::string store() { return *folder_ / "store"; }
+  static std::string checkpoint() { return *folder_ / "run" / "checkpoints" / "latest"; }
+  static std::string place(const std::string& name) { return *folder_ / name; }
+  static Outcome train(const std::vector<std::string>& more) {
+    return run(tiny_training(program, store(), place("refused"), more));
+  }
+  // A copy of the store to damage.
+  static std::filesystem::path copy_of_store(const std::string& name) {
+    const std::filesystem::path copy = place(name);
+    std::filesystem::copy(store(), copy, std::filesystem::copy_options::recursive);
+    return copy;
+  }
+  static std::filesystem::path first_shard(const std::filesystem::path& folder, const std::string& split) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      if (entry.path().filename().string().rfind(split + "-00000", 0) == 0) return entry.path();
+    return {};
+  }
+
+ private:
+  inline static std::unique_ptr<TemporaryFolder> folder_;
+};
+
+void flip_byte(const std::filesystem::path& path, std::streamoff at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(at);
+  const char byte = static_cast<char>(file.get() ^ 0x40);
+  file.seekp(at);
+  file.put(byte);
+}
+
+TEST_F(Refusals, OptionsThatDoNotExist) {
+  expect_refused(train({"--epoch", "3"}), 64, {"no option --epoch", "did you mean --epochs?"});
+  expect_refused(train({"--frobnicate"}), 64, {"no option --frobnicate", "convoy train --help"});
+}
+
+TEST_F(Refusals, OptionsOfOtherPrograms) {
+  const std::pair<std::vector<std::string>, std::string> habits[] = {
+      {{"--batch-size", "256"}, "--global-batch"},  {{"-b", "256"}, "--global-batch"},
+      {{"--start-epoch", "3"}, "--resume"},         {{"--solver", "solver.prototxt"}, "--config"},
+      {{"-solver", "solver.prototxt"}, "--config"}, {{"-j", "4"}, "--workers"},
+      {{"--arch", "alexnet"}, "--model"},           {{"--pretrained"}, "--weights"},
+      {{"--world-size", "4"}, "launch/local"},
+  };
+  for (const auto& [typed, ours] : habits) expect_refused(train(typed), 64, {"no option " + typed[0], ours});
+}
+
+TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
+  expect_refused(train({"--lr", "fast"}), 64, {"--lr", "'fast'", "0.01"});
+  expect_refused(train({"--optimizer", "rmsprop"}), 64, {"--optimizer", "'rmsprop'", "sgd, sgd-caffe, adam"});
+  expect_refused(train({"--model", "alexnet-ovt"}), 64, {"--model", "alexnet-owt"});
+  expect_refused(train({"--augment", "flip"}), 64, {"--augment", "flip", "mirror"});
+  expect_refused(train({"--evaluate-every", "500"}), 64, {"--evaluate-every", "500steps"});
+  expect_refused(train({"--lr.conv9", "x2"}), 64, {"lr.conv9", "conv1"});
+  expect_refused(train({"--precision", "fp16"}), 64, {"--precision", "fp16"});
+  expect_refused(train({"--resume", "nowhere"}), 74, {"nowhere"});
+}
+
+TEST_F(Refusals, ConfigurationFilesAreNamedWithTheLine) {
+  const std::string file = place("mine.cfg");
+  std::ofstream(file) << "# mine\nlr = 0.1\nbatch_size = 4\n";
+  expect_refused(train({"--config", file}), 64, {"mine.cfg:3", "--global-batch"});
+  expect_refused(train({"--config", place("absent.cfg")}), 74, {"absent.cfg", "No such file"});
+}
+
+TEST_F(Refusals, AFolderOfImagesIsNoStore) {
+  const std::filesystem::path images = place("photos");
+  std::filesystem::create_directories(images / "cats");
+  std::ofstream(images / "cats" / "one.jpg") << "not looked at";
+  expect_refused(train({"--data", images}), 64, {"photos", "convoy pack"});
+  expect_refused(run({program, "evaluate", "--checkpoint", checkpoint(), "--data", images}), 64,
+                 {"convoy pack"});
+}
+
+TEST_F(Refusals, MissingFiles) {
+  expect_refused(train({"--data", place("absent")}), 64, {"absent"});
+  expect_refused(run({program, "evaluate", "--checkpoint", place("absent.h5"), "--data", store()}), 74,
+                 {"absent.h5"});
+  expect_refused(run({program, "predict", "--checkpoint", checkpoint(), place("absent.png")}), 74,
+                 {"absent.png", "No such file"});
+  expect_refused(run({program, "pack", place("absent.tar"), place("new")}), 74, {"absent.tar"});
+  expect_refused(run({program, "predict", "--checkpoint", checkpoint()}), 64, {"IMAGE is missing"});
+  expect_refused(run({program, "evaluate", "--data", store()}), 64, {"--checkpoint FILE is missing"});
+}
+
+TEST_F(Refusals, AFileThatIsNoImage) {
+  const std::string file = place("words.jpg");
+  std::ofstream(file) << "these are words";
+  expect_refused(run({program, "predict", "--checkpoint", checkpoint(), file}), 65, {"words.jpg"});
+}
+
+TEST_F(Refusals, ADamagedShardIsNamedByEveryCommand) {
+  const std::filesystem::path copy = copy_of_store("damaged");
+  const std::filesystem::path shard = first_shard(copy, "train");
+  ASSERT_FALSE(shard.empty());
+  flip_byte(shard, static_cast<std::streamoff>(std::filesystem::file_size(shard) / 2));  // among the pixels
+  const std::string name = shard.filename();
+  const Outcome verified = run({program, "verify", copy});
+  EXPECT_EQ(verified.code, 65);
+  EXPECT_EQ(occurrences(verified.out, "bad: " + name), 1) << verified.out;
+  expect_refused(train({"--data", copy}), 65, {name, "checksum"});
+  expect_refused(run({program, "evaluate", "--checkpoint", checkpoint(), "--data", copy, "--split", "train"}),
+                 65, {name});
+}
+
+TEST_F(Refusals, AShardThatWasCutShort) {
+  const std::filesystem::path copy = copy_of_store("short");
+  const std::filesystem::path shard = first_shard(copy, "train");
+  std::filesystem::resize_file(shard, std::filesystem::file_size(shard) / 2);
+  EXPECT_EQ(run({program, "verify", copy}).code, 65);
+  expect_refused(train({"--data", copy}), 65, {shard.filename().string()});
+}
+
+TEST_F(Refusals, ACheckpointOfAnotherModel) {
+  expect_refused(train({"--model", "alexnet-owt", "--resume", checkpoint()}), 65,
+                 {"alexnet-mini", "alexnet-owt"});
+}
+
+TEST_F(Refusals, ADamagedCheckpoint) {
+  const std::string copy = place("damaged.h5");
+  std::filesystem::copy_file(checkpoint(), copy);
+  flip_byte(copy, static_cast<std::streamoff>(std::filesystem::file_size(copy) / 2));
+  expect_refused(run({program, "evaluate", "--checkpoint", copy, "--data", store()}), 65, {"damaged.h5"});
+  std::filesystem::resize_file(copy, 1000);
+  expect_refused(run({program, "evaluate", "--checkpoint", copy, "--data", store()}), 65, {"damaged.h5"});
+}
+
+TEST_F(Refusals, AStoreThatIsTooSmallForTheNetwork) {
+  expect_refused(train({"--model", "alexnet"}), 64, {"64", "227"});
+}
+
+// On several ranks a mistake is told once, and mpirun passes the code on.
+TEST_F(Refusals, MoreRanksThanTheBatchHasSamples) {
+  const Outcome outcome =
+      run(on_ranks(4, tiny_training(program, store(), place("refused"), {"--global-batch", "3"})));
+  expect_refused(outcome, 64, {"--global-batch 3", "4 ranks"});
+  EXPECT_EQ(occurrences(outcome.err, "--global-batch 3"), 1) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(place("refused") + "/metrics.jsonl"));
+}
+
+TEST_F(Refusals, WrongOptionsOnRanksAreToldOnce) {
+  const Outcome outcome =
+      run(on_ranks(3, tiny_training(program, store(), place("refused"), {"--batch-size", "3"})));
+  expect_refused(outcome, 64, {"no option --batch-size"});
+  EXPECT_EQ(occurrences(outcome.err, "no option --batch-size"), 1) << outcome.err;
+}
+
+TEST_F(Refusals, ADamagedShardEndsAllRanks) {
+  const std::filesystem::path copy = copy_of_store("damaged-on-ranks");
+  const std::filesystem::path shard = first_shard(copy, "train");
+  flip_byte(shard, static_cast<std::streamoff>(std::filesystem::file_size(shard) / 2));
+  const Outcome outcome = run(on_ranks(2, tiny_training(program, copy, place("refused"))), 60);
+  expect_refused(outcome, 65, {shard.filename().string()});
+}
+
+}  // namespace
+}  // namespace convoy::test

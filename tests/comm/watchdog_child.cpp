@@ -1,0 +1,61 @@
+// A small program for test_watchdog.cpp, run under mpirun: all ranks walk through steps with a heartbeat a
+// phase and a barrier a step, until something happens to one of them. Arguments: what happens, to which rank.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "comm/watchdog.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double limit = 1.6;  // seconds; a step takes about a hundredth of it
+
+void misfortune(const std::string& what) {
+  if (what == "sleep") std::this_thread::sleep_for(60s);
+  if (what == "stop") std::raise(SIGSTOP);
+  if (what == "throw") throw std::runtime_error("something else is wrong");
+}
+
+int run(convoy::Communicator& communicator, const std::string& what, int victim) {
+  const convoy::Log log(communicator.rank(), communicator.size());
+  convoy::Watchdog watchdog(communicator, log, limit);
+  for (int step = 0; step < 30; ++step) {
+    watchdog.beat("input", step);
+    std::this_thread::sleep_for(5ms);
+    if (step == 20 && communicator.rank() == victim) misfortune(what);
+    watchdog.beat("forward", step);
+    // One rank is slow but alive, for longer than the limit: the others wait for it.
+    if (what == "slow" && step == 10 && communicator.rank() == victim) {
+      for (int i = 0; i < 25; ++i) {
+        std::this_thread::sleep_for(80ms);
+        watchdog.beat("forward", step);
+      }
+    }
+    watchdog.beat("reduce", step);
+    communicator.barrier();
+  }
+  // Ranks leave at different times, by less than the limit.
+  if (what == "leave" && communicator.rank() != victim) std::this_thread::sleep_for(600ms);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  convoy::Communicator communicator(&argc, &argv);
+  try {
+    const int code = run(communicator, argc > 1 ? argv[1] : "", argc > 2 ? std::atoi(argv[2]) : 0);
+    if (communicator.rank() == 0) fmt::print("all done\n");
+    return code;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "caught on rank {}: {}\n", communicator.rank(), error.what());
+    communicator.abort(convoy::ExitCode::bug);
+  }
+}

@@ -1,0 +1,49 @@
+// Image files, tars and ILSVRC development kits made on the spot, with every oddity that real collections
+// show.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convoy::test {
+
+struct Rgb {
+  int r, g, b;
+};
+
+// A picture of four quadrants: top left, top right, bottom left, bottom right.
+struct Quadrants {
+  int width = 32, height = 32;
+  Rgb colours[4] = {{220, 30, 30}, {30, 200, 40}, {40, 50, 210}, {230, 220, 40}};
+  Rgb at(int x, int y) const { return colours[(y >= height / 2 ? 2 : 0) + (x >= width / 2 ? 1 : 0)]; }
+};
+
+enum class JpegKind { rgb, grey, cmyk_adobe, cmyk_plain, ycck, progressive };
+
+// A JPEG of quality 95 without chroma subsampling; `orientation` > 0 adds an EXIF block.
+std::string jpeg_bytes(const Quadrants& picture, JpegKind kind = JpegKind::rgb, int orientation = 0);
+
+enum class PngKind { rgb8, rgb16, grey8, palette, rgba, interlaced };
+
+// The alpha of `rgba` is 0 in the top left quadrant and 255 elsewhere.
+std::string png_bytes(const Quadrants& picture, PngKind kind = PngKind::rgb8);
+
+void write_file(const std::filesystem::path& path, const std::string& bytes);  // makes the folders above it
+
+using Members = std::vector<std::pair<std::string, std::string>>;  // path and content
+std::string tar_bytes(const Members& members, bool gzip = false);
+
+// meta.mat with a struct array synsets as the ILSVRC2012 kit has it; `leaves` are (ID, WNID, words), and an
+// inner node with children is added.
+struct SynsetEntry {
+  double id;
+  std::string wnid, words;
+};
+std::string meta_mat_bytes(const std::vector<SynsetEntry>& leaves);
+
+}  // namespace convoy::test

@@ -1,0 +1,205 @@
+// Every kind of image file that real collections hold becomes the same square of RGB, or is refused with its
+// reason.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <span>
+
+#include "data/decode.hpp"
+#include "data/expect_error.hpp"
+#include "data/image_files.hpp"
+
+namespace convoy::test {
+namespace {
+
+constexpr int kSide = 32;
+// Quality 95 and the rounding of colour conversions: a few levels away from edges between colours.
+constexpr int kJpegTolerance = 6;
+
+std::span<const std::byte> as_bytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+std::vector<std::uint8_t> square_of(const std::string& file, int side = kSide) {
+  std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
+  decode_square(as_bytes(file), side, square);
+  return square;
+}
+
+// The colours in the middle of each quadrant, in reading order.
+void expect_quadrants(const std::vector<std::uint8_t>& square, int side, const std::vector<Rgb>& colours,
+                      int tolerance) {
+  for (int quadrant = 0; quadrant < 4; ++quadrant) {
+    const int x = side / 4 + (quadrant % 2) * side / 2, y = side / 4 + (quadrant / 2) * side / 2;
+    const std::uint8_t* pixel = square.data() + (y * side + x) * 3;
+    const Rgb& expected = colours[static_cast<std::size_t>(quadrant)];
+    EXPECT_NEAR(pixel[0], expected.r, tolerance) << "red of quadrant " << quadrant;
+    EXPECT_NEAR(pixel[1], expected.g, tolerance) << "green of quadrant " << quadrant;
+    EXPECT_NEAR(pixel[2], expected.b, tolerance) << "blue of quadrant " << quadrant;
+  }
+}
+
+std::vector<Rgb> colours_of(const Quadrants& picture) {
+  return {picture.colours, picture.colours + 4};
+}
+
+std::vector<Rgb> greys_of(const Quadrants& picture) {
+  std::vector<Rgb> greys;
+  for (const Rgb& colour : picture.colours) greys.push_back({colour.r, colour.r, colour.r});
+  return greys;
+}
+
+TEST(Decode, ColourSpacesOfJpegBecomeRgb) {
+  const Quadrants picture;
+  for (const JpegKind kind :
+       {JpegKind::rgb, JpegKind::progressive, JpegKind::cmyk_adobe, JpegKind::cmyk_plain, JpegKind::ycck}) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    expect_quadrants(square_of(jpeg_bytes(picture, kind)), kSide, colours_of(picture), kJpegTolerance);
+  }
+  expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::grey)), kSide, greys_of(picture), kJpegTolerance);
+}
+
+TEST(Decode, KindsOfPngBecomeRgbExactly) {
+  const Quadrants picture;
+  for (const PngKind kind : {PngKind::rgb8, PngKind::rgb16, PngKind::palette, PngKind::interlaced}) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    const auto square = square_of(png_bytes(picture, kind));
+    for (int y = 0; y < kSide; ++y) {
+      for (int x = 0; x < kSide; ++x) {
+        const Rgb expected = picture.at(x, y);
+        const std::uint8_t* pixel = square.data() + (y * kSide + x) * 3;
+        ASSERT_EQ(std::vector<int>(pixel, pixel + 3), (std::vector<int>{expected.r, expected.g, expected.b}));
+      }
+    }
+  }
+  expect_quadrants(square_of(png_bytes(picture, PngKind::grey8)), kSide, greys_of(picture), 0);
+}
+
+TEST(Decode, TransparencyIsCompositedOnWhite) {
+  const Quadrants picture;
+  auto expected = colours_of(picture);
+  expected[0] = {255, 255, 255};
+  expect_quadrants(square_of(png_bytes(picture, PngKind::rgba)), kSide, expected, 0);
+}
+
+TEST(Decode, ExifOrientationIsApplied) {
+  const Quadrants picture;
+  const auto c = colours_of(picture);
+  // What a viewer shows for the stored quadrants 0 1 / 2 3, by EXIF's definition (row 0, column 0 of the
+  // stored image shown at: 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right
+  // bottom, 8 left bottom).
+  const std::vector<std::vector<int>> shown{{0, 1, 2, 3}, {1, 0, 3, 2}, {3, 2, 1, 0}, {2, 3, 0, 1},
+                                            {0, 2, 1, 3}, {2, 0, 3, 1}, {3, 1, 2, 0}, {1, 3, 0, 2}};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    SCOPED_TRACE(orientation);
+    std::vector<Rgb> expected;
+    for (const int quadrant : shown[static_cast<std::size_t>(orientation - 1)])
+      expected.push_back(c[static_cast<std::size_t>(quadrant)]);
+    expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::rgb, orientation)), kSide, expected,
+                     kJpegTolerance);
+  }
+}
+
+TEST(Decode, CentreSquareOfWideAndTallImages) {
+  Quadrants wide;
+  wide.width = 96;
+  expect_quadrants(square_of(png_bytes(wide)), kSide, colours_of(wide), 0);
+  Quadrants tall;
+  tall.height = 200;
+  expect_quadrants(square_of(png_bytes(tall)), kSide, colours_of(tall), 0);
+}
+
+TEST(Decode, TinyAndHugeImagesAreResized) {
+  for (const int size : {2, 7, 31, 33, 64, 500, 1100}) {
+    SCOPED_TRACE(size);
+    Quadrants picture;
+    picture.width = picture.height = size;
+    expect_quadrants(square_of(png_bytes(picture)), kSide, colours_of(picture),
+                     size < 4   ? 60
+                     : size < 8 ? 20
+                                : 1);
+    if (size >= 16)
+      expect_quadrants(square_of(jpeg_bytes(picture)), kSide, colours_of(picture), kJpegTolerance);
+  }
+}
+
+// An image of single-pixel stripes must become its mean, not a pattern of picked pixels.
+TEST(Decode, ShrinkingIsAntialiased) {
+  Quadrants dark;
+  dark.width = dark.height = 256;
+  RgbImage stripes{256, 256, std::vector<std::uint8_t>(256 * 256 * 3)};
+  for (std::size_t i = 0; i < stripes.pixels.size(); ++i) stripes.pixels[i] = (i / 3) % 2 == 0 ? 0 : 200;
+  std::vector<std::uint8_t> square(kSide * kSide * 3);
+  make_square(stripes, kSide, square);
+  for (const std::uint8_t value : square) ASSERT_EQ(value, 100);
+}
+
+TEST(Decode, JpegIsReducedOnlyAsFarAsTheSquareAllows) {
+  Quadrants picture;
+  picture.width = 150;
+  picture.height = 130;
+  const std::string file = jpeg_bytes(picture);
+  EXPECT_EQ(decode_image(as_bytes(file), 32).height, 33);  // by 4: 32.5, rounded up by libjpeg
+  EXPECT_EQ(decode_image(as_bytes(file), 33).height, 65);
+  EXPECT_EQ(decode_image(as_bytes(file), 66).height, 130);
+  EXPECT_EQ(decode_image(as_bytes(file), 0).height, 130);
+}
+
+TEST(Decode, TruncatedFilesAreRefused) {
+  Quadrants picture;
+  picture.width = picture.height = 100;
+  for (const JpegKind kind : {JpegKind::rgb, JpegKind::progressive}) {
+    const std::string whole = jpeg_bytes(picture, kind);
+    for (const double part : {0.02, 0.5, 0.9, 0.98}) {
+      SCOPED_TRACE(part);
+      const auto size = static_cast<std::size_t>(part * static_cast<double>(whole.size()));
+      expect_error(ExitCode::bad_data, {"JPEG"}, [&] { square_of(whole.substr(0, size)); });
+    }
+  }
+  const std::string png = png_bytes(picture);
+  for (const std::size_t cut : {20UL, png.size() / 2, png.size() - 20})
+    expect_error(ExitCode::bad_data, {"PNG"}, [&] { square_of(png.substr(0, cut)); });
+}
+
+TEST(Decode, DamagedCodesAreRefused) {
+  Quadrants picture;
+  picture.width = picture.height = 200;
+  std::string file = jpeg_bytes(picture);
+  // A marker in the middle of the entropy-coded data ends it early.
+  file[file.size() / 2] = '\xFF';
+  file[file.size() / 2 + 1] = '\xD9';
+  expect_error(ExitCode::bad_data, {"damaged JPEG"}, [&] { square_of(file); });
+  std::string png = png_bytes(picture);
+  png[png.size() / 2] = static_cast<char>(png[png.size() / 2] ^ 0x40);
+  expect_error(ExitCode::bad_data, {"PNG"}, [&] { square_of(png); });
+}
+
+TEST(Decode, StrayBytesBehindTheImageAreHarmless) {
+  const Quadrants picture;
+  expect_quadrants(square_of(jpeg_bytes(picture) + std::string(500, 'x')), kSide, colours_of(picture),
+                   kJpegTolerance);
+}
+
+TEST(Decode, OtherKindsAreRefusedByName) {
+  expect_error(ExitCode::bad_data, {"GIF"}, [] { square_of("GIF89a..........."); });
+  expect_error(ExitCode::bad_data, {"BMP"}, [] { square_of("BM......"); });
+  expect_error(ExitCode::bad_data, {"empty"}, [] { square_of(""); });
+  expect_error(ExitCode::bad_data, {"HTML"}, [] { square_of("<!DOCTYPE html><html></html>"); });
+  expect_error(ExitCode::bad_data, {"something else"}, [] { square_of("hello"); });
+}
+
+// A PNG header that claims 60000 × 60000 pixels must not take 10 GB of memory.
+TEST(Decode, GiganticSizesAreRefusedBeforeMemoryIsTaken) {
+  std::string jpeg = jpeg_bytes(Quadrants{});
+  const auto frame = jpeg.find("\xFF\xC0");
+  ASSERT_NE(frame, std::string::npos);
+  for (const std::size_t place : {5U, 7U}) {
+    jpeg[frame + place] = '\xEA';
+    jpeg[frame + place + 1] = '\x60';
+  }
+  expect_error(ExitCode::bad_data, {"60000 x 60000", "million"}, [&] { square_of(jpeg); });
+}
+
+}  // namespace
+}  // namespace convoy::test

@@ -1,0 +1,61 @@
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "device/cpu/cpu_facts.hpp"
+
+namespace convoy::test {
+namespace {
+
+// The words of the first "flags" line of /proc/cpuinfo: what the kernel says this CPU can do.
+std::string kernel_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("flags", 0) == 0) return line + " ";
+  }
+  return {};
+}
+
+bool has_flag(const std::string& flags, const std::string& name) {
+  return flags.find(" " + name + " ") != std::string::npos;
+}
+
+TEST(CpuFacts, CoresAreThoseOfTheAffinityMask) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  EXPECT_EQ(usable_cores(), CPU_COUNT(&before));
+
+  int first = 0;
+  while (!CPU_ISSET(first, &before)) ++first;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const int cores = usable_cores();
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  EXPECT_EQ(cores, 1);
+}
+
+TEST(CpuFacts, VectorInstructionsAgreeWithTheKernel) {
+  const std::string flags = kernel_flags();
+  if (flags.empty()) GTEST_SKIP() << "/proc/cpuinfo has no flags on this architecture";
+  const VectorInstructions have = vector_instructions();
+  EXPECT_EQ(have.avx2, has_flag(flags, "avx2"));
+  EXPECT_EQ(have.avx512, has_flag(flags, "avx512f") && has_flag(flags, "avx512bw") &&
+                             has_flag(flags, "avx512dq") && has_flag(flags, "avx512vl"));
+  EXPECT_EQ(have.avx512_bf16, have.avx512 && has_flag(flags, "avx512_bf16"));
+}
+
+TEST(CpuFacts, NamesListWhatIsThere) {
+  const VectorInstructions have = vector_instructions();
+  const std::string names = vector_instruction_names();
+  EXPECT_FALSE(names.empty());
+  EXPECT_EQ(names.find("AVX-512") != std::string::npos, have.avx512);
+  EXPECT_EQ(names.find("AVX512-BF16") != std::string::npos, have.avx512_bf16);
+}
+
+}  // namespace
+}  // namespace convoy::test

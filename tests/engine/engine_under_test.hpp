@@ -1,0 +1,72 @@
+// What the engine tests share: the targets of this machine, their tolerances, and an engine standing beside
+// the reference with the same parameters.
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "reference/random_batch.hpp"
+#include "reference/reference_network.hpp"
+
+namespace convoy::test {
+
+// A device in one precision. Every typed test runs on each target that the machine offers.
+struct Target {
+  DeviceKind device = DeviceKind::cpu;
+  Precision precision = Precision::fp32;
+  std::string name() const;
+};
+std::ostream& operator<<(std::ostream& out, const Target& target);
+
+std::vector<Target> available_targets();
+// The targets of full precision, for tests whose subject does not depend on it.
+std::vector<Target> exact_targets();
+
+// Largest relative error in the Euclidean norm, ‖found − expected‖ / ‖expected‖. The reference rounds what
+// it keeps between layers as the target does.
+struct Tolerance {
+  double forward = 0;   // of activations, and a quarter of that of probabilities and losses
+  double backward = 0;  // of a gradient tensor
+};
+
+// An engine's replica and the reference with equal parameters.
+class EngineUnderTest {
+ public:
+  EngineUnderTest(const Target& target, const NetSpec& spec, const InputSpec& input,
+                  const OptimizerSettings& optimizer = {}, int threads = 2);
+
+  void set_parameters(const std::vector<float>& values);
+
+  Replica& replica() { return *replica_; }
+  ReferenceNetwork& reference() { return reference_; }
+  std::unique_ptr<Program> compile(int batch, Mode mode = Mode::training);
+  std::vector<float> read(Slot slot) const;
+
+  const Target& target() const { return target_; }
+  // By precision, and stricter for networks of up to four layers with parameters.
+  Tolerance tolerance() const;
+
+ private:
+  Target target_;
+  ReferenceNetwork reference_;
+  std::unique_ptr<Replica> replica_;
+};
+
+double relative_error(std::span<const float> found, std::span<const double> expected);
+
+// Runs the engine and the reference forward and compares probabilities, loss and counts (the counts where
+// the precision leaves no near ties).
+void expect_same_forward(EngineUnderTest& engine, Program& program, const TestBatch& batch, Mode mode,
+                         const PassContext& context);
+
+// Runs both backward and compares the gradient of every tensor; gaps must be zero.
+void expect_same_backward(EngineUnderTest& engine, Program& program, const PassContext& context,
+                          bool add = false);
+
+// Compares the gradient buffers as they stand.
+void expect_same_gradients(EngineUnderTest& engine);
+
+}  // namespace convoy::test

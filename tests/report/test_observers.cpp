@@ -1,0 +1,175 @@
+// The observers of a run: the exact keys of metrics.jsonl, how a resumed run goes on in it, run.json and the
+// progress line.
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "base/atomic_file.hpp"
+#include "report/metrics_file.hpp"
+#include "report/progress_line.hpp"
+#include "report/run_file.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace convoy::test {
+namespace {
+
+using nlohmann::json;
+
+RunRecord start_record() {
+  RunRecord record;
+  record.last_step = 900;
+  record.steps_per_epoch = 10;
+  record.epochs = 90;
+  record.model = "alexnet-mini";
+  record.configuration = "model = alexnet-mini\nlr = 0.01, 25:0.001\n";
+  record.hosts = {"a", "b"};
+  record.ranks = 2;
+  record.versions = {{"convoy", "1"}, {"mpi", "Open MPI"}};
+  return record;
+}
+
+std::vector<json> lines_of(const std::filesystem::path& path) {
+  std::istringstream text(read_text_file(path));
+  std::vector<json> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+std::set<std::string> keys_of(const json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.insert(key);
+  return keys;
+}
+
+TEST(MetricsFile, KeysAreThoseOthersRead) {
+  TemporaryFolder folder;
+  const Log log;
+  MetricsFile file(folder.path(), log);
+  file.on_start(start_record());
+  file.on_event({.step = 0, .what = "start", .text = "started"});
+  StepRecord step;
+  step.step = 20, step.epoch = 2, step.samples = 640, step.loss = 2.5, step.top1 = 0.25, step.rate = 0.01;
+  step.images_per_second = 100, step.input_seconds = 0.125;
+  file.on_step(step);
+  file.on_validation({.step = 20, .epoch = 2, .samples = 50, .loss = 2, .top1 = 0.5, .top5 = 0.75});
+  file.on_checkpoint({.step = 20, .path = "x.h5", .seconds = 0.5});
+  const auto lines = lines_of(folder / "metrics.jsonl");
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(keys_of(lines[0]), (std::set<std::string>{"kind", "step", "what", "text"}));
+  EXPECT_EQ(keys_of(lines[1]), (std::set<std::string>{"kind", "step", "epoch", "samples", "loss", "top1",
+                                                      "lr", "images_per_second", "seconds", "attempt"}));
+  EXPECT_EQ(keys_of(lines[1]["seconds"]),
+            (std::set<std::string>{"input", "forward", "backward", "exposed", "update"}));
+  EXPECT_EQ(keys_of(lines[2]),
+            (std::set<std::string>{"kind", "step", "epoch", "samples", "loss", "top1", "top5"}));
+  EXPECT_EQ(keys_of(lines[3]), (std::set<std::string>{"kind", "step", "path", "seconds"}));
+  EXPECT_EQ(lines[1]["kind"], "step");
+  EXPECT_EQ(lines[1]["loss"], 2.5);
+  EXPECT_EQ(lines[1]["lr"], 0.01);
+  EXPECT_EQ(lines[1]["seconds"]["input"], 0.125);
+  EXPECT_EQ(lines[1]["attempt"], 1);
+}
+
+TEST(MetricsFile, NotANumberBecomesNull) {
+  TemporaryFolder folder;
+  const Log log;
+  MetricsFile file(folder.path(), log);
+  file.on_start(start_record());
+  StepRecord step;
+  step.loss = std::numeric_limits<double>::quiet_NaN();
+  file.on_step(step);
+  EXPECT_TRUE(lines_of(folder / "metrics.jsonl").at(0)["loss"].is_null());
+}
+
+TEST(MetricsFile, AResumedRunHasEachStepOnce) {
+  TemporaryFolder folder;
+  const Log log;
+  {
+    MetricsFile file(folder.path(), log);
+    file.on_start(start_record());
+    for (const std::int64_t at : {20, 40, 60}) {
+      StepRecord step;
+      step.step = at;
+      file.on_step(step);
+      file.on_validation({.step = at});
+    }
+  }
+  RunRecord again = start_record();
+  again.attempt = 2, again.step = 40, again.logged_step = 40;
+  MetricsFile file(folder.path(), log);
+  file.on_start(again);
+  StepRecord step;
+  step.step = 60, step.attempt = 2;
+  file.on_step(step);
+  const auto lines = lines_of(folder / "metrics.jsonl");
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[2]["step"], 40);
+  EXPECT_EQ(lines[4]["step"], 60);
+  EXPECT_EQ(lines[4]["attempt"], 2);
+}
+
+TEST(MetricsFile, ACutOffLineAndAnOpenWindowAreRemoved) {
+  const std::string text =
+      "{\"kind\":\"step\",\"step\":20}\n{\"kind\":\"step\",\"step\":25}\n{\"kind\":\"validation\",\"step\":"
+      "25}\n{\"kind\":\"st";
+  EXPECT_EQ(kept_metrics(text, 25, 20),
+            "{\"kind\":\"step\",\"step\":20}\n{\"kind\":\"validation\",\"step\":25}\n");
+}
+
+TEST(RunFile, HoldsConfigurationVersionsAndTopology) {
+  TemporaryFolder folder;
+  const Log log;
+  RunRecord record = start_record();
+  record.attempt = 3;
+  record.store_fingerprint = "abc";
+  RunFile(folder.path(), log).on_start(record);
+  const json run = json::parse(read_text_file(folder / "run.json"));
+  EXPECT_EQ(run["attempt"], 3);
+  EXPECT_EQ(run["configuration"]["lr"], "0.01, 25:0.001");
+  EXPECT_EQ(run["versions"]["mpi"], "Open MPI");
+  EXPECT_EQ(run["topology"]["ranks"], 2);
+  EXPECT_EQ(run["topology"]["hosts"], json({"a", "b"}));
+  EXPECT_EQ(run["store"]["fingerprint"], "abc");
+}
+
+StepRecord step_record(double loss) {
+  StepRecord step;
+  step.step = 20, step.epoch = 2, step.loss = loss, step.top1 = 0.25, step.images_per_second = 99.6;
+  step.seconds_left = 65;
+  return step;
+}
+
+TEST(ProgressLine, PlainLinesOffATerminal) {
+  std::ostringstream out;
+  ProgressLine line(out, false);
+  line.on_start(start_record());
+  line.on_step(step_record(2.5));
+  EXPECT_EQ(out.str(), "epoch 2.00/90  step 20/900  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s\n");
+}
+
+TEST(ProgressLine, TheLiveLineIsWrittenOver) {
+  std::ostringstream out;
+  {
+    ProgressLine line(out, true);
+    line.on_start(start_record());
+    line.on_step(step_record(12.5));
+    line.on_step(step_record(2.5));
+  }
+  const std::string text = out.str();
+  EXPECT_EQ(text.front(), '\r');
+  EXPECT_EQ(text.substr(text.size() - 2), " \n");  // a blank covers the longer line's last character
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+TEST(Duration, ReadsWell) {
+  EXPECT_EQ(duration_text(0.4), "0s");
+  EXPECT_EQ(duration_text(59.6), "1m00s");
+  EXPECT_EQ(duration_text(7620), "2h07m");
+  EXPECT_EQ(duration_text(273600), "3d04h");
+}
+
+}  // namespace
+}  // namespace convoy::test

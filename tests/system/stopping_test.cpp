@@ -1,0 +1,139 @@
+// Runs that are stopped, killed, interrupted: what they leave, which code the launcher sees, how they go on.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "support/process.hpp"
+#include "support/tiny_runs.hpp"
+
+namespace convoy::test {
+namespace {
+
+const std::string program = CONVOY_PROGRAM;
+const std::string local = CONVOY_SOURCE "/launch/local";
+
+class Stopping : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TemporaryFolder>();
+    make_tiny_store(program, *folder_ / "store");
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  // Long enough that a signal always comes in the middle.
+  static std::vector<std::string> endless(const std::string& output, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"--epochs", "100000", "--checkpoint-every", "0", "--evaluate-every", "0"});
+    return tiny_training(program, *folder_ / "store", *folder_ / output, more);
+  }
+  static std::filesystem::path checkpoints(const std::string& output) {
+    return *folder_ / output / "checkpoints";
+  }
+  // Metrics appear once the first step is done.
+  static bool wait_for_steps(Process& process, const std::string& output) {
+    const std::filesystem::path metrics = *folder_ / output / "metrics.jsonl";
+    for (int tries = 0; tries < 3000 && process.running(); ++tries) {
+      if (read_file(metrics).find("\"step\"") != std::string::npos &&
+          read_file(metrics).find("\"loss\"") != std::string::npos)
+        return true;
+      usleep(20'000);
+    }
+    return false;
+  }
+  static std::filesystem::path place(const std::string& name) { return *folder_ / name; }
+
+ private:
+  inline static std::unique_ptr<TemporaryFolder> folder_;
+};
+
+TEST_F(Stopping, AloneBySigintAndOn) {
+  Process process(endless("alone"));
+  ASSERT_TRUE(wait_for_steps(process, "alone")) << process.err();
+  process.signal(SIGINT);
+  const Outcome outcome = process.wait(60);
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  ASSERT_TRUE(std::filesystem::exists(checkpoints("alone") / "latest"));
+  const std::string name = std::filesystem::read_symlink(checkpoints("alone") / "latest").filename();
+  const long step = std::stol(name.substr(5));
+  ASSERT_GT(step, 0);
+
+  // It goes on from that step, not from the start.
+  const Outcome resumed = run(endless("alone", {"--resume", "auto", "--steps", std::to_string(step + 2)}));
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  const std::string metrics = read_file(place("alone") / "metrics.jsonl");
+  EXPECT_NE(metrics.find("\"resume\""), std::string::npos);
+  EXPECT_EQ(
+      std::stol(std::filesystem::read_symlink(checkpoints("alone") / "latest").filename().string().substr(5)),
+      step + 2);
+}
+
+TEST_F(Stopping, MpirunPassesSigusr1On) {
+  Process process(on_ranks(2, endless("ranks")));
+  ASSERT_TRUE(wait_for_steps(process, "ranks")) << process.err();
+  process.signal(SIGUSR1);
+  const Outcome outcome = process.wait(60);
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(checkpoints("ranks") / "latest"));
+}
+
+TEST_F(Stopping, OneSignalledRankStopsAll) {
+  Process process(on_ranks(2, endless("one")));
+  ASSERT_TRUE(wait_for_steps(process, "one")) << process.err();
+  const std::vector<pid_t> ranks = descendants_named(process.id(), "convoy");
+  ASSERT_EQ(ranks.size(), 2u);
+  ::kill(ranks.back(), SIGUSR1);
+  const Outcome outcome = process.wait(60);
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+}
+
+TEST_F(Stopping, AKilledRankEndsTheRun) {
+  Process process(on_ranks(2, endless("killed")));
+  ASSERT_TRUE(wait_for_steps(process, "killed")) << process.err();
+  const std::vector<pid_t> ranks = descendants_named(process.id(), "convoy");
+  ASSERT_EQ(ranks.size(), 2u);
+  ::kill(ranks.back(), SIGKILL);
+  const Outcome outcome = process.wait(60);
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_NE(outcome.code, 75);
+  for (const pid_t rank : ranks) EXPECT_NE(::kill(rank, 0), 0) << "rank still runs";
+}
+
+// As a terminal does it: the whole foreground group gets SIGINT, the launcher turns it into the request to
+// stop.
+TEST_F(Stopping, CtrlCThroughLaunchLocal) {
+  std::vector<std::string> command = endless("local");
+  command.erase(command.begin());
+  command.insert(command.begin(), {local, "-n", "2", "--threads", "1"});
+  Process process(command, {"CONVOY=" + program});
+  ASSERT_TRUE(wait_for_steps(process, "local")) << process.err();
+  ::kill(-process.id(), SIGINT);
+  const Outcome outcome = process.wait(60);
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(checkpoints("local") / "latest"));
+  EXPECT_NE(outcome.err.find("mpirun -n 2"), std::string::npos) << outcome.err;  // it shows what it starts
+}
+
+TEST_F(Stopping, SigtermThroughLaunchLocal) {
+  std::vector<std::string> command = endless("term");
+  command.erase(command.begin());
+  command.insert(command.begin(), {local, "-n", "2", "--threads", "1"});
+  Process process(command, {"CONVOY=" + program});
+  ASSERT_TRUE(wait_for_steps(process, "term")) << process.err();
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(60).code, 75);
+}
+
+TEST(LaunchLocal, PassesExitCodesOnAndRefusesItsOwnMistakes) {
+  const std::vector<std::string> environment = {"CONVOY=" + program};
+  EXPECT_EQ(Process({local, "-n", "2", "models"}, environment).wait().code, 0);
+  EXPECT_EQ(Process({local, "-n", "2", "train", "--nonsense"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "-n", "none", "models"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "--gpus", "2", "models"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "models"}, {"CONVOY=/nowhere/convoy"}).wait().code, 64);
+}
+
+}  // namespace
+}  // namespace convoy::test

@@ -1,0 +1,171 @@
+// Stopping and going on: an interrupted run is the run that was never interrupted, bit for bit, in mid-epoch
+// too; the schedule does not notice; what cannot be gone on with is refused.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <map>
+
+#include "support/mpi_test.hpp"
+#include "system/tiny_run.hpp"
+
+namespace convoy::test {
+namespace {
+
+class Resume : public testing::Test {
+ protected:
+  Resume() : folder_(world()) { write_tiny_store(folder_ / "store", tiny_, world()); }
+
+  // Trains `configuration` in pieces: each interrupted a little after the given steps, then to the end.
+  // Returns what the pieces logged, in order.
+  std::vector<StepRecord> train_in_pieces(TrainConfiguration configuration,
+                                          const std::vector<std::int64_t>& stops) {
+    std::vector<StepRecord> steps;
+    std::int64_t last = 0;
+    configuration.resume = "auto";
+    for (std::size_t piece = 0; piece <= stops.size(); ++piece) {
+      Recorder recorder;
+      recorder.stop_at = piece < stops.size() ? stops[piece] : -1;
+      const TrainingResult result = train(configuration, world(), recorder);
+      EXPECT_EQ(result.code, piece < stops.size() ? ExitCode::stopped : ExitCode::done);
+      if (piece < stops.size()) {
+        EXPECT_GE(result.step, stops[piece]);
+        EXPECT_LE(result.step, stops[piece] + 4);  // acted upon three steps after it was asked for
+      }
+      EXPECT_GT(result.step, last);
+      last = result.step;
+      steps.insert(steps.end(), recorder.steps.begin(), recorder.steps.end());
+      if (world().rank() == 0) {
+        EXPECT_EQ(recorder.starts.at(0).attempt, 1);  // no run.json without report/
+      }
+    }
+    return steps;
+  }
+
+  void expect_same_runs(const TrainConfiguration& straight, const std::string& pieces, std::int64_t step) {
+    if (world().rank() != 0) return;
+    expect_same(load(straight.output, step, straight), load(folder_ / pieces, step, straight));
+  }
+
+  TinyStore tiny_;
+  SharedFolder folder_;
+};
+
+TEST_F(Resume, InMidEpochIsExact) {
+  TrainConfiguration straight = tiny_configuration(folder_, "straight");
+  straight.epochs = 6;  // 3 steps an epoch
+  straight.log_every = 4;
+  straight.optimizer.rule = OptimizerRule::adam;
+  straight.schedule.rate.first = 1e-3;
+  straight.schedule.kind = ScheduleKind::cosine;
+  Recorder recorder;
+  EXPECT_EQ(train(straight, world(), recorder).code, ExitCode::done);
+  TrainConfiguration pieces = straight;
+  pieces.output = (folder_ / "pieces").string();
+  const std::vector<StepRecord> steps = train_in_pieces(pieces, {4, 12});
+  expect_same_runs(straight, "pieces", 18);
+  if (world().rank() != 0) return;
+  // The curve is the same too, though windows of four steps were cut through.
+  ASSERT_EQ(steps.size(), recorder.steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    EXPECT_EQ(steps[i].step, recorder.steps[i].step);
+    EXPECT_EQ(steps[i].loss, recorder.steps[i].loss);
+    EXPECT_EQ(steps[i].samples, recorder.steps[i].samples);
+  }
+}
+
+TEST_F(Resume, OfAFinishedRunGoesOnToMoreEpochs) {
+  TrainConfiguration straight = tiny_configuration(folder_, "straight");
+  straight.epochs = 4;
+  Recorder recorder;
+  train(straight, world(), recorder);
+  TrainConfiguration longer = straight;
+  longer.output = (folder_ / "longer").string();
+  longer.epochs = 2;
+  train(longer, world(), recorder);
+  longer.epochs = 4;
+  longer.resume = "auto";
+  EXPECT_EQ(train(longer, world(), recorder).step, 12);
+  expect_same_runs(straight, "longer", 12);
+  // Once more: nothing is left to do.
+  EXPECT_EQ(train(longer, world(), recorder).step, 12);
+}
+
+TEST_F(Resume, AnotherRunInTheFolderIsRefused) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 1;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  const Refusal refusal = refused(configuration, world());
+  EXPECT_EQ(refusal.category, ExitCode::usage);
+  EXPECT_NE(refusal.text.find("--resume auto"), std::string::npos) << refusal.text;
+}
+
+TEST_F(Resume, AnotherBatchOrModelIsRefused) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 1;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  configuration.resume = "auto";
+  configuration.global_batch = 6;
+  const Refusal refusal = refused(configuration, world());
+  EXPECT_EQ(refusal.category, ExitCode::usage);
+  EXPECT_NE(refusal.text.find("global-batch: 8 → 6"), std::string::npos) << refusal.text;
+}
+
+TEST_F(Resume, FallsBackToTheNewestSoundCheckpoint) {
+  TrainConfiguration straight = tiny_configuration(folder_, "straight");
+  straight.checkpoint_every = {1, true};
+  straight.keep = 0;
+  Recorder recorder;
+  train(straight, world(), recorder);
+  TrainConfiguration damaged = straight;
+  damaged.output = (folder_ / "damaged").string();
+  train(damaged, world(), recorder);
+  world().on_rank_zero([&] {
+    const auto newest = folder_ / "damaged" / "checkpoints" / checkpoint_name(6);
+    std::filesystem::resize_file(newest, std::filesystem::file_size(newest) / 2);
+    return std::string();
+  });
+  damaged.resume = "auto";
+  Recorder second;
+  EXPECT_EQ(train(damaged, world(), second).step, 6);
+  if (world().rank() == 0) {
+    EXPECT_EQ(second.starts.at(0).step, 3);
+  }
+  expect_same_runs(straight, "damaged", 6);
+}
+
+// The schedule of a paper's run in small: two ranks or more, 90 epochs, interrupted twice.
+TEST_F(Resume, NinetyEpochsDropAtTheirEpochs) {
+  tiny_ = {.images = 3, .validation_images = 0};
+  write_tiny_store(folder_ / "small", tiny_, world());
+  TrainConfiguration straight = tiny_configuration(folder_, "straight");
+  straight.data = (folder_ / "small").string();
+  straight.epochs = 90;
+  straight.global_batch = 4;  // one step an epoch
+  straight.checkpoint_every = {0, true};
+  straight.schedule.kind = ScheduleKind::step;
+  straight.schedule.step_epochs = 30;
+  Recorder recorder;
+  EXPECT_EQ(train(straight, world(), recorder).code, ExitCode::done);
+  TrainConfiguration pieces = straight;
+  pieces.output = (folder_ / "pieces").string();
+  const std::vector<StepRecord> steps = train_in_pieces(pieces, {29, 61});
+  expect_same_runs(straight, "pieces", 90);
+  if (world().rank() != 0) return;
+  ASSERT_EQ(steps.size(), 90U);
+  for (int step = 1; step <= 90; ++step) {
+    EXPECT_EQ(steps[static_cast<std::size_t>(step - 1)].step, step);
+    EXPECT_NEAR(steps[static_cast<std::size_t>(step - 1)].rate, 0.02 * std::pow(0.1, (step - 1) / 30), 1e-12)
+        << "step " << step;
+  }
+  const auto drops = recorder.events_of("rate");
+  ASSERT_EQ(drops.size(), 2U);
+  EXPECT_EQ(drops[0].step, 30);
+  EXPECT_EQ(drops[1].step, 60);
+}
+
+}  // namespace
+}  // namespace convoy::test

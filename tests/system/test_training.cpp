@@ -1,0 +1,186 @@
+// Whole runs through the C++ interface: learning, checkpoints and links, fine-tuning, divergence, evaluation
+// and prediction from a checkpoint, and what is refused before anything big is allocated.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/mpi_test.hpp"
+#include "system/tiny_run.hpp"
+#include "train/evaluation.hpp"
+#include "train/predict.hpp"
+
+namespace convoy::test {
+namespace {
+
+class Training : public testing::Test {
+ protected:
+  Training() : folder_(world()) { write_tiny_store(folder_ / "store", {}, world()); }
+
+  std::filesystem::path checkpoint(const std::string& run, std::int64_t step) const {
+    return folder_ / run / "checkpoints" / checkpoint_name(step);
+  }
+
+  SharedFolder folder_;
+};
+
+TEST_F(Training, LearnsAndKeepsTheBestAndTheLast) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.epochs = 8;
+  configuration.keep = 2;
+  Recorder recorder;
+  const TrainingResult result = train(configuration, world(), recorder);
+  EXPECT_EQ(result.code, ExitCode::done);
+  const EvaluationResult evaluated =
+      evaluate_checkpoint({.checkpoint = (folder_ / "run" / "checkpoints" / "latest").string(),
+                           .data = configuration.data,
+                           .threads = 1},
+                          world(), Log(world().rank(), world().size(), true));
+  if (world().rank() != 0) return;
+  EXPECT_LT(recorder.steps.back().loss, recorder.steps.front().loss);
+  ASSERT_EQ(recorder.validations.size(), 8U);
+  EXPECT_EQ(recorder.checkpoints.size(), 8U);
+  EXPECT_GT(recorder.validations.back().top1, 0.6);
+  EXPECT_EQ(evaluated.samples, 7);
+  EXPECT_EQ(evaluated.top1, recorder.validations.back().top1);
+  EXPECT_NEAR(evaluated.loss, recorder.validations.back().loss, 1e-6);  // other batch sizes, other sums
+  const auto folder = folder_ / "run" / "checkpoints";
+  EXPECT_EQ(std::filesystem::read_symlink(folder / "latest").filename(), checkpoint_name(24));
+  double best = -1;
+  std::int64_t best_step = 0;
+  for (const ValidationRecord& record : recorder.validations)
+    if (record.top1 > best) best = record.top1, best_step = record.step;
+  EXPECT_EQ(std::filesystem::read_symlink(folder / "best").filename(), checkpoint_name(best_step));
+  EXPECT_TRUE(std::filesystem::exists(folder / checkpoint_name(21)));
+  if (best_step != 3) {
+    EXPECT_FALSE(std::filesystem::exists(folder / checkpoint_name(3)));
+  }
+}
+
+TEST_F(Training, PredictsFromTheCheckpointAlone) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 0;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  if (world().rank() != 0) return;
+  Predictor predictor(checkpoint("run", 0), DeviceKind::cpu, Precision::fp32, 1);
+  EXPECT_EQ(predictor.stored_side(), 68);
+  const std::vector<std::vector<std::uint8_t>> images(9, std::vector<std::uint8_t>(68 * 68 * 3, 100));
+  const auto predictions = predictor.predict(images, 2);
+  ASSERT_EQ(predictions.size(), 9U);
+  for (const auto& top : predictions) {
+    ASSERT_EQ(top.size(), 2U);
+    EXPECT_GE(top[0].probability, top[1].probability);
+    EXPECT_EQ(top[0].entry.id, fmt::format("c{}", top[0].index));
+    EXPECT_EQ(top[0].probability, predictions[0][0].probability);
+  }
+}
+
+TEST_F(Training, TenCropsOfEveryImage) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 3;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  EvaluationOptions options{
+      .checkpoint = checkpoint("run", 3).string(), .data = configuration.data, .threads = 1};
+  const Log log(world().rank(), world().size(), true);
+  const EvaluationResult one = evaluate_checkpoint(options, world(), log);
+  options.ten_crop = true;
+  const EvaluationResult ten = evaluate_checkpoint(options, world(), log);
+  EXPECT_EQ(ten.samples, 7);
+  EXPECT_EQ(ten.top5, 1);
+  EXPECT_NE(ten.loss, one.loss);
+  EXPECT_NEAR(ten.loss, one.loss, 0.2);  // crops 4 pixels apart look much alike
+}
+
+TEST_F(Training, FineTuningTakesTheLayersThatFit) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "first");
+  configuration.steps = 2;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  write_tiny_store(folder_ / "other", {.images = 8, .validation_images = 0, .classes = 4}, world());
+  TrainConfiguration second = tiny_configuration(folder_, "second");
+  second.data = (folder_ / "other").string();
+  second.weights = checkpoint("first", 2).string();
+  second.steps = 0;
+  train(second, world(), recorder);
+  if (world().rank() != 0) return;
+  const Checkpoint before = load(configuration.output, 2, configuration, 3);
+  const Checkpoint after = load(second.output, 0, second, 4);
+  const auto tensor = [](const Checkpoint& checkpoint, const std::string& dataset,
+                         const std::filesystem::path& path) {
+    static_cast<void>(checkpoint);
+    return read_tensor(path, "/parameters/" + dataset)->values;
+  };
+  const auto first = checkpoint("first", 2), start = checkpoint("second", 0);
+  EXPECT_EQ(tensor(before, "conv1/weight", first), tensor(after, "conv1/weight", start));
+  EXPECT_EQ(tensor(before, "fc7/bias", first), tensor(after, "fc7/bias", start));
+  EXPECT_EQ(read_tensor(start, "/parameters/fc8/weight")->shape, (std::vector<int>{4, 512}));
+}
+
+TEST_F(Training, DivergenceEndsTheRunAndKeepsTheLastSoundCheckpoint) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.epochs = 20;
+  configuration.keep = 0;
+  configuration.schedule.rate.first = 0.01;
+  configuration.schedule.rate.later = {{2, 1e30}};
+  Recorder recorder;
+  const TrainingResult result = train(configuration, world(), recorder);
+  EXPECT_EQ(result.code, ExitCode::diverged);
+  EXPECT_NE(result.text.find("--lr"), std::string::npos) << result.text;
+  EXPECT_NE(result.text.find(checkpoint_name(6)), std::string::npos) << result.text;
+  if (world().rank() != 0) return;
+  const Checkpoint kept = load(configuration.output, 6, configuration);
+  for (const float value : kept.parameters) ASSERT_TRUE(std::isfinite(value));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint("run", 9)));
+}
+
+TEST_F(Training, PlateauDropsWhenValidationStops) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.epochs = 6;
+  configuration.schedule.kind = ScheduleKind::plateau;
+  configuration.schedule.patience = 1;
+  configuration.schedule.drops = 2;
+  configuration.schedule.rate.first = 1e-12;  // nothing can get better
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  if (world().rank() != 0) return;
+  const auto drops = recorder.events_of("rate");
+  ASSERT_EQ(drops.size(), 2U);
+  EXPECT_EQ(drops[0].step, 6);  // epoch 1 sets the best, epoch 2 does not better it
+  EXPECT_EQ(drops[1].step, 9);
+  EXPECT_NEAR(recorder.steps.back().rate, 1e-14, 1e-20);
+}
+
+TEST_F(Training, WhatCannotWorkIsRefused) {
+  const TrainConfiguration sound = tiny_configuration(folder_, "run");
+  TrainConfiguration configuration = sound;
+  configuration.model = "alexnet-owt";
+  Refusal refusal = refused(configuration, world());
+  EXPECT_EQ(refusal.category, ExitCode::usage);
+  EXPECT_NE(refusal.text.find("--image-size"), std::string::npos) << refusal.text;
+  configuration = sound;
+  configuration.classes = 2;
+  EXPECT_NE(refused(configuration, world()).text.find("--classes 2"), std::string::npos);
+  configuration = sound;
+  configuration.data = (folder_ / "nothing").string();
+  EXPECT_NE(refused(configuration, world()).category, ExitCode::bug);
+  write_tiny_store(folder_ / "bare", {.images = 6, .validation_images = 0}, world());
+  configuration = sound;
+  configuration.data = (folder_ / "bare").string();
+  configuration.schedule.kind = ScheduleKind::plateau;
+  EXPECT_NE(refused(configuration, world()).text.find("plateau"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  if (world().size() == 1) return;
+  configuration = sound;
+  configuration.global_batch = world().size() - 1;
+  refusal = refused(configuration, world());
+  EXPECT_NE(refusal.text.find("each needs a sample"), std::string::npos) << refusal.text;
+  configuration = sound;
+  configuration.seed = static_cast<std::uint64_t>(world().rank());
+  EXPECT_NE(refused(configuration, world()).text.find("'seed = 0' on rank 0, 'seed = 1' there"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace convoy::test

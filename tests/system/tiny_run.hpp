@@ -1,0 +1,82 @@
+// What tests of whole training runs share: a tiny store of coloured classes, a cheap configuration, an
+// observer that remembers everything and can ask for a stop, and the comparison of checkpoints.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "support/temporary_folder.hpp"
+#include "train/checkpoint.hpp"
+#include "train/observer.hpp"
+#include "train/trainer.hpp"
+
+namespace convoy::test {
+
+// One folder for all ranks: made by rank 0, removed when the last test object goes; collective.
+class SharedFolder {
+ public:
+  explicit SharedFolder(Communicator& communicator);
+  ~SharedFolder();
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  Communicator& communicator_;
+  std::unique_ptr<TemporaryFolder> owned_;
+  std::filesystem::path path_;
+};
+
+struct TinyStore {
+  int images = 18, validation_images = 7, classes = 3, side = 68;
+};
+
+// Writes a store whose classes differ by colour and stripes, so that a network learns them in a few steps;
+// collective.
+void write_tiny_store(const std::filesystem::path& folder, const TinyStore& tiny, Communicator& communicator);
+
+// alexnet-mini with SGD, global batch 8, mirror and crop, one thread, on the store folder/"store", into
+// folder/`output`.
+TrainConfiguration tiny_configuration(const SharedFolder& folder, const std::string& output);
+
+// Remembers all records; sets `stop` once a step record of `stop_at` steps or more arrives.
+class Recorder : public Observer {
+ public:
+  void on_start(const RunRecord& record) override { starts.push_back(record); }
+  void on_step(const StepRecord& record) override;
+  void on_validation(const ValidationRecord& record) override { validations.push_back(record); }
+  void on_checkpoint(const CheckpointRecord& record) override { checkpoints.push_back(record); }
+  void on_event(const EventRecord& record) override { events.push_back(record); }
+
+  // Texts of events of one kind.
+  std::vector<EventRecord> events_of(const std::string& what) const;
+
+  std::int64_t stop_at = -1;
+  std::atomic<bool> stop{false};
+  std::vector<RunRecord> starts;
+  std::vector<StepRecord> steps;
+  std::vector<ValidationRecord> validations;
+  std::vector<CheckpointRecord> checkpoints;
+  std::vector<EventRecord> events;
+};
+
+// run_training with a recorder (rank 0's remembers, every rank's can stop). Quiet.
+TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator, Recorder& recorder);
+
+// What run_training throws: its text and category; fails the test when it does not throw.
+struct Refusal {
+  ExitCode category = ExitCode::done;
+  std::string text;
+};
+Refusal refused(const TrainConfiguration& configuration, Communicator& communicator);
+
+// The checkpoint of `step` in a run's folder, checked and read.
+Checkpoint load(const std::filesystem::path& run, std::int64_t step, const TrainConfiguration& configuration,
+                int classes = 3);
+
+// Expects every dataset and attribute of two checkpoints to be equal, bit for bit.
+void expect_same(const Checkpoint& left, const Checkpoint& right);
+
+}  // namespace convoy::test

@@ -1,0 +1,173 @@
+// The text of a configuration (what checkpoints carry and ranks compare) and the refusal of values that
+// cannot work.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.hpp"
+#include "train/batch_text.hpp"
+#include "train/configuration.hpp"
+#include "train/run_setup.hpp"
+#include "train/starting_point.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy {
+namespace {
+
+TrainConfiguration sound() {
+  TrainConfiguration configuration;
+  configuration.data = "store";
+  configuration.output = "run";
+  return configuration;
+}
+
+// What check_configuration says against a changed configuration; empty when it accepts it.
+std::string refusal(const std::function<void(TrainConfiguration&)>& change) {
+  TrainConfiguration configuration = sound();
+  change(configuration);
+  try {
+    check_configuration(configuration);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::usage);
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Configuration, DefaultsAreAccepted) {
+  EXPECT_EQ(refusal([](TrainConfiguration&) {}), "");
+}
+
+TEST(Configuration, RefusalsNameOptionAndValue) {
+  using C = TrainConfiguration;
+  const std::vector<std::pair<std::string, std::function<void(C&)>>> cases = {
+      {"alexnt", [](C& c) { c.model = "alexnt"; }},
+      {"--data", [](C& c) { c.data = ""; }},
+      {"--output", [](C& c) { c.output = ""; }},
+      {"--epochs 0", [](C& c) { c.epochs = 0; }},
+      {"--global-batch 0", [](C& c) { c.global_batch = 0; }},
+      {"--accumulate 200", [](C& c) { c.accumulate = 200; }},
+      {"--log-every 0", [](C& c) { c.log_every = 0; }},
+      {"--keep -1", [](C& c) { c.keep = -1; }},
+      {"--momentum 1", [](C& c) { c.optimizer.momentum = 1; }},
+      {"--weight-decay -1", [](C& c) { c.weight_decay = -1; }},
+      {"--lr -0.1", [](C& c) { c.schedule.rate.first = -0.1; }},
+      {"--lr ",
+       [](C& c) {
+         c.schedule.rate.later = {{20, 0.1}, {10, 0.01}};
+       }},
+      {"--lr.conv1", [](C& c) { c.schedule.rules["conv1"].factor = -1.0; }},
+      {"--dropout 1", [](C& c) { c.dropout = 1.0; }},
+      {"--patience 0", [](C& c) { c.schedule.kind = ScheduleKind::plateau, c.schedule.patience = 0; }},
+      {"--evaluate-every 0",
+       [](C& c) { c.schedule.kind = ScheduleKind::plateau, c.evaluate_every.count = 0; }},
+      {"--warmup-start 2", [](C& c) { c.schedule.warmup_start = 2; }},
+      {"--augment", [](C& c) { c.augmentation.crop = c.augmentation.resized_crop = true; }},
+      {"--input-mean", [](C& c) { c.input_mean = "median"; }},
+      {"--threads -1", [](C& c) { c.threads = -1; }},
+      {"--scale-lr", [](C& c) { c.scale_rate_linearly = true; }},
+      {"--precision fp16", [](C& c) { c.precision = Precision::fp16, c.device = DeviceKind::cpu; }},
+  };
+  for (const auto& [expected, change] : cases) {
+    const std::string text = refusal(change);
+    EXPECT_NE(text.find(expected), std::string::npos) << expected << " is not in: " << text;
+  }
+}
+
+TEST(Configuration, TextHoldsWhatDecidesTheResultAlone) {
+  const std::string text = configuration_text(sound());
+  EXPECT_NE(text.find("model = alexnet\n"), std::string::npos);
+  EXPECT_NE(text.find("global-batch = 128\n"), std::string::npos);
+  EXPECT_EQ(text.find("output"), std::string::npos);
+  EXPECT_EQ(text.find("threads"), std::string::npos);
+  TrainConfiguration other = sound();
+  other.output = "elsewhere", other.threads = 7, other.log_every = 1, other.steps = 3, other.resume = "auto";
+  EXPECT_EQ(configuration_text(other), text);
+  other.seed = 2;
+  EXPECT_NE(configuration_text(other), text);
+}
+
+TEST(Configuration, FullTextHoldsEverything) {
+  TrainConfiguration configuration = sound();
+  configuration.schedule.rate.later = {{25, 0.001}, {51, 1e-4}};
+  configuration.schedule.rules["bias"].factor = 2.0;
+  configuration.evaluate_every = {500, false};
+  configuration.augmentation.crop = configuration.augmentation.mirror = true;
+  const std::string text = full_configuration_text(configuration);
+  for (const char* line :
+       {"lr = 0.01, 25:0.001, 51:0.0001\n", "lr.bias = x2\n", "evaluate-every = 500steps\n",
+        "checkpoint-every = 1epoch\n", "augment = crop,mirror\n", "data = store\n", "output = run\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
+}
+
+TEST(BatchText, SaysHowABatchIsShared) {
+  EXPECT_EQ(batch_text(256, 8, 1), "256 = 8 ranks × 32");
+  EXPECT_EQ(batch_text(64, 3, 1), "64 = 3 ranks × 21–22");
+  EXPECT_EQ(batch_text(256, 2, 4), "256 = 2 ranks × 4 micro-batches × 32");
+  EXPECT_EQ(batch_text(32, 1, 1), "32 = 1 rank × 32");
+}
+
+TEST(BatchText, RefusesMoreRanksThanSamples) {
+  EXPECT_NO_THROW(check_batch(8, 8, 1));
+  EXPECT_THROW(check_batch(8, 9, 1), Error);
+  EXPECT_NO_THROW(check_batch(8, 4, 2));
+  EXPECT_THROW(check_batch(8, 4, 3), Error);
+}
+
+TEST(InputScale, TakesNamesNumbersAndFractions) {
+  const double deviation[3] = {50, 0, 64};
+  EXPECT_EQ(input_scale("std", deviation), (std::vector<float>{0.02F, 1, 1 / 64.0F}));
+  EXPECT_EQ(input_scale("none", deviation), (std::vector<float>{1, 1, 1}));
+  EXPECT_EQ(input_scale("1/256", deviation), (std::vector<float>(3, 1 / 256.0F)));
+  EXPECT_EQ(input_scale("0.5", deviation), (std::vector<float>(3, 0.5F)));
+  for (const char* text : {"", "stdd", "1/0", "0", "1/x"})
+    EXPECT_THROW(input_scale(text, deviation), Error) << text;
+}
+
+TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
+  const std::string before = configuration_text(sound());
+  TrainConfiguration changed = sound();
+  changed.epochs = 120, changed.schedule.rate.first = 0.02;
+  const auto allowed = compare_configurations(before, configuration_text(changed), true);
+  EXPECT_EQ(allowed.allowed, (std::vector<std::string>{"epochs: 90 → 120", "lr: 0.01 → 0.02"}));
+  EXPECT_TRUE(allowed.refused.empty());
+  changed = sound();
+  changed.global_batch = 64;
+  EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).refused,
+            std::vector<std::string>{"global-batch: 128 → 64"});
+  changed = sound();
+  changed.seed = 7;
+  EXPECT_EQ(compare_configurations(before, configuration_text(changed), true).refused.size(), 1U);
+  EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).allowed.size(), 1U);
+}
+
+TEST(TrainingState, SurvivesItsTextBitForBit) {
+  TrainingState state;
+  state.plateau = {.best_error = 0.1 + 0.2, .since_epoch = 17, .drops = 2};
+  state.window = {.steps = 3, .samples = 384, .top1 = 17, .loss = 1234.0 / 7};
+  state.evaluated_step = 5000;
+  state.best_checkpoint_top1 = 1.0 / 3;
+  TrainingState read;
+  state_from_json(state_to_json(state), read);
+  EXPECT_EQ(read.plateau, state.plateau);
+  EXPECT_EQ(read.window.loss, state.window.loss);
+  EXPECT_EQ(read.window.samples, state.window.samples);
+  EXPECT_EQ(read.evaluated_step, state.evaluated_step);
+  EXPECT_EQ(read.best_checkpoint_top1, state.best_checkpoint_top1);
+  TrainingState fresh;
+  state_from_json(state_to_json(TrainingState{}), fresh);
+  EXPECT_EQ(fresh.plateau, PlateauState{});  // infinity has no JSON number
+  EXPECT_THROW(state_from_json("{\"plateau\": 3}", fresh), Error);
+}
+
+TEST(TrainingState, NothingIsBetterThanNaN) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(is_better(0.0, nan));
+  EXPECT_FALSE(is_better(nan, 0.5));
+  EXPECT_FALSE(is_better(nan, nan));
+  EXPECT_FALSE(is_better(0.5, 0.5));
+  EXPECT_TRUE(is_better(0.6, 0.5));
+}
+
+}  // namespace
+}  // namespace convoy
