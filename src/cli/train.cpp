@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 #include <iostream>
 
 #include "cli/commands.hpp"
@@ -15,6 +16,13 @@
 
 namespace convoy {
 namespace {
+
+// Whether the progress line may be written over. mpirun gives its ranks a terminal of their own whatever its output is,
+// so only the launcher knows: launch/local and launch/mpirun say so.
+bool progress_is_live() {
+  if (const char* wish = std::getenv("CONVOY_PROGRESS")) return std::string_view(wish) == "live";
+  return std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr && standard_output_is_terminal();
+}
 
 class TrainCommand : public Command {
  public:
@@ -50,7 +58,7 @@ class TrainCommand : public Command {
   }
 
   ExitCode run(RankContext& context) override {
-    ProgressLine progress(std::cout, standard_output_is_terminal());
+    ProgressLine progress(std::cout, progress_is_live());
     MetricsFile metrics(configuration_.output, context.log);
     RunFile run_file(configuration_.output, context.log);
     const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};

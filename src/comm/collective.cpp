@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -39,12 +40,12 @@ class SliceQueue {
     piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
   }
   ~SliceQueue() {
-    if (under_way_.empty() && waiting_.empty()) {
+    if (idle()) {
       communicator_.free();
     } else {
       // An error ended the step in the middle: MPI may still write into what is under way, so it is never
       // freed. The process is about to end.
-      new auto(std::move(under_way_));
+      static_cast<void>(under_way_.release());
     }
   }
   SliceQueue(const SliceQueue&) = delete;
@@ -61,16 +62,16 @@ class SliceQueue {
 
   // Lets everything under way advance and begins what can begin.
   void advance() {
-    for (auto& piece : under_way_) piece.done = piece.done || piece.sum.advance();
-    while (!under_way_.empty() && under_way_.front().done) {
-      if (under_way_.front().last) ++finished_;
-      spare_scratch_.push_back(under_way_.front().sum.take_scratch());
-      under_way_.pop_front();
+    for (auto& piece : *under_way_) piece.done = piece.done || piece.sum.advance();
+    while (!under_way_->empty() && under_way_->front().done) {
+      if (under_way_->front().last) ++finished_;
+      spare_scratch_.push_back(under_way_->front().sum.take_scratch());
+      under_way_->pop_front();
     }
     fill();
   }
 
-  bool idle() const { return under_way_.empty() && waiting_.empty(); }
+  bool idle() const { return under_way_->empty() && waiting_.empty(); }
   std::int64_t finished() const { return finished_; }  // slices, counted from the first
 
  private:
@@ -85,14 +86,14 @@ class SliceQueue {
   };
 
   void fill() {
-    while (!waiting_.empty() && under_way_.size() < most_under_way) {
+    while (!waiting_.empty() && under_way_->size() < most_under_way) {
       std::vector<float> scratch;
       if (!spare_scratch_.empty()) {
         scratch = std::move(spare_scratch_.back());
         spare_scratch_.pop_back();
       }
       const Waiting next = waiting_.front();
-      under_way_.push_back(
+      under_way_->push_back(
           {SliceSum(next.piece, pieces_, communicator_.get(), std::move(scratch)), next.last});
       waiting_.pop_front();
       ++pieces_;
@@ -101,7 +102,7 @@ class SliceQueue {
 
   OwnedCommunicator communicator_;
   std::deque<Waiting> waiting_;
-  std::deque<UnderWay> under_way_;
+  std::unique_ptr<std::deque<UnderWay>> under_way_ = std::make_unique<std::deque<UnderWay>>();
   std::vector<std::vector<float>> spare_scratch_;
   std::size_t piece_elements_ = 0;
   std::int64_t pieces_ = 0, finished_ = 0;

@@ -64,8 +64,9 @@ void reduce_in_place(void* values, std::size_t count, MPI_Datatype type, MPI_Op 
 
 class MpiPendingSum final : public PendingSum {
  public:
-  MpiPendingSum(std::span<const double> values, MPI_Comm communicator) : sums_(values.begin(), values.end()) {
-    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, sums_.data(), message_count(sums_.size()), MPI_DOUBLE, MPI_SUM,
+  MpiPendingSum(std::span<const double> values, MPI_Comm communicator)
+      : sums_(std::make_unique<std::vector<double>>(values.begin(), values.end())) {
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, sums_->data(), message_count(sums_->size()), MPI_DOUBLE, MPI_SUM,
                              communicator, &request_),
               "MPI_Iallreduce");
   }
@@ -76,7 +77,7 @@ class MpiPendingSum final : public PendingSum {
     if (std::uncaught_exceptions() == 0) {
       MPI_Wait(&request_, MPI_STATUS_IGNORE);
     } else {
-      new std::vector<double>(std::move(sums_));
+      static_cast<void>(sums_.release());
     }
   }
   MpiPendingSum(const MpiPendingSum&) = delete;
@@ -89,11 +90,11 @@ class MpiPendingSum final : public PendingSum {
   }
   std::span<const double> wait() override {
     wait_politely(request_, "MPI_Iallreduce");
-    return sums_;
+    return *sums_;
   }
 
  private:
-  std::vector<double> sums_;
+  std::unique_ptr<std::vector<double>> sums_;
   MPI_Request request_ = MPI_REQUEST_NULL;
 };
 

@@ -54,7 +54,7 @@ Affine mirroring(int side) {
 }
 
 Affine random_crop(int stored_side, int crop_side, const PhiloxBlock& bits) {
-  const auto offsets = static_cast<std::uint64_t>(stored_side - crop_side + 1);
+  const std::uint64_t offsets = std::uint64_t{1} + static_cast<unsigned>(stored_side - crop_side);
   return translation(static_cast<double>(bounded_integer(bits.word[0], bits.word[1], offsets)),
                      static_cast<double>(bounded_integer(bits.word[2], bits.word[3], offsets)));
 }

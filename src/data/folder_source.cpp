@@ -28,14 +28,15 @@ SourceIndex index_folder(const fs::path& folder) {
   auto entry =
       fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink, error);
   for (; !error && entry != fs::end(entry); entry.increment(error)) {
-    if (entry->is_directory(error)) {
+    // A link that leads nowhere counts as a file: reading it will say so, with its name.
+    std::error_code unreachable;
+    if (entry->is_directory(unreachable)) {
       if (hidden(entry->path())) entry.disable_recursion_pending();
       if (entry.depth() > kDeepest)
         fail(ExitCode::usage, "{} lies {} folders deep: does a link lead back up?", entry->path().string(),
              kDeepest);
       continue;
     }
-    if (error) break;
     if (!named_like_image(entry->path().native())) {
       ++index.ignored;
       continue;

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "data/hdf5_state.hpp"
+#include "data/metadata_checksum.hpp"
 
 namespace convoy {
 
@@ -39,6 +40,7 @@ hid_t file_type() {
 }  // namespace
 
 Hdf5File::Hdf5File(const std::filesystem::path& path, Access access) : state_(std::make_unique<State>()) {
+  if (access == Access::read) compare_metadata_checksum(path);
   const Session session;
   state_->path = path;
   state_->writing = access == Access::create;
@@ -78,6 +80,11 @@ void Hdf5File::close() {
   if (state_->writing && H5Fflush(file, H5F_SCOPE_LOCAL) < 0) problem = hdf5::innermost_reason().text;
   if (H5Fclose(file) < 0 && problem.empty()) problem = hdf5::innermost_reason().text;
   if (!problem.empty()) fail(ExitCode::io, "{}: cannot finish writing it: {}", path().string(), problem);
+}
+
+void Hdf5File::close_with_checksum() {
+  close();
+  append_metadata_checksum(path(), state_->bulk);
 }
 
 const std::filesystem::path& Hdf5File::path() const {
@@ -141,7 +148,9 @@ std::uint64_t Hdf5File::reserve(const std::string& path, const std::vector<std::
   const Session session;
   const Handle dataset = state_->create_dataset(path, file_type<T>(), shape);
   const haddr_t offset = H5Dget_offset(dataset);
-  return offset == HADDR_UNDEF ? 0 : offset;  // undefined when there is nothing to store
+  if (offset == HADDR_UNDEF) return 0;  // there is nothing to store
+  state_->bulk.push_back({offset, hdf5::product(shape) * sizeof(T)});
+  return offset;
 }
 
 template <typename T>

@@ -22,6 +22,9 @@ class Hdf5File {
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;
   void close();  // throws when the last bytes cannot be written (disk full)
+  // Also appends a checksum of all but the reserved datasets (data/metadata_checksum.hpp), which is compared
+  // whenever the file is opened for reading.
+  void close_with_checksum();
 
   void create_group(const std::string& path);  // with parents
   bool exists(const std::string& path) const;

@@ -43,6 +43,10 @@ namespace hdf5 {
 // The error stack and its printer belong to the thread in thread-safe builds, so it is silenced anew each
 // time.
 Session::Session() : lock_(library_mutex()) {
+  // A dataset whose last bytes could not be written (disk full) stays half open, and HDF5's clean-up at the
+  // end of the process crashes on it. Files are closed without that clean-up.
+  static const bool without_clean_up = H5dont_atexit() >= 0;
+  static_cast<void>(without_clean_up);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "data/hdf5_file.hpp"
+#include "data/metadata_checksum.hpp"
 
 namespace convoy {
 
@@ -63,6 +64,7 @@ struct Hdf5File::State {
   std::filesystem::path path;
   Id file = -1;
   bool writing = false;
+  std::vector<BulkRange> bulk;  // reserved datasets of a file being written
 
   // Throws for the HDF5 call that has just failed ("cannot <what>: …").
   [[noreturn]] void refuse(const std::string& what) const;
@@ -78,7 +80,6 @@ struct Hdf5File::State {
   // The group `name` and those above it; with `parents_only` just the latter.
   void make_groups(const std::string& name, bool parents_only) const;
   Handle create_dataset(const std::string& name, Id type, const std::vector<std::uint64_t>& extents) const;
-
   std::vector<std::uint64_t> shape_of(Id dataset, const std::string& name) const;
   // Refuses a dataset of other than integers or reals, whichever `wanted` is; width and byte order HDF5
   // converts.

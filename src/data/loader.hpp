@@ -19,7 +19,7 @@ struct LoaderOptions {
   std::int64_t global_batch = 0;
   int accumulate = 1;
   int rank = 0, ranks = 1;
-  int node = 0, nodes = 1;  // used by shuffle_by_node
+  int node = 0, nodes = 1;  // shuffle_by_node needs the number; see sample_order_by_node
   bool shuffle = true;      // false: samples in stored order, for evaluation
   bool shuffle_by_node = false;
   std::uint64_t seed = 0;

@@ -23,19 +23,30 @@ constexpr std::array<std::string_view, 8> kShapes{"circle", "triangle", "square"
                                                   "cross",  "ring",     "crescent", "bar"};
 constexpr std::array<std::string_view, 5> kTextures{"stripes", "dots", "plain", "checks", "rings"};
 constexpr int kPairs = 40, kHues = 25;
+constexpr float kAnyHue = 0.5F;  // half a turn to both sides
 static_assert(kPairs * kHues == kMostSyntheticClasses);
 
 struct ClassLook {
   Shape shape;
   Texture texture;
-  int hue;  // of kHues; -1: any
+  float hue;     // middle of the hues of its first colour, in turns
+  float spread;  // they reach so far to both sides
 };
 
-// Neighbouring classes differ in both: neither the shape nor the texture alone tells the first ten apart.
+// Neighbouring classes differ in shape and texture: neither alone tells the first ten apart. Up to 40 classes
+// a class also leans towards a hue, which it shares with about a third of the others: a hint that lets
+// learning begin. With more, the hue is part of what a class is.
 ClassLook look_of(int index, int classes) {
   const int pair = index % kPairs;
-  return {static_cast<Shape>(pair % 8), static_cast<Texture>((pair + pair / 8) % 5),
-          classes > kPairs ? index / kPairs : -1};
+  ClassLook look{static_cast<Shape>(pair % 8), static_cast<Texture>((pair + pair / 8) % 5), 0, 0};
+  if (classes > kPairs) {
+    look.hue = (static_cast<float>(index / kPairs) + 0.5F) / kHues;
+    look.spread = 0.3F / kHues;
+  } else {
+    look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues
+    look.spread = 0.16F;
+  }
+  return look;
 }
 
 // Random numbers of one image, in order.
@@ -208,8 +219,8 @@ struct Scene {
 
 Background draw_background(Draws& draws) {
   Background background;
-  background.from = from_hsv(draws.unit(), draws.between(0, 0.7F), draws.between(0.1F, 0.9F));
-  background.to = from_hsv(draws.unit(), draws.between(0, 0.7F), draws.between(0.1F, 0.9F));
+  background.from = from_hsv(draws.unit(), draws.between(0, 0.45F), draws.between(0.1F, 0.9F));
+  background.to = from_hsv(draws.unit(), draws.between(0, 0.45F), draws.between(0.1F, 0.9F));
   const float turn = draws.between(0, 2 * std::numbers::pi_v<float>);
   background.cosine = std::cos(turn), background.sine = std::sin(turn);
   for (Wave& wave : background.waves) {
@@ -226,9 +237,8 @@ Colour contrasting(Draws& draws, const ClassLook& look, std::span<const Colour> 
   Colour best{};
   float best_distance = -1;
   for (int attempt = 0; attempt < kTries; ++attempt) {
-    const float any = draws.unit();
-    const float hue = look.hue < 0 ? any : (static_cast<float>(look.hue) + 0.3F * any) / kHues;
-    const Colour colour = from_hsv(hue, draws.between(0.45F, 1), draws.between(0.25F, 1));
+    const float hue = look.hue + look.spread * draws.between(-1, 1) + 1;  // + 1: never negative
+    const Colour colour = from_hsv(hue - std::floor(hue), draws.between(0.55F, 1), draws.between(0.35F, 1));
     float nearest = 1000;
     for (const Colour& other : others) nearest = std::min(nearest, distance(colour, other));
     if (nearest > best_distance) best = colour, best_distance = nearest;
@@ -247,26 +257,26 @@ Placed draw_shape(Draws& draws, const ClassLook& look, const Background& backgro
   placed.y = draws.between(margin, 1 - margin);
   const float turn = draws.between(0, 2 * std::numbers::pi_v<float>);
   placed.cosine = std::cos(turn), placed.sine = std::sin(turn);
-  placed.period = draws.between(0.36F, 0.5F);
+  placed.period = draws.between(0.42F, 0.54F);
   const std::array behind{background.at(placed.x, placed.y), mix(background.from, background.to, 0.5F)};
   placed.first = contrasting(draws, look, behind);
   const std::array all{behind[0], behind[1], placed.first, placed.first};
-  placed.second = contrasting(draws, {look.shape, look.texture, -1}, all);
+  placed.second = contrasting(draws, {look.shape, look.texture, 0, kAnyHue}, all);
   return placed;
 }
 
 Scene draw_scene(Draws& draws, const ClassLook& look) {
   Scene scene;
   scene.background = draw_background(draws);
-  const int clutter = static_cast<int>(draws.between(0, 4));
+  const int clutter = static_cast<int>(draws.between(0, 3));
   for (int i = 0; i < clutter; ++i) {
     const auto shape = static_cast<Shape>(static_cast<int>(draws.between(0, 7.99F)));
-    Placed thing = draw_shape(draws, {shape, Texture::plain, -1}, scene.background, 0.03F, 0.07F);
+    Placed thing = draw_shape(draws, {shape, Texture::plain, 0, kAnyHue}, scene.background, 0.03F, 0.06F);
     thing.second = thing.first;
     scene.things.push_back(thing);
   }
-  scene.things.push_back(draw_shape(draws, look, scene.background, 0.26F, 0.42F));
-  scene.noise = draws.between(4, 24);
+  scene.things.push_back(draw_shape(draws, look, scene.background, 0.28F, 0.42F));
+  scene.noise = draws.between(2, 14);
   return scene;
 }
 
@@ -299,7 +309,7 @@ std::string synthetic_class_id(int index, int classes) {
   const ClassLook look = look_of(index, classes);
   std::string id = fmt::format("{}-{}", kShapes[static_cast<std::size_t>(look.shape)],
                                kTextures[static_cast<std::size_t>(look.texture)]);
-  if (look.hue >= 0) id += fmt::format("-hue{:02}", look.hue);
+  if (classes > kPairs) id += fmt::format("-hue{:02}", index / kPairs);
   return id;
 }
 

@@ -120,7 +120,7 @@ class ShardAttempt {
     file_.write<std::uint32_t>("/crc32c", checksums_, {checksums_.size()});
     file_.write_strings("/names", names);
     write_skipped(file_, skipped);
-    file_.close();
+    file_.close_with_checksum();
     partial_.publish();
   }
 

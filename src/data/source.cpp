@@ -63,13 +63,38 @@ SourceIndex index_file(const fs::path& path, std::string_view split, int workers
   return index_tar(path, members);
 }
 
-// A data set's root given instead of one of its splits would make "train" and "val" the classes.
-void refuse_splits_as_classes(const SourceIndex& index, const fs::path& path) {
+// A data set's root given instead of one of its splits would make "train" and "val" the classes; a folder
+// around the classes would be the only class.
+void refuse_wrong_level(const SourceIndex& index, const fs::path& path) {
   const auto is_split = [](const std::string& id) { return id == "train" || id == "val" || id == "test"; };
-  if (index.classes.empty() || !std::ranges::all_of(index.classes, is_split)) return;
-  fail(ExitCode::usage,
-       "{} holds splits (folders train, val or test), not classes: pack each alone, for instance {}",
-       path.string(), (path / index.classes.front()).string());
+  if (!index.classes.empty() && std::ranges::all_of(index.classes, is_split)) {
+    fail(ExitCode::usage,
+         "{} holds splits (folders train, val or test), not classes: pack each alone, for instance {}",
+         path.string(), (path / index.classes.front()).string());
+  }
+  if (index.root.empty() || index.classes.size() != 1) return;
+  const std::size_t length = index.classes.front().size() + 1;
+  const bool deeper = std::ranges::all_of(
+      index.items, [&](const SourceItem& item) { return item.name.find('/', length) != std::string::npos; });
+  if (deeper) {
+    fail(ExitCode::usage,
+         "all images of {} lie in folders below {}: give that one, so that its folders are the classes",
+         path.string(), (path / index.classes.front()).string());
+  }
+}
+
+// The first file in `folder` that is called a tar, for the message.
+std::string tar_in(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return {};
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".tar") return entry.path().string();
+  return {};
+}
+
+[[noreturn]] void refuse_empty(const SourceIndex& index, const fs::path& path) {
+  const std::string tar = tar_in(path);
+  fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png), only {} other files{}; {}", path.string(),
+       index.ignored, tar.empty() ? "" : " (did you mean " + tar + "?)", kAccepted);
 }
 
 void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
@@ -107,11 +132,8 @@ SourceIndex index_source(const fs::path& path, std::string_view split, int worke
     index = index_cifar_folder(path, split);
   else
     index = index_folder(path);
-  if (index.items.empty()) {
-    fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png), only {} other files; {}", path.string(),
-         index.ignored, kAccepted);
-  }
-  refuse_splits_as_classes(index, path);
+  if (index.items.empty()) refuse_empty(index, path);
+  refuse_wrong_level(index, path);
   refuse_equal_names(index, path);
   return index;
 }

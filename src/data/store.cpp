@@ -166,7 +166,8 @@ Json split_to_json(const SplitEntry& split) {
 std::string describe_folder(const fs::path& folder) {
   std::error_code error;
   int looked_at = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, error)) {
+  constexpr auto options = fs::directory_options::skip_permission_denied;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, options, error)) {
     const std::string name = entry.path().filename().string();
     std::string extension = entry.path().extension().string();
     std::transform(extension.begin(), extension.end(), extension.begin(),

@@ -50,10 +50,18 @@ void ProgressLine::on_start(const RunRecord& record) {
   epochs_ = record.epochs;
 }
 
+std::string ProgressLine::text_of(const StepRecord& record) const {
+  return fmt::format("epoch {:.2f}/{:.4g}  step {}/{}  loss {:.4f}  top-1 {:.1f}%  {:.0f} images/s  ETA {}",
+                     record.epoch, epochs_, record.step, last_step_, record.loss, 100 * record.top1,
+                     record.images_per_second, duration_text(record.seconds_left));
+}
+
+void ProgressLine::on_progress(const StepRecord& record) {
+  if (live_) show(text_of(record));
+}
+
 void ProgressLine::on_step(const StepRecord& record) {
-  show(fmt::format("epoch {:.2f}/{:.4g}  step {}/{}  loss {:.4f}  top-1 {:.1f}%  {:.0f} images/s  ETA {}",
-                   record.epoch, epochs_, record.step, last_step_, record.loss, 100 * record.top1,
-                   record.images_per_second, duration_text(record.seconds_left)));
+  show(text_of(record));
 }
 
 void ProgressLine::on_validation(const ValidationRecord& record) {

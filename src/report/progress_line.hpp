@@ -16,12 +16,14 @@ class ProgressLine : public Observer {
   ~ProgressLine() override;  // ends the live line
 
   void on_start(const RunRecord& record) override;
+  void on_progress(const StepRecord& record) override;
   void on_step(const StepRecord& record) override;
   void on_validation(const ValidationRecord& record) override;
   void on_event(const EventRecord& record) override;
 
  private:
-  void show(const std::string& text);   // the live line, or a plain one
+  void show(const std::string& text);  // the live line, or a plain one
+  std::string text_of(const StepRecord& record) const;
   void print(const std::string& text);  // a line that stays
 
   std::ostream& out_;

@@ -1,5 +1,7 @@
 #include "report/run_file.hpp"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -44,10 +46,27 @@ std::string run_to_json(const RunRecord& record) {
                       {"threads_per_rank", record.threads},
                       {"communication_thread", record.communication_thread},
                       {"device", record.device},
+                      {"cpu", record.cpu},
                       {"hosts", record.hosts}};
   Json& versions = json["versions"] = Json::object();
   for (const auto& [name, version] : record.versions) versions[name] = version;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::vector<std::string> run_differences(const std::string& before, const RunRecord& record) {
+  const Json old_run = Json::parse(before, nullptr, false);
+  const Json new_run = Json::parse(run_to_json(record));
+  std::vector<std::string> differences;
+  if (!old_run.is_object()) return differences;
+  const auto compare = [&](const char* group, const std::string& key) {
+    const Json::json_pointer pointer(fmt::format("/{}/{}", group, key));
+    if (!old_run.contains(pointer) || !new_run.contains(pointer) || old_run[pointer] == new_run[pointer])
+      return;
+    differences.push_back(fmt::format("{}: {} → {}", key, old_run[pointer].dump(), new_run[pointer].dump()));
+  };
+  for (const char* key : {"ranks", "nodes", "threads_per_rank", "device", "cpu"}) compare("topology", key);
+  for (const auto& [name, version] : record.versions) compare("versions", name);
+  return differences;
 }
 
 RunFile::RunFile(std::filesystem::path folder, const Log& log)
@@ -55,6 +74,10 @@ RunFile::RunFile(std::filesystem::path folder, const Log& log)
 
 void RunFile::on_start(const RunRecord& record) {
   try {
+    std::error_code error;
+    if (record.step > 0 && std::filesystem::exists(path_, error))
+      for (const std::string& difference : run_differences(read_text_file(path_), record))
+        log_.warn("the resumed run is not the same bit for bit: {}", difference);
     write_file_atomically(path_, run_to_json(record));
   } catch (const Error& error) {
     log_.warn("{}; the run goes on without it", error.what());

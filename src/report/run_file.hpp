@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "train/observer.hpp"
@@ -19,6 +20,10 @@ class RunFile : public Observer {
   std::filesystem::path path_;
   const Log& log_;
 };
+
+// What of an earlier run.json (its text) keeps a resumed run from being the same bit for bit: ranks, threads,
+// device, libraries; one "key: old → new" each.
+std::vector<std::string> run_differences(const std::string& before, const RunRecord& record);
 
 // The text of run.json.
 std::string run_to_json(const RunRecord& record);

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <sstream>
 
+#include "data/hdf5_version.hpp"
+#include "engine/cpu/onednn_version.hpp"
+
 namespace convoy {
 namespace {
 
@@ -88,7 +91,11 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
 }
 
 std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator) {
-  return {{"convoy", CONVOY_VERSION}, {"mpi", communicator.library()}, {"glibc", ::gnu_get_libc_version()}};
+  return {{"convoy", CONVOY_VERSION},
+          {"mpi", communicator.library()},
+          {"onednn", onednn_version()},
+          {"hdf5", hdf5_version()},
+          {"glibc", ::gnu_get_libc_version()}};
 }
 
 }  // namespace convoy

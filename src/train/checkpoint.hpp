@@ -42,7 +42,7 @@ struct Checkpoint {
   std::vector<std::vector<float>> optimizer;  // one per header.slots
 };
 
-// Reads header and table's tensors, checking the whole file, then every checksum and shape. Throws
+// Reads header and table's tensors, checking every checksum and shape. Throws
 // ExitCode::bad_data naming file, dataset and what is wrong (torn, foreign, another model: "… holds
 // 'alexnet', not 'alexnet-owt'"); ExitCode::io when unreadable. An empty `model` is not compared (shapes are,
 // always).
@@ -50,8 +50,7 @@ CheckpointHeader read_checkpoint_header(const std::filesystem::path& path);
 Checkpoint read_checkpoint(const std::filesystem::path& path, const ParameterTable& table,
                            std::string_view model = {});
 
-// One tensor of a checkpoint as stored, for fine-tuning with other shapes; empty when it is absent. Call
-// read_checkpoint_header first: it checks the file as a whole.
+// One tensor of a checkpoint as stored, for fine-tuning with other shapes; empty when it is absent.
 struct StoredTensor {
   std::vector<int> shape;
   std::vector<float> values;

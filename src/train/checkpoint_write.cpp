@@ -3,7 +3,6 @@
 #include "data/hdf5_file.hpp"
 #include "train/checkpoint.hpp"
 #include "train/checkpoint_format.hpp"
-#include "train/checkpoint_seal.hpp"
 
 namespace convoy {
 
@@ -15,7 +14,9 @@ namespace {
 using Extents = std::vector<std::uint64_t>;
 
 void put(Hdf5File& file, const std::string& dataset, std::span<const float> values, const Extents& extents) {
-  file.write<float>(dataset, values, extents);
+  // Reserved: its values are left to their own checksum, not to that of the file's structure.
+  file.reserve<float>(dataset, extents);
+  file.write_rows<float>(dataset, 0, extents[0], values);
   file.set_attribute(dataset, format::checksum, format::checksum_of(values));
 }
 
@@ -109,9 +110,8 @@ void write_checkpoint(const fs::path& path, const ParameterTable& table, const C
     {
       Hdf5File file(temporary, Hdf5File::Access::create);
       put_all(file, table, checkpoint);
-      file.close();
+      file.close_with_checksum();
     }
-    append_seal(temporary);
     publish_file(temporary, path);
   } catch (...) {
     std::error_code ignored;

@@ -2,8 +2,10 @@
 // any number of ranks. The trainer calls Evaluator between steps, the command `evaluate` evaluate_checkpoint.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -44,9 +46,15 @@ class Evaluator {
   Evaluator(const Store& store, std::string split, Replica& replica, const InputSpec& input,
             Precision precision, int rows, int workers, bool ten_crop);
 
-  // Passes the whole split through the replica's present parameters; collective. `watchdog` (may be null) is
-  // told of each batch.
-  EvaluationResult run(Communicator& communicator, Watchdog* watchdog, std::int64_t step);
+  // What a long evaluation heeds on its way; a trainer's.
+  struct Company {
+    Watchdog* watchdog = nullptr;  // is told of each batch
+    std::int64_t step = 0;
+    const std::atomic<bool>* stop_requested = nullptr;  // on any rank: evaluation is given up on all
+  };
+
+  // Passes the whole split through the replica's present parameters; collective. Empty when it was given up.
+  std::optional<EvaluationResult> run(Communicator& communicator, const Company& company);
 
  private:
   const Store& store_;

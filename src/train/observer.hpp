@@ -17,6 +17,7 @@ struct RunRecord {
   std::int64_t last_step = 0, steps_per_epoch = 0;
   double epochs = 0;  // of the whole run
   std::string model, device;
+  std::string cpu;  // vector instructions of rank 0's CPU
   std::int64_t parameters = 0;
   std::string batch;          // "256 = 8 ranks × 32"
   std::string configuration;  // full text, one "key = value" a line
@@ -63,6 +64,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_start(const RunRecord&) {}  // once, before everything else
+  // The figures of on_step so far, between two of them; a few times a second at most.
+  virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}
   virtual void on_validation(const ValidationRecord&) {}
   virtual void on_checkpoint(const CheckpointRecord&) {}

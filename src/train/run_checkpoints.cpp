@@ -45,38 +45,39 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
 void RunCheckpoints::save(const TrainingState& state, bool best) {
   if (!writer_) return;
   writer_->start(snapshot(state), best);
-  begun_step_ = state.step;
   begun_evaluated_ = state.evaluated_step;
 }
 
 void RunCheckpoints::save_now(const TrainingState& state, bool best) {
   communicator_.on_rank_zero([&] {
     collect(true);
-    const bool there =
-        written_step_ == state.step && begun_step_ == state.step && begun_evaluated_ == state.evaluated_step;
-    if (!there) {
-      save(state, best);
-      collect(true);
+    const bool there = written_step_ == state.step && begun_evaluated_ == state.evaluated_step;
+    if (there) return std::string();
+    save(state, best);
+    for (const WrittenCheckpoint& written : writer_->finish()) {
+      if (!written.error.empty())
+        fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", written.step, written.error);
+      tell(written);
     }
-    if (written_step_ != state.step)
-      fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", state.step, error_);
     return std::string();
   });
+}
+
+void RunCheckpoints::tell(const WrittenCheckpoint& written) {
+  written_step_ = written.step;
+  newest_ = written.path;
+  report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
 }
 
 void RunCheckpoints::collect(bool wait) {
   if (!writer_) return;
   for (const WrittenCheckpoint& written : wait ? writer_->finish() : writer_->finished()) {
     if (written.error.empty()) {
-      written_step_ = written.step;
-      newest_ = written.path;
-      report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
+      tell(written);
       continue;
     }
-    error_ = written.error;
     const std::string text = fmt::format(
-        "the checkpoint of step {} could not be written ({}); the run goes on and "
-        "tries again at the next",
+        "the checkpoint of step {} could not be written ({}); the run goes on and tries again at the next",
         written.step, written.error);
     log_.warn("{}", text);
     report_.event(written.step, "warning", text);

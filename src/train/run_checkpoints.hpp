@@ -38,6 +38,7 @@ class RunCheckpoints {
   const std::filesystem::path& newest() const { return newest_; }
 
  private:
+  void tell(const WrittenCheckpoint& written);
   Checkpoint snapshot(const TrainingState& state) const;
 
   const RunSetup& setup_;
@@ -47,9 +48,8 @@ class RunCheckpoints {
   RunReport& report_;
   std::unique_ptr<CheckpointWriter> writer_;  // rank 0 alone
   std::filesystem::path newest_;
-  std::int64_t written_step_ = -1;  // newest that is on disk
-  std::int64_t begun_step_ = -1, begun_evaluated_ = -1;
-  std::string error_;  // of the last one that failed
+  std::int64_t written_step_ = -1;     // newest that is on disk
+  std::int64_t begun_evaluated_ = -1;  // evaluated_step of the newest that was begun
 };
 
 }  // namespace convoy

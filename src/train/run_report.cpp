@@ -34,12 +34,9 @@ void RunReport::add(const StepSeconds& seconds, std::int64_t samples) {
   timed_samples_ += samples;
 }
 
-void RunReport::step(const TrainingState& state, double rate) {
-  const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
-  std::array<double, 6> seconds = {seconds_.total,    seconds_.input,   seconds_.forward,
-                                   seconds_.backward, seconds_.exposed, seconds_.update};
-  communicator_.maximum(seconds);
+StepRecord RunReport::record_of(const TrainingState& state, double rate, double window_seconds) const {
   const double samples = static_cast<double>(std::max<std::int64_t>(state.window.samples, 1));
+  const double done = static_cast<double>(std::max<std::int64_t>(state.step - first_step_, 1));
   StepRecord record;
   record.step = state.step;
   record.epoch = setup_.epoch_of(state.step);
@@ -47,19 +44,34 @@ void RunReport::step(const TrainingState& state, double rate) {
   record.loss = state.window.loss / samples;
   record.top1 = static_cast<double>(state.window.top1) / samples;
   record.rate = rate;
-  record.images_per_second = seconds[0] > 0 ? static_cast<double>(timed_samples_) / seconds[0] : 0;
+  record.images_per_second = window_seconds > 0 ? static_cast<double>(timed_samples_) / window_seconds : 0;
+  record.attempt = attempt_;
+  record.seconds_left = since_start_.seconds() / done * static_cast<double>(setup_.last_step - state.step);
+  return record;
+}
+
+void RunReport::step(const TrainingState& state, double rate) {
+  std::array<double, 6> seconds = {seconds_.total,    seconds_.input,   seconds_.forward,
+                                   seconds_.backward, seconds_.exposed, seconds_.update};
+  communicator_.maximum(seconds);
+  const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
+  StepRecord record = record_of(state, rate, seconds[0]);
   record.input_seconds = seconds[1] / steps;
   record.forward_seconds = seconds[2] / steps;
   record.backward_seconds = seconds[3] / steps;
   record.exposed_seconds = seconds[4] / steps;
   record.update_seconds = seconds[5] / steps;
-  record.attempt = attempt_;
-  const std::int64_t done = std::max<std::int64_t>(state.step - first_step_, 1);
-  record.seconds_left =
-      since_start_.seconds() / static_cast<double>(done) * static_cast<double>(setup_.last_step - state.step);
   tell(&Observer::on_step, record);
   seconds_ = {};
   timed_steps_ = timed_samples_ = 0;
+  since_progress_.restart();
+}
+
+void RunReport::progress(const TrainingState& state, double rate) {
+  constexpr double pause = 0.2;  // seconds: what an eye follows
+  if (state.window.samples == 0 || since_progress_.seconds() < pause) return;
+  since_progress_.restart();
+  tell(&Observer::on_progress, record_of(state, rate, seconds_.total));
 }
 
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {

@@ -33,11 +33,15 @@ class RunReport {
   // A step record of state.window; collective (the slowest rank's times are looked for).
   void step(const TrainingState& state, double rate);
 
+  // Tells observers how the present window stands, with this rank's times; a few times a second at most.
+  void progress(const TrainingState& state, double rate);
+
   void validation(std::int64_t step, const EvaluationResult& result);
   void checkpoint(const CheckpointRecord& record);
   void event(std::int64_t step, std::string what, std::string text);
 
  private:
+  StepRecord record_of(const TrainingState& state, double rate, double window_seconds) const;
   template <typename Record>
   void tell(void (Observer::*method)(const Record&), const Record& record) const;
 
@@ -46,7 +50,7 @@ class RunReport {
   const RunSetup& setup_;
   int attempt_;
   std::int64_t first_step_;
-  Stopwatch since_start_;
+  Stopwatch since_start_, since_progress_;
   StepSeconds seconds_;  // since the last step record
   std::int64_t timed_steps_ = 0, timed_samples_ = 0;
 };

@@ -26,8 +26,8 @@ std::map<std::string, std::string> parse_lines(const std::string& text) {
 std::filesystem::path newest_in(const std::filesystem::path& checkpoints, const ParameterTable& table,
                                 const Log& log) {
   const NewestCheckpoint newest = find_newest_checkpoint(checkpoints, table);
-  for (const auto& [path, reason] : newest.refused)
-    log.warn("{} cannot be used ({}); trying the one before it", path.string(), reason);
+  for (const auto& [refused, reason] : newest.refused)
+    log.warn("a checkpoint cannot be used, so the one before it is tried: {}", reason);
   if (newest.path.empty() && !newest.refused.empty())
     fail(ExitCode::bad_data,
          "{}: none of the {} checkpoints can be used; the newest: {}. To start anew choose another --output",
@@ -103,10 +103,9 @@ void check_resumable(const RunSetup& setup, const std::filesystem::path& path, c
       header.configuration, configuration_text(setup.configuration), header.epoch_samples > 0);
   if (!differences.refused.empty())
     fail(ExitCode::usage,
-         "{} cannot be gone on with under another {}; start a new run with --weights {} instead",
+         "{} cannot be gone on with under other options ({}); start a new run with --weights {} instead",
          path.string(), text_list(differences.refused, "; "), path.string());
-  for (const std::string& line : differences.allowed)
-    log.warn("the resumed run goes on with another {}", line);
+  for (const std::string& line : differences.allowed) log.warn("the resumed run is changed: {}", line);
   if (static_cast<int>(header.slots.size()) != slots)
     fail(ExitCode::bad_data, "{} holds {} optimiser slots where {} has {}", path.string(),
          header.slots.size(), header.optimizer, slots);

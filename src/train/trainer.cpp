@@ -6,6 +6,7 @@
 #include <array>
 
 #include "comm/watchdog.hpp"
+#include "device/cpu/cpu_facts.hpp"
 #include "train/agreement.hpp"
 #include "train/batch_text.hpp"
 #include "train/run_report.hpp"
@@ -40,6 +41,7 @@ RunRecord describe(const RunSetup& setup, Communicator& communicator, const Repl
   record.epochs = setup.epoch_of(setup.last_step);
   record.model = c.model;
   record.device = replica.device_name();
+  record.cpu = vector_instruction_names();
   record.parameters = static_cast<std::int64_t>(replica.table().count());
   record.batch = batch_text(c.global_batch, communicator.size(), c.accumulate);
   record.configuration = full_configuration_text(c);

@@ -76,7 +76,7 @@ TrainingResult TrainingLoop::run() {
   const bool owed = state_.step > 0 && state_.step < parts_.setup.last_step &&
                     due_at(state_.step).evaluation && state_.evaluated_step != state_.step;
   if (owed) {
-    evaluate();
+    if (!evaluate()) return stop();
     if (take_best()) checkpoints_.mark_best(state_.step);
   }
   while (state_.step < parts_.setup.last_step) {
@@ -160,19 +160,22 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
   settle(due.any() ? 0 : StepSumQueue::delay);
   if (diverged_step_ == 0 && stop_agreed_) settle(0);
   if (diverged_step_ > 0) return diverge();
-  if (due.log) report_step(due.last);
+  if (due.log) {
+    report_step(due.last);
+  } else {
+    parts_.report.progress(state_, rate_of(state_.step - 1));
+  }
   if (due.last) return std::nullopt;
+  tell_rate_changes(state_.step);
   if (stop_agreed_) return stop();
   if (due.epoch_end || due.checkpoint)
     require_same_parameters(parts_.communicator, parts_.replica, state_.step);
-  if (due.evaluation) evaluate();
+  if (due.evaluation && !evaluate()) return stop();
   if (due.checkpoint) {
-    checkpoints_.collect(false);
     const bool best = take_best();
     checkpoints_.save(state_, best);
   }
   checkpoints_.collect(false);
-  tell_rate_changes(state_.step);
   return std::nullopt;
 }
 
@@ -188,10 +191,11 @@ void TrainingLoop::tell_rate_changes(std::int64_t step) {
   if (!by_epochs || parts_.setup.epoch_of(step) <= schedule.warmup_epochs) return;
   const double before = rate_of(step - 1), now = rate_of(step);
   if (before == now) return;
-  parts_.report.event(step, "rate", fmt::format("the learning rate goes from {} to {}", before, now));
+  parts_.report.event(step, "rate", fmt::format("the learning rate goes from {:.6g} to {:.6g}", before, now));
 }
 
-void TrainingLoop::evaluate() {
+// False when it was given up for a request to stop: a resumed run begins with it.
+bool TrainingLoop::evaluate() {
   const RunSetup& setup = parts_.setup;
   if (!evaluator_) {
     const std::int64_t share = (setup.store.val->images + setup.plan.ranks - 1) / setup.plan.ranks;
@@ -200,19 +204,24 @@ void TrainingLoop::evaluate() {
                                              setup.configuration.precision, std::max(rows, 1),
                                              setup.configuration.workers, false);
   }
-  const EvaluationResult result = evaluator_->run(parts_.communicator, &parts_.watchdog, state_.step);
+  const std::optional<EvaluationResult> evaluated = evaluator_->run(
+      parts_.communicator,
+      {.watchdog = &parts_.watchdog, .step = state_.step, .stop_requested = &parts_.stop_requested});
+  if (!evaluated) return false;
+  const EvaluationResult& result = *evaluated;
   parts_.report.validation(state_.step, result);
   last_top1_ = result.top1;
   state_.evaluated_step = state_.step;
   if (is_better(result.top1, state_.best_top1)) state_.best_top1 = result.top1;
   const ScheduleSettings& schedule = setup.configuration.schedule;
-  if (schedule.kind != ScheduleKind::plateau) return;
+  if (schedule.kind != ScheduleKind::plateau) return true;
   const double before = rate_of(state_.step);
   if (update_plateau(schedule, state_.plateau, setup.epoch_of(state_.step), 1 - result.top1))
     parts_.report.event(
         state_.step, "rate",
-        fmt::format("the validation error stopped falling: the learning rate goes from {} to {}", before,
-                    rate_of(state_.step)));
+        fmt::format("the validation error stopped falling: the learning rate goes from {:.6g} to {:.6g}",
+                    before, rate_of(state_.step)));
+  return true;
 }
 
 bool TrainingLoop::take_best() {
@@ -223,6 +232,7 @@ bool TrainingLoop::take_best() {
 }
 
 TrainingResult TrainingLoop::stop() {
+  parts_.watchdog.beat("checkpoint", state_.step);
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
   checkpoints_.save_now(state_, false);
   const std::string text = fmt::format(
@@ -234,13 +244,15 @@ TrainingResult TrainingLoop::stop() {
 }
 
 TrainingResult TrainingLoop::diverge() {
+  settle(0);  // nothing stays under way
   checkpoints_.collect(true);
   const std::string kept = parts_.communicator.on_rank_zero([&] {
     return checkpoints_.newest().empty() ? std::string("no checkpoint of this attempt was written before it")
                                          : "the last sound checkpoint is " + checkpoints_.newest().string();
   });
   const std::string text = fmt::format(
-      "training diverged: at step {} the loss or a gradient is not finite (learning rate {}). Try a lower "
+      "training diverged: at step {} the loss or a gradient is not finite (learning rate {:.6g}). Try a "
+      "lower "
       "--lr, "
       "--warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
@@ -250,8 +262,9 @@ TrainingResult TrainingLoop::diverge() {
 
 TrainingResult TrainingLoop::finish() {
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
-  if (has_validation() && state_.evaluated_step != state_.step) evaluate();
+  if (has_validation() && state_.evaluated_step != state_.step && !evaluate()) return stop();
   const bool best = take_best();
+  parts_.watchdog.beat("checkpoint", state_.step);
   checkpoints_.save_now(state_, best);
   const std::string text = fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
                                        parts_.setup.epoch_of(state_.step), parts_.setup.configuration.output);

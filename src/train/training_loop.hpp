@@ -55,7 +55,7 @@ class TrainingLoop {
   std::optional<TrainingResult> after_step();
   void settle(std::size_t delay);
   void report_step(bool last);
-  void evaluate();
+  bool evaluate();
   bool take_best();
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;

@@ -202,9 +202,16 @@ matvar_t* number(double value) {
   return Mat_VarCreate(nullptr, MAT_C_DOUBLE, MAT_T_DOUBLE, 2, shape, &value, 0);
 }
 
-matvar_t* text(const std::string& value) {
+// MATLAB stores text in 16-bit units, other writers as UTF-8.
+matvar_t* wide_text(const std::string& value) {
   std::size_t shape[2] = {1, value.size()};
-  return Mat_VarCreate(nullptr, MAT_C_CHAR, MAT_T_UINT8, 2, shape, value.data(), 0);
+  std::u16string wide(value.begin(), value.end());
+  return Mat_VarCreate(nullptr, MAT_C_CHAR, MAT_T_UINT16, 2, shape, wide.data(), 0);
+}
+
+matvar_t* utf8_text(std::string value) {
+  std::size_t shape[2] = {1, value.size()};
+  return Mat_VarCreate(nullptr, MAT_C_CHAR, MAT_T_UTF8, 2, shape, value.data(), 0);
 }
 
 }  // namespace
@@ -220,8 +227,8 @@ std::string meta_mat_bytes(const std::vector<SynsetEntry>& leaves) {
     const bool inner = i == leaves.size();
     const SynsetEntry entry = inner ? SynsetEntry{9999, "n00001740", "entity"} : leaves[i];
     Mat_VarSetStructFieldByName(synsets, fields[0], i, number(entry.id));
-    Mat_VarSetStructFieldByName(synsets, fields[1], i, text(entry.wnid));
-    Mat_VarSetStructFieldByName(synsets, fields[2], i, text(entry.words));
+    Mat_VarSetStructFieldByName(synsets, fields[1], i, wide_text(entry.wnid));
+    Mat_VarSetStructFieldByName(synsets, fields[2], i, utf8_text(entry.words));
     Mat_VarSetStructFieldByName(synsets, fields[3], i, number(inner ? 3 : 0));
   }
   require(Mat_VarWrite(mat, synsets, MAT_COMPRESSION_ZLIB) == 0, "cannot write meta.mat");

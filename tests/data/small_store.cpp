@@ -72,8 +72,10 @@ SplitEntry write_split(const Store& store, const std::string& split, const std::
       shard.images_offset = file.reserve<std::uint8_t>("/images", {count, side, side, 3});
       file.write_rows<std::uint8_t>("/images", 0, count, content.pixels);
     }
-    file.write<std::int32_t>("/labels", content.labels, {count});
-    file.write<std::uint32_t>("/crc32c", content.crc32c, {count});
+    shard.labels_offset = file.reserve<std::int32_t>("/labels", {count});
+    file.write_rows<std::int32_t>("/labels", 0, count, content.labels);
+    shard.crc32c_offset = file.reserve<std::uint32_t>("/crc32c", {count});
+    file.write_rows<std::uint32_t>("/crc32c", 0, count, content.crc32c);
     file.write_strings("/names", content.names);
     file.set_attribute("/", "format", "convoy-store");
     file.set_attribute("/", "version", std::int64_t{1});
@@ -81,7 +83,7 @@ SplitEntry write_split(const Store& store, const std::string& split, const std::
     file.set_attribute("/", "shard", static_cast<std::int64_t>(i));
     file.set_attribute("/", "shards", static_cast<std::int64_t>(sizes.size()));
     file.set_attribute("/", "classes_crc32c", classes_checksum(store.classes));
-    file.close();
+    file.close_with_checksum();
     if (options.chunked) add_compressed_images(store.folder / shard.file, content.pixels, count, side);
     shard.bytes = fs::file_size(store.folder / shard.file);
     entry.images += sizes[i];

@@ -270,6 +270,51 @@ TEST_P(EnginePasses, ProgramsSeeNewParameters) {
   }
 }
 
+// Weights are float32 in every precision: steps far below bf16's resolution (2⁻⁹) add up.
+TEST_P(EnginePasses, SmallUpdatesAreNotLost) {
+  OptimizerSettings plain;
+  plain.momentum = 0;
+  EngineUnderTest engine(GetParam(), spec_, input_, plain);
+  const auto program = engine.compile(6);
+  const std::vector<TensorRate> rates(engine.replica().table().parameters().size(), {1e-4F, 1});
+  const std::vector<float> nothing(engine.replica().table().size());
+  engine.replica().write(Slot::gradients, nothing);
+  for (int number = 1; number <= 300; ++number) {
+    engine.replica().inspect_gradients(0, nothing.size());
+    engine.replica().update({number, 1, rates});
+  }
+  for (double& parameter : engine.reference().parameters()) parameter *= std::pow(1 - 1e-4, 300);
+  // 300 roundings of 2⁻²⁵, and the float rate's own error: 300 · 1e-4 · 2⁻²⁴.
+  EXPECT_LE(relative_error(engine.read(Slot::parameters), engine.reference().parameters()), 5e-6);
+  expect_same_forward(engine, *program, batch_, Mode::training, context_);
+}
+
+// Libraries choose other kernels for other batch sizes: one pass of 40 rows is four of 10.
+TEST_P(EnginePasses, LargeBatchesAreSumsOfSmallOnes) {
+  const NetSpec spec = make_network("alexnet-mini");
+  const TestBatch whole = random_batch(input_, 10, 40, TransformKind::crop_and_mirror, 43);
+  EngineUnderTest engine(GetParam(), spec, input_);
+  const auto large = engine.compile(40), small = engine.compile(10);
+  large->forward(whole.view(), context_);
+  large->backward(false, [](std::size_t) {});
+  const std::vector<float> gradients = engine.read(Slot::gradients);
+  double loss = 0;
+  for (int part = 0; part < 4; ++part) {
+    small->forward(whole.part(10 * part, 10).view(), context_);
+    loss += small->metrics().loss;
+    small->backward(part > 0, [](std::size_t) {});
+  }
+  EXPECT_NEAR(large->metrics().loss, loss, engine.tolerance().forward * loss);
+  const std::vector<float> sum = engine.read(Slot::gradients);
+  for (const Parameter& parameter : engine.replica().table().parameters()) {
+    const auto begin = sum.begin() + static_cast<std::ptrdiff_t>(parameter.offset);
+    const std::vector<double> expected(begin, begin + static_cast<std::ptrdiff_t>(parameter.elements));
+    EXPECT_LE(relative_error(std::span(gradients).subspan(parameter.offset, parameter.elements), expected),
+              engine.tolerance().backward)
+        << parameter.path();
+  }
+}
+
 // Everything a pass leaves: gradients, then probabilities.
 std::vector<float> run_once(const Target& target, const NetSpec& spec, const InputSpec& input,
                             const TestBatch& batch, const PassContext& context, int repetitions) {

@@ -135,6 +135,17 @@ TEST(RunFile, HoldsConfigurationVersionsAndTopology) {
   EXPECT_EQ(run["store"]["fingerprint"], "abc");
 }
 
+TEST(RunFile, SaysWhatKeepsAResumedRunFromBeingTheSame) {
+  RunRecord record = start_record();
+  const std::string before = run_to_json(record);
+  EXPECT_TRUE(run_differences(before, record).empty());
+  record.ranks = 4;
+  record.versions[1].second = "Open MPI 5";
+  EXPECT_EQ(run_differences(before, record),
+            (std::vector<std::string>{"ranks: 2 → 4", "mpi: \"Open MPI\" → \"Open MPI 5\""}));
+  EXPECT_TRUE(run_differences("not JSON", record).empty());
+}
+
 StepRecord step_record(double loss) {
   StepRecord step;
   step.step = 20, step.epoch = 2, step.loss = loss, step.top1 = 0.25, step.images_per_second = 99.6;
@@ -162,6 +173,19 @@ TEST(ProgressLine, TheLiveLineIsWrittenOver) {
   EXPECT_EQ(text.front(), '\r');
   EXPECT_EQ(text.substr(text.size() - 2), " \n");  // a blank covers the longer line's last character
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+TEST(ProgressLine, BetweenRecordsOnlyTheLiveLineMoves) {
+  std::ostringstream plain, live;
+  {
+    ProgressLine line(plain, false), other(live, true);
+    line.on_progress(step_record(2.5));
+    other.on_progress(step_record(2.5));
+    other.on_validation({.step = 20, .epoch = 2, .samples = 7, .loss = 1, .top1 = 0.5, .top5 = 1});
+  }
+  EXPECT_EQ(plain.str(), "");
+  EXPECT_NE(live.str().find("loss 2.5000"), std::string::npos);
+  EXPECT_NE(live.str().find("top-1 50.00%  top-5 100.00%  (7 images)\n"), std::string::npos);
 }
 
 TEST(Duration, ReadsWell) {

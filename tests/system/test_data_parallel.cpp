@@ -5,64 +5,15 @@
 
 #include <cmath>
 
-#include "data/loader.hpp"
-#include "model/initialise.hpp"
 #include "support/mpi_test.hpp"
+#include "system/serial_run.hpp"
 #include "system/tiny_run.hpp"
 #include "train/run_setup.hpp"
-#include "train/schedule.hpp"
 
 namespace convoy::test {
 namespace {
 
-struct SerialRun {
-  std::vector<double> losses;
-  std::vector<float> first, last;  // parameters
-};
-
-// The oracle: no ranks, no buckets, no queue.
-SerialRun train_serially(const RunSetup& setup) {
-  const TrainConfiguration& c = setup.configuration;
-  const ParameterTable table(setup.network);
-  SerialRun run;
-  run.first.resize(table.size());
-  run.last.resize(table.size());
-  initialise_parameters(table, setup.initialiser, c.seed, run.first);
-  const auto replica =
-      make_replica(setup.network, setup.input,
-                   {.device = DeviceKind::cpu, .threads = 1, .optimizer = c.optimizer, .for_training = true});
-  replica->write(Slot::parameters, run.first);
-  replica->write(Slot::optimizer0, std::vector<float>(table.size()));
-  const auto program = replica->compile({.batch = static_cast<int>(c.global_batch)});
-  LoaderOptions options;
-  options.global_batch = c.global_batch;
-  options.seed = c.seed;
-  options.augmentation = c.augmentation;
-  options.crop_side = setup.input.crop_side;
-  Loader loader(setup.store, options);
-  for (std::int64_t step = 0; step < setup.last_step; ++step) {
-    const BatchView& batch = loader.next();
-    const double samples = batch.rows;
-    program->forward(batch, {.seed = c.seed, .step = step, .gradient_scale = 1 / samples});
-    program->backward(false, [](std::size_t) {});
-    run.losses.push_back(program->metrics().loss / samples);
-    replica->inspect_gradients(0, table.size());
-    const auto rates =
-        tensor_rates(table, c, {.epoch = setup.epoch_of(step), .total_epochs = c.epochs, .plateau = {}});
-    EXPECT_TRUE(replica->update({.number = step + 1, .rates = rates}).finite);
-  }
-  replica->read(Slot::parameters, run.last);
-  return run;
-}
-
-// ‖a − b‖.
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-  return std::sqrt(sum);
-}
-
-void compare_with_serial(TrainConfiguration configuration, const SharedFolder& folder) {
+void compare_with_serial(const TrainConfiguration& configuration) {
   const RunSetup setup = prepare_run(configuration, world());
   Recorder recorder;
   const TrainingResult result = train(configuration, world(), recorder);
@@ -81,7 +32,6 @@ void compare_with_serial(TrainConfiguration configuration, const SharedFolder& f
     EXPECT_LT(distance(checkpoint.parameters, serial.last), 1e-3 * moved);
     return std::string();
   });
-  static_cast<void>(folder);
 }
 
 class DataParallel : public testing::Test {
@@ -93,13 +43,36 @@ class DataParallel : public testing::Test {
 TEST_F(DataParallel, EqualsSerialTraining) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
   configuration.epochs = 3;  // 18 images: batches of 8, 8 and 2
-  compare_with_serial(configuration, folder_);
+  compare_with_serial(configuration);
 }
 
 TEST_F(DataParallel, AccumulationEqualsWholeBatches) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
   configuration.accumulate = 2;
-  compare_with_serial(configuration, folder_);
+  compare_with_serial(configuration);
+}
+
+TEST_F(DataParallel, GoesOnFromACheckpointOfOneRank) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  const RunSetup setup = prepare_run(configuration, world());
+  constexpr std::int64_t middle = 2;  // of an epoch of three steps
+  SerialRun serial;
+  world().on_rank_zero([&] {
+    serial = train_serially(setup, middle);
+    std::filesystem::create_directories(folder_ / "run" / "checkpoints");
+    write_checkpoint(folder_ / "run" / "checkpoints" / checkpoint_name(middle), ParameterTable(setup.network),
+                     serial.kept);
+    return std::string();
+  });
+  configuration.resume = "auto";
+  Recorder recorder;
+  EXPECT_EQ(train(configuration, world(), recorder).step, 6);
+  if (world().rank() != 0) return;
+  ASSERT_EQ(recorder.steps.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_NEAR(recorder.steps[i].loss / serial.losses[i + middle], 1, 1e-3) << "step " << i + middle + 1;
+  const Checkpoint checkpoint = load(configuration.output, 6, configuration);
+  EXPECT_LT(distance(checkpoint.parameters, serial.last), 1e-3 * distance(serial.first, serial.last));
 }
 
 TEST_F(DataParallel, ValidationIsExactAtAnyNumberOfRanks) {

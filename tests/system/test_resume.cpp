@@ -5,8 +5,9 @@
 
 #include <cmath>
 #include <fstream>
-#include <map>
+#include <nlohmann/json.hpp>
 
+#include "base/atomic_file.hpp"
 #include "support/mpi_test.hpp"
 #include "system/tiny_run.hpp"
 
@@ -37,7 +38,7 @@ class Resume : public testing::Test {
       last = result.step;
       steps.insert(steps.end(), recorder.steps.begin(), recorder.steps.end());
       if (world().rank() == 0) {
-        EXPECT_EQ(recorder.starts.at(0).attempt, 1);  // no run.json without report/
+        EXPECT_EQ(recorder.starts.at(0).attempt, static_cast<int>(piece) + 1);
       }
     }
     return steps;
@@ -46,6 +47,21 @@ class Resume : public testing::Test {
   void expect_same_runs(const TrainConfiguration& straight, const std::string& pieces, std::int64_t step) {
     if (world().rank() != 0) return;
     expect_same(load(straight.output, step, straight), load(folder_ / pieces, step, straight));
+    // Files carry no times either: equal content is equal bytes.
+    EXPECT_TRUE(
+        read_text_file(std::filesystem::path(straight.output) / "checkpoints" / checkpoint_name(step)) ==
+        read_text_file(folder_ / pieces / "checkpoints" / checkpoint_name(step)));
+  }
+
+  // Steps of the step records in a run's metrics.jsonl.
+  std::vector<std::int64_t> logged_steps(const std::string& run) const {
+    std::vector<std::int64_t> steps;
+    std::ifstream file(folder_ / run / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      const auto json = nlohmann::json::parse(line);
+      if (json["kind"] == "step") steps.push_back(json["step"]);
+    }
+    return steps;
   }
 
   TinyStore tiny_;
@@ -66,6 +82,7 @@ TEST_F(Resume, InMidEpochIsExact) {
   const std::vector<StepRecord> steps = train_in_pieces(pieces, {4, 12});
   expect_same_runs(straight, "pieces", 18);
   if (world().rank() != 0) return;
+  EXPECT_EQ(logged_steps("pieces"), (std::vector<std::int64_t>{4, 8, 12, 16, 18}));
   // The curve is the same too, though windows of four steps were cut through.
   ASSERT_EQ(steps.size(), recorder.steps.size());
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -90,6 +107,20 @@ TEST_F(Resume, OfAFinishedRunGoesOnToMoreEpochs) {
   expect_same_runs(straight, "longer", 12);
   // Once more: nothing is left to do.
   EXPECT_EQ(train(longer, world(), recorder).step, 12);
+}
+
+TEST_F(Resume, ARequestOnOneRankStopsThemAllAtTheSameStep) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.epochs = 20;
+  configuration.log_every = 100;
+  Recorder recorder;
+  recorder.stop = world().rank() + 1 == world().size();
+  const TrainingResult result = train(configuration, world(), recorder);
+  EXPECT_EQ(result.code, ExitCode::stopped);
+  EXPECT_EQ(result.step, 3);  // asked for in the first step, acted upon at the epoch's end, before three more
+  if (world().rank() != 0) return;
+  EXPECT_EQ(load(configuration.output, 3, configuration).header.step, 3);
+  EXPECT_EQ(recorder.events_of("stop").size(), 1U);
 }
 
 TEST_F(Resume, AnotherRunInTheFolderIsRefused) {
@@ -135,6 +166,48 @@ TEST_F(Resume, FallsBackToTheNewestSoundCheckpoint) {
     EXPECT_EQ(second.starts.at(0).step, 3);
   }
   expect_same_runs(straight, "damaged", 6);
+}
+
+TEST_F(Resume, NoSoundCheckpointIsAnErrorNotANewStart) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 1;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  world().on_rank_zero([&] {
+    std::filesystem::resize_file(folder_ / "run" / "checkpoints" / checkpoint_name(1), 1000);
+    return std::string();
+  });
+  configuration.resume = "auto";
+  const Refusal refusal = refused(configuration, world());
+  EXPECT_EQ(refusal.category, ExitCode::bad_data);
+  EXPECT_NE(refusal.text.find(checkpoint_name(1)), std::string::npos) << refusal.text;
+}
+
+TEST_F(Resume, AutoStartsAnewWhereNothingIs) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 1;
+  configuration.resume = "auto";
+  Recorder recorder;
+  EXPECT_EQ(train(configuration, world(), recorder).step, 1);
+}
+
+TEST_F(Resume, OfAPathGoesOnInANewFolder) {
+  TrainConfiguration first = tiny_configuration(folder_, "first");
+  first.steps = 2;
+  Recorder recorder;
+  train(first, world(), recorder);
+  TrainConfiguration second = tiny_configuration(folder_, "second");
+  second.steps = 3;
+  second.resume = (folder_ / "first" / "checkpoints" / "latest").string();
+  Recorder again;
+  EXPECT_EQ(train(second, world(), again).step, 3);
+  if (world().rank() == 0) {
+    EXPECT_EQ(again.starts.at(0).step, 2);
+    EXPECT_EQ(again.starts.at(0).attempt, 1);
+  }
+  second.resume = (folder_ / "elsewhere.h5").string();
+  second.output = (folder_ / "third").string();
+  EXPECT_EQ(refused(second, world()).category, ExitCode::usage);
 }
 
 // The schedule of a paper's run in small: two ranks or more, 90 epochs, interrupted twice.

@@ -7,6 +7,8 @@
 
 #include "data/store_writer.hpp"
 #include "model/networks.hpp"
+#include "report/metrics_file.hpp"
+#include "report/run_file.hpp"
 
 namespace convoy::test {
 namespace {
@@ -94,7 +96,9 @@ std::vector<EventRecord> Recorder::events_of(const std::string& what) const {
 TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator,
                      Recorder& recorder) {
   const Log log(communicator.rank(), communicator.size(), true);
-  Observer* const observers[] = {&recorder};
+  MetricsFile metrics(configuration.output, log);
+  RunFile run_file(configuration.output, log);
+  Observer* const observers[] = {&recorder, &run_file, &metrics};
   return run_training(configuration, communicator, log, observers, recorder.stop);
 }
 

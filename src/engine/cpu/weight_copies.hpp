@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"

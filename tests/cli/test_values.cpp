@@ -1,8 +1,7 @@
-#include "cli/values.hpp"
-
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "cli/values.hpp"
 
 namespace convoy {
 namespace {

@@ -1,4 +1,4 @@
-#include "support/tiny_runs.hpp"
+#include "support/program_runs.hpp"
 
 #include <stdexcept>
 

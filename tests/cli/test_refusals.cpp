@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "support/process.hpp"
-#include "support/tiny_runs.hpp"
+#include "support/program_runs.hpp"
 
 namespace convoy::test {
 namespace {
@@ -34,7 +34,12 @@ class Refusals : public testing::Test {
   static std::string checkpoint() { return *folder_ / "run" / "checkpoints" / "latest"; }
   static std::string place(const std::string& name) { return *folder_ / name; }
   static Outcome train(const std::vector<std::string>& more) {
-    return run(tiny_training(program, store(), place("refused"), more));
+    return run(tiny_training(program, store(), fresh_output(), more));
+  }
+  // A folder of its own for each run: one that holds a run is refused.
+  static std::string fresh_output() {
+    static int count = 0;
+    return place("refused-" + std::to_string(++count));
   }
   // A copy of the store to damage.
   static std::filesystem::path copy_of_store(const std::string& name) {
@@ -84,7 +89,7 @@ TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
   expect_refused(train({"--evaluate-every", "500"}), 64, {"--evaluate-every", "500steps"});
   expect_refused(train({"--lr.conv9", "x2"}), 64, {"lr.conv9", "conv1"});
   expect_refused(train({"--precision", "fp16"}), 64, {"--precision", "fp16"});
-  expect_refused(train({"--resume", "nowhere"}), 74, {"nowhere"});
+  expect_refused(train({"--resume", "nowhere"}), 64, {"--resume nowhere", "auto"});
 }
 
 TEST_F(Refusals, ConfigurationFilesAreNamedWithTheLine) {
@@ -104,7 +109,7 @@ TEST_F(Refusals, AFolderOfImagesIsNoStore) {
 }
 
 TEST_F(Refusals, MissingFiles) {
-  expect_refused(train({"--data", place("absent")}), 64, {"absent"});
+  expect_refused(train({"--data", place("absent")}), 74, {"absent", "convoy pack"});
   expect_refused(run({program, "evaluate", "--checkpoint", place("absent.h5"), "--data", store()}), 74,
                  {"absent.h5"});
   expect_refused(run({program, "predict", "--checkpoint", checkpoint(), place("absent.png")}), 74,
@@ -142,9 +147,13 @@ TEST_F(Refusals, AShardThatWasCutShort) {
   expect_refused(train({"--data", copy}), 65, {shard.filename().string()});
 }
 
+TEST_F(Refusals, AnOutputFolderThatHoldsARun) {
+  expect_refused(run(tiny_training(program, store(), place("run"))), 64, {"--output", "--resume auto"});
+}
+
 TEST_F(Refusals, ACheckpointOfAnotherModel) {
-  expect_refused(train({"--model", "alexnet-owt", "--resume", checkpoint()}), 65,
-                 {"alexnet-mini", "alexnet-owt"});
+  expect_refused(train({"--model", "alexnet-cifar", "--resume", checkpoint()}), 65,
+                 {"alexnet-mini", "alexnet-cifar"});
 }
 
 TEST_F(Refusals, ADamagedCheckpoint) {
@@ -162,16 +171,16 @@ TEST_F(Refusals, AStoreThatIsTooSmallForTheNetwork) {
 
 // On several ranks a mistake is told once, and mpirun passes the code on.
 TEST_F(Refusals, MoreRanksThanTheBatchHasSamples) {
-  const Outcome outcome =
-      run(on_ranks(4, tiny_training(program, store(), place("refused"), {"--global-batch", "3"})));
+  const std::string output = fresh_output();
+  const Outcome outcome = run(on_ranks(4, tiny_training(program, store(), output, {"--global-batch", "3"})));
   expect_refused(outcome, 64, {"--global-batch 3", "4 ranks"});
   EXPECT_EQ(occurrences(outcome.err, "--global-batch 3"), 1) << outcome.err;
-  EXPECT_FALSE(std::filesystem::exists(place("refused") + "/metrics.jsonl"));
+  EXPECT_FALSE(std::filesystem::exists(output));
 }
 
 TEST_F(Refusals, WrongOptionsOnRanksAreToldOnce) {
   const Outcome outcome =
-      run(on_ranks(3, tiny_training(program, store(), place("refused"), {"--batch-size", "3"})));
+      run(on_ranks(3, tiny_training(program, store(), fresh_output(), {"--batch-size", "3"})));
   expect_refused(outcome, 64, {"no option --batch-size"});
   EXPECT_EQ(occurrences(outcome.err, "no option --batch-size"), 1) << outcome.err;
 }
@@ -180,7 +189,7 @@ TEST_F(Refusals, ADamagedShardEndsAllRanks) {
   const std::filesystem::path copy = copy_of_store("damaged-on-ranks");
   const std::filesystem::path shard = first_shard(copy, "train");
   flip_byte(shard, static_cast<std::streamoff>(std::filesystem::file_size(shard) / 2));
-  const Outcome outcome = run(on_ranks(2, tiny_training(program, copy, place("refused"))), 60);
+  const Outcome outcome = run(on_ranks(2, tiny_training(program, copy, fresh_output())), 60);
   expect_refused(outcome, 65, {shard.filename().string()});
 }
 

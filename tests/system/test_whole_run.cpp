@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/process.hpp"
-#include "support/tiny_runs.hpp"
+#include "support/program_runs.hpp"
 
 namespace convoy::test {
 namespace {
@@ -39,8 +39,8 @@ TEST(WholeRun, LearnsEvaluatesAndNamesImages) {
 
   const Outcome trained =
       run(on_ranks(2, {program, "train", "--config", CONVOY_SOURCE "/configs/quickstart.cfg", "--data", store,
-                       "--output", output, "--global-batch", "32", "--epochs", "4", "--evaluate-every",
-                       "2epochs", "--threads", "1"}),
+                       "--output", output, "--global-batch", "16", "--epochs", "8", "--evaluate-every",
+                       "4epochs", "--threads", "1"}),
           240);
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_NE(trained.out.find("top-1"), std::string::npos) << trained.out;

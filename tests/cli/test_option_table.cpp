@@ -1,11 +1,10 @@
-#include "cli/option_table.hpp"
-
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <map>
 
 #include "base/error.hpp"
+#include "cli/option_table.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {

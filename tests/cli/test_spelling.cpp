@@ -1,6 +1,6 @@
-#include "cli/spelling.hpp"
-
 #include <gtest/gtest.h>
+
+#include "cli/spelling.hpp"
 
 namespace convoy {
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "support/process.hpp"
-#include "support/tiny_runs.hpp"
+#include "support/program_runs.hpp"
 
 namespace convoy::test {
 namespace {
@@ -38,6 +38,17 @@ class Stopping : public testing::Test {
       if (read_file(metrics).find("\"step\"") != std::string::npos &&
           read_file(metrics).find("\"loss\"") != std::string::npos)
         return true;
+      usleep(20'000);
+    }
+    return false;
+  }
+  // Whether a process that is no child of this one is gone (or dead and not yet collected) after at most
+  // `seconds`.
+  static bool ends_within(pid_t process, int seconds) {
+    const std::filesystem::path status = "/proc/" + std::to_string(process) + "/stat";
+    for (int tries = 0; tries < seconds * 50; ++tries) {
+      const std::string text = read_file(status);
+      if (text.empty() || text.find(") Z") != std::string::npos) return true;
       usleep(20'000);
     }
     return false;
@@ -97,7 +108,7 @@ TEST_F(Stopping, AKilledRankEndsTheRun) {
   const Outcome outcome = process.wait(60);
   EXPECT_NE(outcome.code, 0);
   EXPECT_NE(outcome.code, 75);
-  for (const pid_t rank : ranks) EXPECT_NE(::kill(rank, 0), 0) << "rank still runs";
+  for (const pid_t rank : ranks) EXPECT_TRUE(ends_within(rank, 10)) << "rank still runs";
 }
 
 // As a terminal does it: the whole foreground group gets SIGINT, the launcher turns it into the request to
@@ -123,16 +134,6 @@ TEST_F(Stopping, SigtermThroughLaunchLocal) {
   ASSERT_TRUE(wait_for_steps(process, "term")) << process.err();
   process.signal(SIGTERM);
   EXPECT_EQ(process.wait(60).code, 75);
-}
-
-TEST(LaunchLocal, PassesExitCodesOnAndRefusesItsOwnMistakes) {
-  const std::vector<std::string> environment = {"CONVOY=" + program};
-  EXPECT_EQ(Process({local, "-n", "2", "models"}, environment).wait().code, 0);
-  EXPECT_EQ(Process({local, "-n", "2", "train", "--nonsense"}, environment).wait().code, 64);
-  EXPECT_EQ(Process({local, "-n", "none", "models"}, environment).wait().code, 64);
-  EXPECT_EQ(Process({local, "--gpus", "2", "models"}, environment).wait().code, 64);
-  EXPECT_EQ(Process({local}, environment).wait().code, 64);
-  EXPECT_EQ(Process({local, "models"}, {"CONVOY=/nowhere/convoy"}).wait().code, 64);
 }
 
 }  // namespace

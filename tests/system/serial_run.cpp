@@ -1,0 +1,80 @@
+#include "system/serial_run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "data/loader.hpp"
+#include "model/initialise.hpp"
+#include "train/schedule.hpp"
+#include "train/training_state.hpp"
+
+namespace convoy::test {
+namespace {
+
+Checkpoint checkpoint_of(const RunSetup& setup, const Replica& replica, std::int64_t step) {
+  Checkpoint checkpoint;
+  CheckpointHeader& header = checkpoint.header;
+  header.model = setup.configuration.model;
+  header.step = step;
+  header.epoch = step / setup.plan.steps_per_epoch();
+  header.epoch_samples = step % setup.plan.steps_per_epoch() * setup.plan.global_batch;
+  header.configuration = configuration_text(setup.configuration);
+  header.store_fingerprint = setup.store.fingerprint;
+  header.schedule_state = state_to_json({});
+  header.input = setup.input;
+  header.classes = setup.classes;
+  header.optimizer = optimizer_name(setup.configuration.optimizer.rule);
+  header.slots = {"velocity"};
+  checkpoint.parameters.resize(replica.table().size());
+  replica.read(Slot::parameters, checkpoint.parameters);
+  checkpoint.optimizer.emplace_back(replica.table().size());
+  replica.read(Slot::optimizer0, checkpoint.optimizer[0]);
+  return checkpoint;
+}
+
+}  // namespace
+
+SerialRun train_serially(const RunSetup& setup, std::int64_t keep) {
+  const TrainConfiguration& c = setup.configuration;
+  const ParameterTable table(setup.network);
+  SerialRun run;
+  run.first.resize(table.size());
+  run.last.resize(table.size());
+  initialise_parameters(table, setup.initialiser, c.seed, run.first);
+  const auto replica =
+      make_replica(setup.network, setup.input,
+                   {.device = DeviceKind::cpu, .threads = 1, .optimizer = c.optimizer, .for_training = true});
+  replica->write(Slot::parameters, run.first);
+  replica->write(Slot::optimizer0, std::vector<float>(table.size()));
+  const auto program = replica->compile({.batch = static_cast<int>(c.global_batch)});
+  LoaderOptions options;
+  options.global_batch = c.global_batch;
+  options.seed = c.seed;
+  options.augmentation = c.augmentation;
+  options.crop_side = setup.input.crop_side;
+  Loader loader(setup.store, options);
+  for (std::int64_t step = 0; step < setup.last_step; ++step) {
+    const BatchView& batch = loader.next();
+    const double samples = batch.rows;
+    program->forward(batch, {.seed = c.seed, .step = step, .gradient_scale = 1 / samples});
+    program->backward(false, [](std::size_t) {});
+    run.losses.push_back(program->metrics().loss / samples);
+    replica->inspect_gradients(0, table.size());
+    const auto rates =
+        tensor_rates(table, c, {.epoch = setup.epoch_of(step), .total_epochs = c.epochs, .plateau = {}});
+    EXPECT_TRUE(replica->update({.number = step + 1, .rates = rates}).finite);
+    if (step + 1 == keep) run.kept = checkpoint_of(setup, *replica, keep);
+  }
+  replica->read(Slot::parameters, run.last);
+  return run;
+}
+
+// ‖a − b‖.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
+  return std::sqrt(sum);
+}
+
+}  // namespace convoy::test

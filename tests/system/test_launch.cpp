@@ -1,0 +1,86 @@
+// The launch scripts by themselves: what they refuse, what they print, which code they end with.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "support/process.hpp"
+
+namespace convoy::test {
+namespace {
+
+const std::string program = CONVOY_PROGRAM;
+const std::string launch = CONVOY_SOURCE "/launch/";
+
+// A program that stands in front of the system's on PATH.
+void stand_in(const TemporaryFolder& folder, const std::string& name, const std::string& script) {
+  std::ofstream(folder / name) << "#!/bin/sh\n" << script << "\n";
+  std::filesystem::permissions(folder / name, std::filesystem::perms::owner_all);
+}
+
+std::string path_with(const TemporaryFolder& folder) {
+  return "PATH=" + folder.path().string() + ":" + std::getenv("PATH");
+}
+
+TEST(Launch, LocalPassesExitCodesOnAndRefusesItsOwnMistakes) {
+  const std::string local = launch + "local";
+  const std::vector<std::string> environment = {"CONVOY=" + program};
+  EXPECT_EQ(Process({local, "-n", "2", "models"}, environment).wait().code, 0);
+  EXPECT_EQ(Process({local, "-n", "2", "train", "--nonsense"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "-n", "none", "models"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "--gpus", "2", "models"}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local}, environment).wait().code, 64);
+  EXPECT_EQ(Process({local, "models"}, {"CONVOY=/nowhere/convoy"}).wait().code, 64);
+}
+
+TEST(Launch, MpirunWantsAHostFile) {
+  const std::string mpirun = launch + "mpirun";
+  const std::vector<std::string> environment = {"CONVOY=" + program};
+  EXPECT_EQ(Process({mpirun}, environment).wait().code, 64);
+  const Outcome absent = Process({mpirun, "/nowhere/hosts", "models"}, environment).wait();
+  EXPECT_EQ(absent.code, 64);
+  EXPECT_NE(absent.err.find("/nowhere/hosts"), std::string::npos);
+  const TemporaryFolder folder;
+  std::ofstream(folder / "hosts") << "localhost slots=2\n";
+  const Outcome two = Process({mpirun, folder / "hosts", "doctor"}, environment).wait();
+  EXPECT_EQ(two.code, 0) << two.err;
+  EXPECT_NE(two.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << two.out;
+}
+
+TEST(Launch, BootstrapWithoutRootSaysWhatToInstall) {
+  const TemporaryFolder folder;
+  stand_in(folder, "dpkg-query", "exit 1");  // nothing is installed
+  stand_in(folder, "id", "echo 1000");
+  stand_in(folder, "apt-get", "echo called >&2; exit 1");
+  const Outcome outcome = Process({launch + "bootstrap"}, {path_with(folder)}).wait();
+  EXPECT_EQ(outcome.code, 1);
+  for (const char* word :
+       {"cmake", "libopenmpi-dev", "libhdf5-dev", "libdnnl-dev", "sudo apt-get install", "modules"})
+    EXPECT_NE(outcome.err.find(word), std::string::npos) << word << "\n" << outcome.err;
+  EXPECT_EQ(outcome.err.find("called"), std::string::npos);
+}
+
+TEST(Launch, BootstrapAsRootInstallsWhatIsMissingOnly) {
+  const TemporaryFolder folder;
+  stand_in(folder, "dpkg-query", "for last; do :; done; [ \"$last\" = cmake ] && exit 1; echo installed");
+  stand_in(folder, "id", "echo 0");
+  stand_in(folder, "apt-get", "echo apt-get \"$@\" >&2");
+  const Outcome outcome = Process({launch + "bootstrap"}, {path_with(folder)}).wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("update"), std::string::npos);
+  EXPECT_NE(outcome.err.find("install --yes --no-install-recommends cmake\n"), std::string::npos)
+      << outcome.err;
+}
+
+TEST(Launch, BootstrapDoesNothingWhenAllIsThere) {
+  const TemporaryFolder folder;
+  stand_in(folder, "dpkg-query", "echo installed");
+  stand_in(folder, "apt-get", "exit 1");
+  const Outcome outcome = Process({launch + "bootstrap"}, {path_with(folder)}).wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out + outcome.err, "");
+}
+
+}  // namespace
+}  // namespace convoy::test
