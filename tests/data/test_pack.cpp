@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -339,6 +340,32 @@ TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
   });
   expect_error(ExitCode::io, {"gone.jpg"},
                [&] { pack_quietly(options_for(folder / "images", folder / "store")); });
+}
+
+// Real images, as they are found: needs the folder that CONVOY_TEST_DATA names.
+TEST(Pack, RealImages) {
+  const char* data = std::getenv("CONVOY_TEST_DATA");
+  if (data == nullptr) GTEST_SKIP() << "CONVOY_TEST_DATA does not name the folder of real images";
+  const SharedFolder folder;
+  PackOptions options = options_for(fs::path(data) / "imagenet-sample", folder / "imagenet");
+  options.image_size = 64;
+  options.shard_bytes = 150 * 64 * 64 * 3;
+  const SplitReport sample = pack_quietly(options);
+  EXPECT_EQ(sample.images, 467);
+  EXPECT_EQ(sample.skipped, 0);
+  EXPECT_EQ(sample.shards, 4);
+  options = options_for(fs::path(data) / "cifar10/val.tar", folder / "cifar");
+  options.image_size = 32;
+  options.shard_bytes = 1'000'000'000;
+  EXPECT_EQ(pack_quietly(options).images, 5000);
+  on_rank_zero([&] {
+    const Store store = parse_store(read_store_text(folder / "cifar"), folder / "cifar");
+    EXPECT_EQ(store.classes.at(3).id, "cat");
+    // CIFAR-10's own mean and spread, as they are published, of its training images: these are 5000 others.
+    EXPECT_NEAR(store.statistics->mean[0], 125.3, 2);
+    EXPECT_NEAR(store.statistics->std[0], 63.0, 2);
+    EXPECT_TRUE(verify_store(store).bad.empty());
+  });
 }
 
 TEST(Synthesize, MakesAWholeStoreAndTheSameAgain) {
