@@ -44,8 +44,8 @@ CONVOY_HOST_DEVICE inline double open_unit_double(std::uint32_t bits) {
   return (static_cast<double>(bits) + 0.5) * (1.0 / 4294967296.0);
 }
 
-// Uniform integer in [0, bound), bound ≤ 2^32: the integer part of (64 random bits / 2^64) · bound, from the products of
-// the two halves (bias below 2^-32).
+// Uniform integer in [0, bound), bound ≤ 2^32: the integer part of (64 random bits / 2^64) · bound, from the
+// products of the two halves (bias below 2^-32).
 inline std::uint64_t bounded_integer(std::uint32_t low, std::uint32_t high, std::uint64_t bound) {
   const std::uint64_t carried = (std::uint64_t{low} * bound) >> 32;
   return (std::uint64_t{high} * bound + carried) >> 32;

@@ -26,7 +26,8 @@ class PackCommand : public Command {
            "classes.";
   }
   std::string_view example() const override {
-    return "  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train\n"
+    return "  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names "
+           "words.txt\n"
            "  launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels "
            "ILSVRC2012_devkit_t12.tar.gz\n"
            "  launch/local pack photos/train /data/photos --split train --skip-bad";

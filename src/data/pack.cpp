@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/error.hpp"
 #include "data/class_list.hpp"
 #include "data/decode.hpp"
 #include "data/source.hpp"
+#include "data/worker_count.hpp"
 
 namespace convoy {
 
@@ -179,17 +179,11 @@ PackJob from_text(const std::string& text, const PackOptions& options) {
   return job;
 }
 
-int workers_of(const PackOptions& options, const Communicator& communicator) {
-  if (options.workers > 0) return options.workers;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(1, cores / communicator.local_size());
-}
-
 }  // namespace
 
 PackReport pack(const PackOptions& options, Communicator& communicator, const Log& log) {
   resize_on_calling_thread();
-  const int workers = workers_of(options, communicator);
+  const int workers = worker_count(options.workers, communicator);
   const std::string text = communicator.on_rank_zero([&] {
     try {
       return to_text(prepare(options, workers));

@@ -23,7 +23,8 @@ constexpr std::array<std::string_view, 8> kShapes{"circle", "triangle", "square"
                                                   "cross",  "ring",     "crescent", "bar"};
 constexpr std::array<std::string_view, 5> kTextures{"stripes", "dots", "plain", "checks", "rings"};
 constexpr int kPairs = 40, kHues = 25;
-constexpr float kAnyHue = 0.5F;  // half a turn to both sides
+constexpr float kMostTurn = 0.5F;  // of a shape, in radians: about 29 degrees to both sides
+constexpr float kAnyHue = 0.5F;    // half a turn to both sides
 static_assert(kPairs * kHues == kMostSyntheticClasses);
 
 struct ClassLook {
@@ -34,7 +35,7 @@ struct ClassLook {
 };
 
 // Neighbouring classes differ in shape and texture: neither alone tells the first ten apart. Up to 40 classes
-// a class also leans towards a hue, which it shares with about a third of the others: a hint that lets
+// a class also leans towards a hue, which it shares with about a quarter of the others: a hint that lets
 // learning begin. With more, the hue is part of what a class is.
 ClassLook look_of(int index, int classes) {
   const int pair = index % kPairs;
@@ -44,7 +45,7 @@ ClassLook look_of(int index, int classes) {
     look.spread = 0.3F / kHues;
   } else {
     look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues
-    look.spread = 0.16F;
+    look.spread = 0.12F;
   }
   return look;
 }
@@ -255,7 +256,7 @@ Placed draw_shape(Draws& draws, const ClassLook& look, const Background& backgro
   const float margin = placed.radius * 0.95F + 0.02F;
   placed.x = draws.between(margin, 1 - margin);
   placed.y = draws.between(margin, 1 - margin);
-  const float turn = draws.between(0, 2 * std::numbers::pi_v<float>);
+  const float turn = draws.between(-kMostTurn, kMostTurn);
   placed.cosine = std::cos(turn), placed.sine = std::sin(turn);
   placed.period = draws.between(0.42F, 0.54F);
   const std::array behind{background.at(placed.x, placed.y), mix(background.from, background.to, 0.5F)};
@@ -275,7 +276,7 @@ Scene draw_scene(Draws& draws, const ClassLook& look) {
     thing.second = thing.first;
     scene.things.push_back(thing);
   }
-  scene.things.push_back(draw_shape(draws, look, scene.background, 0.28F, 0.42F));
+  scene.things.push_back(draw_shape(draws, look, scene.background, 0.31F, 0.43F));
   scene.noise = draws.between(2, 14);
   return scene;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 
 #include "base/atomic_file.hpp"
@@ -107,6 +108,11 @@ Outcome guarded(Work&& work) {
   return outcome;
 }
 
+// Whether a file's name is that of a shard of `split`: "train-00000-of-00256.h5".
+bool is_shard_name(const std::string& name, const std::string& split) {
+  return std::regex_match(name, std::regex(split + "-[0-9]{5}-of-[0-9]{5}\\.h5"));
+}
+
 // Rank 0: makes the folder, and removes what an interrupted run left half done or under another number of
 // shards.
 void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, const Log& log) {
@@ -119,9 +125,11 @@ void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, cons
   std::vector<fs::path> stale;
   for (const auto& entry : fs::directory_iterator(plan.folder)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(plan.split + "-")) continue;
-    const bool foreign = name.ends_with(".h5") && !listed && !wanted.contains(name);
-    if (name.ends_with(".h5.partial") || foreign) stale.push_back(entry.path());
+    constexpr std::string_view kPartial = ".partial";
+    const bool partial =
+        name.ends_with(kPartial) && is_shard_name(name.substr(0, name.size() - kPartial.size()), plan.split);
+    const bool foreign = is_shard_name(name, plan.split) && !listed && !wanted.contains(name);
+    if (partial || foreign) stale.push_back(entry.path());
   }
   for (const fs::path& path : stale) {
     fs::remove(path, error);

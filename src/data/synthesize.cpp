@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <thread>
 
 #include "base/error.hpp"
 #include "data/shape_painter.hpp"
+#include "data/worker_count.hpp"
 
 namespace convoy {
 
@@ -68,8 +68,7 @@ SyntheticSplit plan_split(const SynthesizeOptions& options, const std::string& s
 
 SplitReport make_split(const SynthesizeOptions& options, SyntheticSplit split, Communicator& communicator,
                        const Log& log) {
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  split.plan.workers = options.workers > 0 ? options.workers : std::max(1, cores / communicator.local_size());
+  split.plan.workers = worker_count(options.workers, communicator);
   const auto classes = sorted_classes(options.classes);
   const auto paint = [&](std::int64_t position, std::span<std::uint8_t> square) {
     const auto place = static_cast<std::size_t>(position);

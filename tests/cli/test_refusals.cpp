@@ -152,7 +152,7 @@ TEST_F(Refusals, AnOutputFolderThatHoldsARun) {
 }
 
 TEST_F(Refusals, ACheckpointOfAnotherModel) {
-  expect_refused(train({"--model", "alexnet-cifar", "--resume", checkpoint()}), 65,
+  expect_refused(train({"--model", "alexnet-cifar", "--resume", checkpoint()}), 64,
                  {"alexnet-mini", "alexnet-cifar"});
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <random>
 #include <span>
 
 #include "data/decode.hpp"
@@ -199,6 +200,30 @@ TEST(Decode, GiganticSizesAreRefusedBeforeMemoryIsTaken) {
     jpeg[frame + place + 1] = '\x60';
   }
   expect_error(ExitCode::bad_data, {"60000 x 60000", "million"}, [&] { square_of(jpeg); });
+}
+
+// Whatever a file's bytes are, it is decoded or refused as bad data; nothing else may come out.
+TEST(Decode, RandomDamageIsSurvived) {
+  std::mt19937 generator(1);
+  Quadrants picture;
+  picture.width = 60;
+  int refused = 0;
+  for (const std::string& whole :
+       {jpeg_bytes(picture, JpegKind::rgb, 6), jpeg_bytes(picture, JpegKind::ycck),
+        jpeg_bytes(picture, JpegKind::progressive), png_bytes(picture, PngKind::palette),
+        png_bytes(picture, PngKind::interlaced)}) {
+    for (int attempt = 0; attempt < 300; ++attempt) {
+      std::string file = whole;
+      for (int hits = 0; hits < 3; ++hits) file[generator() % file.size()] = static_cast<char>(generator());
+      try {
+        square_of(file);
+      } catch (const Error& error) {
+        ASSERT_EQ(static_cast<int>(error.category()), static_cast<int>(ExitCode::bad_data)) << error.what();
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 100);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <dnnl.hpp>
-#include <functional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
