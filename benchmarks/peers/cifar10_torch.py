@@ -1,4 +1,5 @@
-"""The recipe of configs/cifar10.cfg in PyTorch: alexnet-cifar, Adam, rotation, shift and mirror, on the same images.
+"""The recipe of configs/cifar10.cfg in PyTorch: alexnet-cifar, Adam with one epoch of warm-up, rotation, shift and mirror,
+on the same images.
 
     python cifar10_torch.py --train train.tar --val val.tar --epochs 5 --seeds 1 2 3 --output curves.jsonl
 
@@ -70,12 +71,15 @@ def train(seed, train_set, val_set, options, output):
     generator = torch.Generator().manual_seed(seed)
     network, _ = networks.make("alexnet-cifar")
     networks.initialise_glorot(network)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, eps=1e-7)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, eps=1e-7, fused=True)
     pixels, labels = train_set
+    steps_per_epoch, step = math.ceil(len(labels) / 64), 0
     for epoch in range(1, options.epochs + 1):
         start, order, loss_sum = time.monotonic(), torch.randperm(len(labels), generator=generator), 0.0
         for begin in range(0, len(order), 64):
             chosen = order[begin:begin + 64]
+            optimizer.param_groups[0]["lr"] = 1e-3 * min(1.0, step / steps_per_epoch)
+            step += 1
             scores = network(augment(pixels[chosen].float() / 255, generator))
             loss = functional.cross_entropy(scores, labels[chosen])
             optimizer.zero_grad()
