@@ -21,5 +21,6 @@ run_stoppable() {
   wait "$child" 2>/dev/null
   last=$?
   if [ "$last" -ne 127 ]; then code=$last; fi
+  if [ "$code" -eq 75 ]; then echo "Stopped, and a checkpoint is saved: the same command with --resume auto goes on." >&2; fi
   exit "$code"
 }

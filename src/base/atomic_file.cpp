@@ -59,13 +59,18 @@ void publish_file(const fs::path& temporary, const fs::path& final_path) {
 
 void write_file_atomically(const fs::path& path, std::string_view text) {
   const fs::path temporary = path.string() + ".partial";
-  {
-    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-    if (file.number < 0)
-      fail(ExitCode::io, "cannot create {}: {}", temporary.string(), system_error_text(errno));
-    write_all(file.number, text, temporary);
+  try {
+    {
+      const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+      if (file.number < 0)
+        fail(ExitCode::io, "cannot create {}: {}", temporary.string(), system_error_text(errno));
+      write_all(file.number, text, temporary);
+    }
+    publish_file(temporary, path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
   }
-  publish_file(temporary, path);
 }
 
 void replace_symlink(const fs::path& link, const fs::path& target) {

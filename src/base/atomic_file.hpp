@@ -16,7 +16,7 @@ void flush_to_disk(const std::filesystem::path& path);
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& final_path);
 
 // Replaces `path` by a file holding `text`. Throws ExitCode::io (disk full, no permission) and leaves the old
-// file.
+// file and no other.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 // Makes `link` a symbolic link to `target` (relative), replacing it in one step.

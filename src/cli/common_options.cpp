@@ -1,5 +1,7 @@
 #include "cli/common_options.hpp"
 
+#include <filesystem>
+
 #include "base/error.hpp"
 
 namespace convoy {
@@ -23,9 +25,19 @@ void add_threads_option(OptionTable& table, int& threads) {
   table.add_integer("threads", "CPU threads of each rank; 0: its share of the cores", threads, 0, 4096);
 }
 
+void check_checkpoint_path(std::string_view command, const std::string& path) {
+  if (path.empty()) fail(ExitCode::usage, "convoy {}: --checkpoint FILE is missing", command);
+  std::error_code unreadable;  // opening the file says why
+  if (std::filesystem::is_directory(path, unreadable))
+    fail(ExitCode::usage, "--checkpoint {} is a folder: name a checkpoint in it, such as {}", path,
+         std::filesystem::is_directory(std::filesystem::path(path) / "checkpoints", unreadable)
+             ? (std::filesystem::path(path) / "checkpoints" / "latest").string()
+             : (std::filesystem::path(path) / "latest").string());
+}
+
 void check_precision(DeviceKind device, Precision precision) {
   const std::string refusal = precision_refusal(device, precision);
-  if (!refusal.empty()) fail(ExitCode::usage, "--precision: {}", refusal);
+  if (!refusal.empty()) fail(ExitCode::usage, "{}", refusal);
 }
 
 }  // namespace convoy

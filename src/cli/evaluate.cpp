@@ -45,7 +45,7 @@ class EvaluateCommand : public Command {
   }
 
   void check(const OptionTable&) override {
-    if (options_.checkpoint.empty()) fail(ExitCode::usage, "convoy evaluate: --checkpoint FILE is missing");
+    check_checkpoint_path(name(), options_.checkpoint);
     if (options_.data.empty()) fail(ExitCode::usage, "convoy evaluate: --data STORE is missing");
     check_precision(options_.device, options_.precision);
   }

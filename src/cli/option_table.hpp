@@ -42,16 +42,16 @@ class OptionTable {
   void add_text(std::string name, std::string value_name, std::string help, std::string& target);
   void add_flag(std::string name, std::string help, bool& target);  // no value: --json
   template <typename Integer>
-  void add_integer(std::string name, std::string help, Integer& target, std::int64_t least,
+  void add_integer(const std::string& name, std::string help, Integer& target, std::int64_t least,
                    std::int64_t most = std::numeric_limits<Integer>::max() <
                                                std::numeric_limits<std::int64_t>::max()
                                            ? static_cast<std::int64_t>(std::numeric_limits<Integer>::max())
                                            : std::numeric_limits<std::int64_t>::max());
   template <typename Real>
-  void add_real(std::string name, std::string value_name, std::string help, Real& target, double least,
-                double most = std::numeric_limits<double>::max());
+  void add_real(const std::string& name, const std::string& value_name, std::string help, Real& target,
+                double least, double most = std::numeric_limits<double>::max());
   template <typename Value>
-  void add_word(std::string name, std::string help, Value& target, Words<Value> words);
+  void add_word(const std::string& name, std::string help, Value& target, Words<Value> words);
 
   // What stands without a dash, in this order; the last one takes all that follow when `many`.
   void positional(std::string name, std::string help, std::vector<std::string>& target, bool required,
@@ -107,36 +107,34 @@ class OptionTable {
 };
 
 template <typename Integer>
-void OptionTable::add_integer(std::string name, std::string help, Integer& target, std::int64_t least,
+void OptionTable::add_integer(const std::string& name, std::string help, Integer& target, std::int64_t least,
                               std::int64_t most) {
   help += fmt::format(" [{}]", target);
-  add(std::move(name), "N", std::move(help), [&target, least, most](const std::string& value) {
+  add(name, "N", std::move(help), [&target, least, most](const std::string& value) {
     target = static_cast<Integer>(parse_integer(value, least, most));
   });
 }
 
 template <typename Real>
-void OptionTable::add_real(std::string name, std::string value_name, std::string help, Real& target,
-                           double least, double most) {
+void OptionTable::add_real(const std::string& name, const std::string& value_name, std::string help,
+                           Real& target, double least, double most) {
   help += fmt::format(" [{}]", target);
-  add(std::move(name), std::move(value_name), std::move(help),
-      [&target, least, most](const std::string& value) {
-        target = static_cast<Real>(parse_real(value, least, most));
-      });
+  add(name, value_name, std::move(help), [&target, least, most](const std::string& value) {
+    target = static_cast<Real>(parse_real(value, least, most));
+  });
 }
 
 template <typename Value>
-void OptionTable::add_word(std::string name, std::string help, Value& target, Words<Value> words) {
+void OptionTable::add_word(const std::string& name, std::string help, Value& target, Words<Value> words) {
   std::string names;
   for (const auto& [word, value] : words) {
     if (!names.empty()) names += "|";
     names += word;
     if (value == target) help += fmt::format(" [{}]", word);
   }
-  add(std::move(name), std::move(names), std::move(help),
-      [&target, words = std::move(words)](const std::string& value) {
-        target = parse_word<Value>(trimmed(value), words);
-      });
+  add(name, std::move(names), std::move(help), [&target, words = std::move(words)](const std::string& value) {
+    target = parse_word<Value>(trimmed(value), words);
+  });
 }
 
 }  // namespace convoy

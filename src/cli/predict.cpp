@@ -58,7 +58,7 @@ class PredictCommand : public Command {
   }
 
   void check(const OptionTable&) override {
-    if (checkpoint_.empty()) fail(ExitCode::usage, "convoy predict: --checkpoint FILE is missing");
+    check_checkpoint_path(name(), checkpoint_);
     check_precision(device_, precision_);
   }
 

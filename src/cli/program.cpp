@@ -1,15 +1,16 @@
 #include "cli/program.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <optional>
 #include <thread>
 
+#include "base/host_name.hpp"
 #include "base/log.hpp"
 #include "cli/command.hpp"
 #include "cli/spelling.hpp"
@@ -33,11 +34,6 @@ int launcher_rank() {
 
 int launcher_size() {
   return launcher_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "an unnamed host";
 }
 
 std::string overview(const std::vector<std::unique_ptr<Command>>& commands) {
@@ -81,6 +77,8 @@ Error as_error(const std::exception_ptr& thrown) {
   } catch (const std::bad_alloc&) {
     return {ExitCode::device,
             "out of memory: use more ranks or nodes, a smaller --global-batch, or --accumulate"};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {ExitCode::io, error.what()};
   } catch (const std::exception& error) {
     return {ExitCode::bug, fmt::format("unexpected error: {}", error.what())};
   } catch (...) {
@@ -89,7 +87,8 @@ Error as_error(const std::exception_ptr& thrown) {
 }
 
 void print_usage_error(const Error& error) {
-  fmt::print(stderr, "convoy: {}\n", error.what());
+  const std::string_view text = error.what();
+  fmt::print(stderr, "{}{}\n", text.starts_with("convoy ") ? "" : "convoy: ", text);
 }
 
 void read_options(Command& command, OptionTable& table, const std::vector<std::string>& arguments) {

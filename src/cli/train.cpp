@@ -58,17 +58,20 @@ class TrainCommand : public Command {
   }
 
   ExitCode run(RankContext& context) override {
-    ProgressLine progress(std::cout, progress_is_live());
-    MetricsFile metrics(configuration_.output, context.log);
-    RunFile run_file(configuration_.output, context.log);
-    const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};
-    const TrainingResult result =
-        run_training(configuration_, context.communicator, context.log, observers, context.stop_requested);
-    context.log.info("{}", result.text);
+    const TrainingResult result = train(context);
+    context.log.info("{}", result.text);  // the progress line has ended
     return result.code;
   }
 
  private:
+  TrainingResult train(RankContext& context) const {
+    ProgressLine progress(std::cout, progress_is_live());
+    MetricsFile metrics(configuration_.output, context.log);
+    RunFile run_file(configuration_.output, context.log);
+    const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};
+    return run_training(configuration_, context.communicator, context.log, observers, context.stop_requested);
+  }
+
   TrainConfiguration configuration_;
 };
 

@@ -12,6 +12,12 @@ namespace {
 constexpr std::int64_t any_count = std::numeric_limits<std::int64_t>::max();
 constexpr double any_number = std::numeric_limits<double>::max();
 
+// Positions in a global batch and numbers of epochs are words of the random counters (base/random.hpp).
+constexpr std::int64_t most_samples = std::numeric_limits<std::int32_t>::max();
+constexpr double most_epochs = 1e9;
+constexpr std::int64_t most_steps = 1'000'000'000'000;
+constexpr double most_seconds = 1e9;  // thirty years
+
 void declare_what(OptionTable& table, TrainConfiguration& c) {
   table.group("What to train");
   table.add_config();
@@ -38,10 +44,10 @@ void declare_what(OptionTable& table, TrainConfiguration& c) {
 
 void declare_length(OptionTable& table, TrainConfiguration& c) {
   table.group("How long");
-  table.add_real("epochs", "N", "passes over the training split", c.epochs, 0);
+  table.add_real("epochs", "N", "passes over the training split", c.epochs, 0, most_epochs);
   table.add_integer("steps",
                     "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs",
-                    c.steps, -1);
+                    c.steps, -1, most_steps);
   table.add("evaluate-every", "INTERVAL",
             fmt::format("500steps, 1epoch, or 0: only at the end [{}]", interval_text(c.evaluate_every)),
             [&c](const std::string& value) { c.evaluate_every = parse_interval(value); });
@@ -56,14 +62,14 @@ void declare_length(OptionTable& table, TrainConfiguration& c) {
 void declare_batch(OptionTable& table, TrainConfiguration& c) {
   table.group("Batch");
   table.add_integer("global-batch", "samples of one update over all ranks together", c.global_batch, 1,
-                    any_count);
+                    most_samples);
   table.add_integer("accumulate", "parts in which each rank computes its share, to save memory", c.accumulate,
                     1);
   table.add_word<bool>("scale-lr", "linear: multiply the rate by --global-batch over the recipe's own",
                        c.scale_rate_linearly, {{"none", false}, {"linear", true}});
   table.add_integer("recipe-batch",
                     "global batch that the rate was chosen for, for --scale-lr; 0: the recipe file's",
-                    c.recipe_batch, 0, any_count);
+                    c.recipe_batch, 0, most_samples);
 }
 
 void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
@@ -198,7 +204,7 @@ void declare_machine(OptionTable& table, TrainConfiguration& c) {
                        {{"on", true}, {"off", false}});
   table.add_real("watchdog-seconds", "S",
                  "end all ranks when a step takes longer, naming the one that is missing; 0: off",
-                 c.watchdog_seconds, 0);
+                 c.watchdog_seconds, 0, most_seconds);
 }
 
 }  // namespace

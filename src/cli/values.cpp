@@ -127,7 +127,8 @@ Interval parse_interval(std::string_view text) {
   std::int64_t count = 0;
   const bool steps = unit == "step" || unit == "steps";
   const bool epochs = unit == "epoch" || unit == "epochs";
-  if (!read_integer(number, count) || (!steps && !epochs && (count != 0 || !unit.empty())))
+  constexpr std::int64_t most = 1'000'000'000;  // so that epochs times steps of an epoch can be counted
+  if (!read_integer(number, count) || count > most || (!steps && !epochs && (count != 0 || !unit.empty())))
     fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0 for only at the end",
          text);
   return {count, !steps};

@@ -40,12 +40,13 @@ class SliceQueue {
     piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
   }
   ~SliceQueue() {
-    if (idle()) {
-      communicator_.free();
-    } else {
-      // An error ended the step in the middle: MPI may still write into what is under way, so it is never
-      // freed. The process is about to end.
+    // An error that ended the step in the middle: MPI may still write into what is under way, so it is never
+    // freed. Freeing the communicator is collective, and after an error the others may be elsewhere. Either
+    // way the process is about to end.
+    if (!idle()) {
       static_cast<void>(under_way_.release());
+    } else if (std::uncaught_exceptions() == exceptions_at_start_) {
+      communicator_.free();
     }
   }
   SliceQueue(const SliceQueue&) = delete;
@@ -106,6 +107,7 @@ class SliceQueue {
   std::vector<std::vector<float>> spare_scratch_;
   std::size_t piece_elements_ = 0;
   std::int64_t pieces_ = 0, finished_ = 0;
+  const int exceptions_at_start_ = std::uncaught_exceptions();
 };
 
 // Without a spare core: everything happens in the calls of the compute thread.

@@ -3,7 +3,6 @@
 // progressed from the compute thread); on GPUs NCCL. Used by train/'s GradientReducer.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>

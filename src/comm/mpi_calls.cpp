@@ -1,6 +1,7 @@
 #include "comm/mpi_calls.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace convoy {

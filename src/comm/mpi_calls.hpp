@@ -4,7 +4,6 @@
 
 #include <mpi.h>
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <thread>

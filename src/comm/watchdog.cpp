@@ -1,30 +1,22 @@
 #include "comm/watchdog.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/host_name.hpp"
 #include "comm/mpi_calls.hpp"
 #include "comm/rank_report.hpp"
 
 namespace convoy {
 
 namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "unknown host";
-}
 
 // A small message to one rank, sent again and again; a new one starts only when the last has left.
 class Sender {

@@ -155,16 +155,15 @@ AugmentationSettings parse_augmentation(std::string_view text) {
       *flag = known = true;
     }
     if (!known)
-      fail(
-          ExitCode::usage,
-          "augment = {}: '{}' is not one of crop, resized-crop, mirror, colour, rotate, shift (several: with "
-          "commas between), or none alone",
-          text, word);
+      fail(ExitCode::usage,
+           "'{}' in '{}' is not one of crop, resized-crop, mirror, colour, rotate, shift (several: with "
+           "commas between), or none alone",
+           word, text);
     if (comma == rest.npos) break;
     rest.remove_prefix(comma + 1);
   }
   if (settings.crop && settings.resized_crop)
-    fail(ExitCode::usage, "augment = {}: crop and resized-crop exclude each other; choose one", text);
+    fail(ExitCode::usage, "'{}': crop and resized-crop exclude each other; choose one", text);
   return settings;
 }
 

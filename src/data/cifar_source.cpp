@@ -16,10 +16,6 @@ namespace {
 // A record of the binary version: one byte of label, then 32 × 32 of each colour.
 constexpr std::uint64_t kPixels = 3072, kRecord = 1 + kPixels;
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 bool is_batch_of(std::string_view path, std::string_view split) {
   const auto name = file_name(path);
   if (split == "val") return name == "test_batch.bin";

@@ -34,10 +34,6 @@ std::vector<std::string> read_lines(const fs::path& path) {
   return lines;
 }
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 // Items in order of their file names.
 std::vector<SourceItem*> by_file_name(SourceIndex& index) {
   std::vector<SourceItem*> order;

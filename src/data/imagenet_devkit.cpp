@@ -142,10 +142,6 @@ std::vector<int> parse_ground_truth(std::string_view text) {
   return ids;
 }
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 // The two files' bytes, from the tar or the folder.
 struct DevkitFiles {
   std::optional<std::string> meta, truth;

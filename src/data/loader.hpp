@@ -19,8 +19,8 @@ struct LoaderOptions {
   std::int64_t global_batch = 0;
   int accumulate = 1;
   int rank = 0, ranks = 1;
-  int node = 0, nodes = 1;  // shuffle_by_node needs the number; see sample_order_by_node
-  bool shuffle = true;      // false: samples in stored order, for evaluation
+  int nodes = 1;        // for shuffle_by_node; see sample_order_by_node
+  bool shuffle = true;  // false: samples in stored order, for evaluation
   bool shuffle_by_node = false;
   std::uint64_t seed = 0;
   std::int64_t first_epoch = 0;   // where to start: complete epochs, then …

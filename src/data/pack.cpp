@@ -78,6 +78,14 @@ std::vector<ClassEntry> classes_of(const PackOptions& options, const std::option
   return name_classes(ids, names);
 }
 
+// Classes that store.json cannot hold are refused now, not when all images are packed.
+void refuse_unwritable_classes(const SplitPlan& plan) {
+  Store described;
+  described.folder = plan.folder;
+  described.classes = plan.classes;
+  store_to_json(described);
+}
+
 // Puts names, labels and items in stored order.
 void order_images(PackJob& job) {
   for (const SourceItem& item : job.source.items) job.plan.names.push_back(item.name);
@@ -108,6 +116,7 @@ PackJob prepare(const PackOptions& options, int workers) {
   job.plan.shard_bytes = options.shard_bytes;
   job.plan.skip_bad = options.skip_bad;
   job.plan.classes = classes_of(options, store, ids);
+  refuse_unwritable_classes(job.plan);
   order_images(job);
   std::string details = job.source.kind + "\n";
   for (const SourceItem& item : job.source.items) details += fmt::format("{} ", item.bytes);

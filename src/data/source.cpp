@@ -93,8 +93,9 @@ std::string tar_in(const fs::path& folder) {
 
 [[noreturn]] void refuse_empty(const SourceIndex& index, const fs::path& path) {
   const std::string tar = tar_in(path);
-  fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png), only {} other files{}; {}", path.string(),
-       index.ignored, tar.empty() ? "" : " (did you mean " + tar + "?)", kAccepted);
+  fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png){}{}; {}", path.string(),
+       index.ignored > 0 ? fmt::format(", only {} other files", index.ignored) : "",
+       tar.empty() ? "" : " (did you mean " + tar + "?)", kAccepted);
 }
 
 void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
@@ -109,7 +110,7 @@ void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
 }  // namespace
 
 bool named_like_image(std::string_view path) {
-  const auto name = path.substr(path.rfind('/') + 1);
+  const auto name = file_name(path);
   if (name.starts_with('.')) return false;
   const auto dot = name.rfind('.');
   if (dot == std::string_view::npos) return false;
@@ -122,7 +123,7 @@ bool named_like_image(std::string_view path) {
 }
 
 SourceIndex index_source(const fs::path& path, std::string_view split, int workers) {
-  if (!fs::exists(path)) fail(ExitCode::io, "{} does not exist", path.string());
+  if (!fs::exists(path)) fail(ExitCode::io, "there is nothing at {}; {}", path.string(), kAccepted);
   SourceIndex index;
   if (!fs::is_directory(path))
     index = index_file(path, split, workers);

@@ -236,8 +236,8 @@ std::string store_to_json(const Store& store) {
   try {
     return json.dump(1) + "\n";
   } catch (const Json::exception& error) {
-    fail(ExitCode::bad_data, "{}: a class's id or name is not UTF-8: {}", store.folder.string(),
-         error.what());
+    fail(ExitCode::bad_data, "{}: a class's id or name (the name of its folder) is not UTF-8: {}",
+         store.folder.string(), error.what());
   }
 }
 
@@ -252,6 +252,7 @@ std::string read_store_text(const fs::path& folder) {
          "{} is a file; a store is the folder that `convoy pack {} STORE --split train` makes",
          folder.string(), folder.string());
   if (fs::exists(folder / "store.json", error)) return read_text_file(folder / "store.json");
+  if (error) fail(ExitCode::io, "cannot look into {}: {}", folder.string(), error.message());
 
   const std::string found = describe_folder(folder);
   if (found == "images")

@@ -84,6 +84,10 @@ bool is_plain_file(archive_entry* entry) {
 
 }  // namespace
 
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+}
+
 std::vector<TarMember> list_tar(const FilePart& part) {
   PartReader reader;
   reader.descriptor = ::open(part.path.c_str(), O_RDONLY | O_CLOEXEC);

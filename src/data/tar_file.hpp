@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace convoy {
@@ -16,6 +17,9 @@ struct TarMember {
   std::uint64_t offset = 0;  // of the member's bytes in the file
   std::uint64_t bytes = 0;
 };
+
+// What stands behind the last slash of a path within an archive or a source.
+std::string_view file_name(std::string_view path);
 
 // The part of a file that is a tar: the whole of it, or a member of an outer tar.
 struct FilePart {

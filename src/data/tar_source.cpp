@@ -15,10 +15,6 @@ std::string first_part(std::string_view path) {
   return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
 }
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-}
-
 // Length of the single folder, with its slash, that all images share and in which all lie in further folders;
 // 0 when there is none.
 std::size_t shared_folder(const std::vector<SourceItem>& items) {

@@ -7,10 +7,9 @@ namespace convoy {
 
 namespace {
 
-// The only place that asks whether there is CUDA: its module is looked for here when a GPU is wanted.
+// The only place that asks whether there is CUDA.
 std::string cuda_refusal() {
-  return "this installation was built without CUDA: --device cuda needs a build with CONVOY_CUDA=ON; use "
-         "--device cpu";
+  return "--device cuda: this version of Convoy computes on CPUs only; use --device cpu";
 }
 
 // `automatic` resolved: a GPU where there is one, else the CPU.

@@ -207,6 +207,7 @@ void change_input(NetSpec& spec, int side) {
 
 std::vector<std::string> network_names() {
   std::vector<std::string> names;
+  names.reserve(networks.size());
   for (const NamedNetwork& network : networks) names.emplace_back(network.name);
   return names;
 }

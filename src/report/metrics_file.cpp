@@ -25,7 +25,8 @@ bool is_kept(const std::string& line, std::int64_t step, std::int64_t logged_ste
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return false;
   const std::int64_t at = json["step"];
-  return at <= step && (json.value("kind", "") != "step" || at <= logged_step);
+  const auto kind = json.find("kind");
+  return at <= step && (kind == json.end() || *kind != "step" || at <= logged_step);
 }
 
 }  // namespace
@@ -38,8 +39,8 @@ std::string kept_metrics(const std::string& text, std::int64_t step, std::int64_
   return kept;
 }
 
-MetricsFile::MetricsFile(std::filesystem::path folder, const Log& log)
-    : path_(std::move(folder) / "metrics.jsonl"), log_(log) {}
+MetricsFile::MetricsFile(const std::filesystem::path& folder, const Log& log)
+    : path_(folder / "metrics.jsonl"), log_(log) {}
 
 void MetricsFile::append(const std::string& line) {
   out_ << line << std::flush;

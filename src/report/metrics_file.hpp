@@ -16,7 +16,7 @@ class MetricsFile : public Observer {
  public:
   // `folder`: the run's output folder; the file is opened when the run starts. A file that cannot be written
   // (disk full) is a warning in `log`, never the end of a run.
-  MetricsFile(std::filesystem::path folder, const Log& log);
+  MetricsFile(const std::filesystem::path& folder, const Log& log);
 
   void on_start(const RunRecord& record) override;
   void on_step(const StepRecord& record) override;

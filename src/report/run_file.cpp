@@ -69,8 +69,8 @@ std::vector<std::string> run_differences(const std::string& before, const RunRec
   return differences;
 }
 
-RunFile::RunFile(std::filesystem::path folder, const Log& log)
-    : path_(std::move(folder) / "run.json"), log_(log) {}
+RunFile::RunFile(const std::filesystem::path& folder, const Log& log)
+    : path_(folder / "run.json"), log_(log) {}
 
 void RunFile::on_start(const RunRecord& record) {
   try {

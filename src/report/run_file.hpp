@@ -13,7 +13,7 @@ namespace convoy {
 
 class RunFile : public Observer {
  public:
-  RunFile(std::filesystem::path folder, const Log& log);
+  RunFile(const std::filesystem::path& folder, const Log& log);
   void on_start(const RunRecord& record) override;
 
  private:

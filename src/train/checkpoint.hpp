@@ -50,6 +50,10 @@ CheckpointHeader read_checkpoint_header(const std::filesystem::path& path);
 Checkpoint read_checkpoint(const std::filesystem::path& path, const ParameterTable& table,
                            std::string_view model = {});
 
+// The same for use alone, not to train on: the optimiser's slots, at least half of the file, are neither read
+// nor checked, and `optimizer` of the result is empty.
+Checkpoint read_trained_model(const std::filesystem::path& path, const ParameterTable& table);
+
 // One tensor of a checkpoint as stored, for fine-tuning with other shapes; empty when it is absent.
 struct StoredTensor {
   std::vector<int> shape;

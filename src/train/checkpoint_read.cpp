@@ -165,6 +165,14 @@ Checkpoint read_checkpoint(const fs::path& path, const ParameterTable& table, st
   return checkpoint;
 }
 
+Checkpoint read_trained_model(const fs::path& path, const ParameterTable& table) {
+  const Hdf5File file(path, Hdf5File::Access::read);
+  Checkpoint checkpoint;
+  checkpoint.header = take_header(file);
+  checkpoint.parameters = take_buffer(file, table, "/parameters", checkpoint.header.model);
+  return checkpoint;
+}
+
 std::optional<StoredTensor> read_tensor(const fs::path& path, const std::string& dataset) {
   const Hdf5File file(path, Hdf5File::Access::read);
   check_format(file);

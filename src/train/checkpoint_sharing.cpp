@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "model/networks.hpp"
 
 namespace convoy {
@@ -55,8 +56,12 @@ NetSpec network_of(const CheckpointHeader& header) {
 SharedCheckpoint load_model(const std::filesystem::path& path) {
   SharedCheckpoint shared;
   shared.header = read_checkpoint_header(path);
-  shared.network = network_of(shared.header);
-  Checkpoint checkpoint = read_checkpoint(path, ParameterTable(shared.network));
+  try {
+    shared.network = network_of(shared.header);
+  } catch (const Error& error) {
+    fail(ExitCode::bad_data, "{}: {}", path.string(), error.what());
+  }
+  Checkpoint checkpoint = read_trained_model(path, ParameterTable(shared.network));
   shared.header = std::move(checkpoint.header);
   shared.parameters = std::move(checkpoint.parameters);
   return shared;

@@ -23,7 +23,8 @@ SharedCheckpoint load_model(const std::filesystem::path& path);
 // Collective: rank 0 reads, errors are thrown on every rank.
 SharedCheckpoint share_checkpoint(const std::filesystem::path& path, Communicator& communicator);
 
-// The network that a checkpoint's parameters belong to.
+// The network that a checkpoint's parameters belong to. Throws ExitCode::usage for a model that this program
+// does not know or an input side that it does not take.
 NetSpec network_of(const CheckpointHeader& header);
 
 }  // namespace convoy

@@ -15,9 +15,9 @@ namespace convoy {
 
 struct WrittenCheckpoint {
   std::int64_t step = 0;
-  std::filesystem::path path;
+  std::filesystem::path path;  // empty: it could not be written
   double seconds = 0;
-  std::string error;  // not empty: it could not be written, for this reason
+  std::string error;  // why not; beside a path: why a link could not be set or an old checkpoint removed
 };
 
 class CheckpointWriter {

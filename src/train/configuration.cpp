@@ -343,7 +343,7 @@ void check_configuration(const TrainConfiguration& configuration) {
     fail(ExitCode::usage, "--threads {}: must be 0 (this rank's share of the cores) or more", c.threads);
   check_not_negative(c.watchdog_seconds, "watchdog-seconds");
   if (const std::string refusal = precision_refusal(c.device, c.precision); !refusal.empty())
-    fail(ExitCode::usage, "--precision {}: {}", precision_name(c.precision), refusal);
+    fail(ExitCode::usage, "{}", refusal);
 }
 
 }  // namespace convoy

@@ -44,6 +44,7 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
 
 void RunCheckpoints::save(const TrainingState& state, bool best) {
   if (!writer_) return;
+  collect(true);  // so that no two snapshots are in memory at once
   writer_->start(snapshot(state), best);
   begun_evaluated_ = state.evaluated_step;
 }
@@ -55,7 +56,7 @@ void RunCheckpoints::save_now(const TrainingState& state, bool best) {
     if (there) return std::string();
     save(state, best);
     for (const WrittenCheckpoint& written : writer_->finish()) {
-      if (!written.error.empty())
+      if (written.path.empty())
         fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", written.step, written.error);
       tell(written);
     }
@@ -67,20 +68,26 @@ void RunCheckpoints::tell(const WrittenCheckpoint& written) {
   written_step_ = written.step;
   newest_ = written.path;
   report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
+  if (!written.error.empty())
+    warn(written.step, fmt::format("the checkpoint of step {} is written, but what follows it failed: {}",
+                                   written.step, written.error));
+}
+
+void RunCheckpoints::warn(std::int64_t step, const std::string& text) {
+  log_.warn("{}", text);
+  report_.event(step, "warning", text);
 }
 
 void RunCheckpoints::collect(bool wait) {
   if (!writer_) return;
   for (const WrittenCheckpoint& written : wait ? writer_->finish() : writer_->finished()) {
-    if (written.error.empty()) {
+    if (!written.path.empty()) {
       tell(written);
       continue;
     }
-    const std::string text = fmt::format(
-        "the checkpoint of step {} could not be written ({}); the run goes on and tries again at the next",
-        written.step, written.error);
-    log_.warn("{}", text);
-    report_.event(written.step, "warning", text);
+    warn(written.step, fmt::format("the checkpoint of step {} could not be written ({}); the run goes on and "
+                                   "tries again at the next",
+                                   written.step, written.error));
   }
 }
 

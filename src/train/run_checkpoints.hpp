@@ -39,6 +39,7 @@ class RunCheckpoints {
 
  private:
   void tell(const WrittenCheckpoint& written);
+  void warn(std::int64_t step, const std::string& text);
   Checkpoint snapshot(const TrainingState& state) const;
 
   const RunSetup& setup_;

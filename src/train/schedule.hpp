@@ -5,7 +5,6 @@
 #pragma once
 
 #include <limits>
-#include <span>
 #include <string>
 #include <vector>
 

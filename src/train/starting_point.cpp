@@ -118,7 +118,7 @@ void check_resumable(const RunSetup& setup, const std::filesystem::path& path, c
 void load_checkpoint(const RunSetup& setup, const std::filesystem::path& path, const ParameterTable& table,
                      const Log& log, StartingPoint& start) {
   check_resumable(setup, path, read_checkpoint_header(path), log);
-  Checkpoint checkpoint = read_checkpoint(path, table);
+  Checkpoint checkpoint = read_checkpoint(path, table, setup.configuration.model);
   start.resumed = true;
   start.from = path.string();
   start.state.step = checkpoint.header.step;

@@ -2,7 +2,6 @@
 // run. Rank 0 looks, reads and checks; the others get the bytes from it. Used by the trainer.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,10 +1,8 @@
 #include "train/trainer.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
-
+#include "base/host_name.hpp"
 #include "comm/watchdog.hpp"
 #include "device/cpu/cpu_facts.hpp"
 #include "train/agreement.hpp"
@@ -16,11 +14,6 @@
 
 namespace convoy {
 namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
 
 std::string versions_text(const Communicator& communicator) {
   std::string text;

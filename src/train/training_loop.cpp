@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "train/agreement.hpp"
 
@@ -26,7 +25,6 @@ LoaderOptions loader_options(const RunSetup& setup, const Communicator& communic
   options.accumulate = c.accumulate;
   options.rank = communicator.rank();
   options.ranks = communicator.size();
-  options.node = communicator.node();
   options.nodes = communicator.nodes();
   options.shuffle_by_node = c.shuffle_by_node;
   options.seed = c.seed;

@@ -66,6 +66,7 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
     expect_io_error([&] { write_file_atomically(file, std::string(100'000, 'x')); }, "File too large");
   }
   EXPECT_EQ(read_text_file(file), "sound");
+  EXPECT_FALSE(fs::exists(file.string() + ".partial")) << "a full disk is not filled further";
 }
 
 TEST(WriteFileAtomically, NamesAFolderThatIsNotThere) {

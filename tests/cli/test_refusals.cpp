@@ -88,8 +88,24 @@ TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
   expect_refused(train({"--augment", "flip"}), 64, {"--augment", "flip", "mirror"});
   expect_refused(train({"--evaluate-every", "500"}), 64, {"--evaluate-every", "500steps"});
   expect_refused(train({"--lr.conv9", "x2"}), 64, {"lr.conv9", "conv1"});
+  expect_refused(train({"--device", "cuda"}), 64, {"--device cuda", "--device cpu"});
   expect_refused(train({"--precision", "fp16"}), 64, {"--precision", "fp16"});
   expect_refused(train({"--resume", "nowhere"}), 64, {"--resume nowhere", "auto"});
+}
+
+// Larger than what the random counters and the arithmetic of steps can hold.
+TEST_F(Refusals, NumbersBeyondCounting) {
+  expect_refused(train({"--global-batch", "9223372036854775807"}), 64, {"--global-batch", "2147483647"});
+  expect_refused(train({"--epochs", "1e300"}), 64, {"--epochs", "'1e300'"});
+  expect_refused(train({"--checkpoint-every", "9223372036854775807epochs"}), 64, {"--checkpoint-every"});
+  expect_refused(train({"--watchdog-seconds", "1e300"}), 64, {"--watchdog-seconds"});
+}
+
+TEST_F(Refusals, AFolderIsNoCheckpoint) {
+  expect_refused(run({program, "evaluate", "--checkpoint", place("run"), "--data", store()}), 64,
+                 {"is a folder", "run/checkpoints/latest"});
+  expect_refused(run({program, "predict", "--checkpoint", place("run") + "/checkpoints", "x.png"}), 64,
+                 {"is a folder", "run/checkpoints/latest"});
 }
 
 TEST_F(Refusals, ConfigurationFilesAreNamedWithTheLine) {
@@ -106,6 +122,14 @@ TEST_F(Refusals, AFolderOfImagesIsNoStore) {
   expect_refused(train({"--data", images}), 64, {"photos", "convoy pack"});
   expect_refused(run({program, "evaluate", "--checkpoint", checkpoint(), "--data", images}), 64,
                  {"convoy pack"});
+}
+
+TEST_F(Refusals, AClassThatStoreJsonCannotHold) {
+  const std::filesystem::path images = place("not-utf8");
+  std::filesystem::create_directories(images / "\xff");
+  std::ofstream(images / "\xff" / "one.jpg") << "not looked at";
+  expect_refused(run({program, "pack", images, place("new")}), 65, {"not UTF-8"});
+  EXPECT_FALSE(std::filesystem::exists(place("new"))) << "refused before anything is written";
 }
 
 TEST_F(Refusals, MissingFiles) {

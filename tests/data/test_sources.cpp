@@ -265,9 +265,12 @@ TEST(Sources, DamagedCifarIsRefused) {
 
 TEST(Sources, WhatIsNoSourceIsNamedWithTheWayOut) {
   const TemporaryFolder folder;
-  expect_error(ExitCode::io, {"nowhere", "does not exist"}, [&] { index_of(folder / "nowhere"); });
+  expect_error(ExitCode::io, {"nothing at", "nowhere", "image folder"},
+               [&] { index_of(folder / "nowhere"); });
   std::filesystem::create_directory(folder / "empty");
   expect_error(ExitCode::usage, {"holds no images", "image folder"}, [&] { index_of(folder / "empty"); });
+  write_file(folder / "empty/notes.txt", "words");
+  expect_error(ExitCode::usage, {"holds no images", "1 other files"}, [&] { index_of(folder / "empty"); });
   write_file(folder / "tars/n01.tar", tar_bytes({{"1.png", png_of(1)}}));
   expect_error(ExitCode::usage, {"n01.tar"}, [&] { index_of(folder / "tars"); });
   write_file(folder / "a.tar.gz", tar_bytes({{"cat/1.png", png_of(1)}}, true));

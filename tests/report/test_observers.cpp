@@ -114,7 +114,7 @@ TEST(MetricsFile, AResumedRunHasEachStepOnce) {
 TEST(MetricsFile, ACutOffLineAndAnOpenWindowAreRemoved) {
   const std::string text =
       "{\"kind\":\"step\",\"step\":20}\n{\"kind\":\"step\",\"step\":25}\n{\"kind\":\"validation\",\"step\":"
-      "25}\n{\"kind\":\"st";
+      "25}\n{\"kind\":7,\"step\":30}\n{\"kind\":\"st";
   EXPECT_EQ(kept_metrics(text, 25, 20),
             "{\"kind\":\"step\",\"step\":20}\n{\"kind\":\"validation\",\"step\":25}\n");
 }

@@ -133,7 +133,7 @@ TEST_F(Resume, AnotherRunInTheFolderIsRefused) {
   EXPECT_NE(refusal.text.find("--resume auto"), std::string::npos) << refusal.text;
 }
 
-TEST_F(Resume, AnotherBatchOrModelIsRefused) {
+TEST_F(Resume, AnotherBatchIsRefused) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
   configuration.steps = 1;
   Recorder recorder;

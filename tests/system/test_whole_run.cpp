@@ -115,6 +115,25 @@ TEST(WholeRun, ZeroStepsWriteTheInitialWeights) {
   EXPECT_TRUE(std::filesystem::exists(folder / "run" / "checkpoints" / "step-000000000.h5"));
 }
 
+// One rank alone meets the image; the other waits for its gradients and must not wait for ever.
+TEST(WholeRun, ADamagedImageOnOneRankEndsThemAll) {
+  const TemporaryFolder folder;
+  make_tiny_store(program, folder / "store");
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "store")) {
+    if (!entry.path().filename().string().starts_with("train-00000-")) continue;
+    std::fstream shard(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);  // pixels are nearly all of it
+    shard.seekg(middle);
+    const int value = shard.get();
+    shard.seekp(middle);
+    shard.put(static_cast<char>(value ^ 1));
+  }
+  const Outcome outcome =
+      run(on_ranks(2, tiny_training(program, folder / "store", folder / "run", {"--epochs", "1"})), 60);
+  EXPECT_EQ(outcome.code, 65) << outcome.err;
+  EXPECT_NE(outcome.err.find("train-00000-"), std::string::npos) << outcome.err;
+}
+
 TEST(WholeRun, DivergenceEndsWithItsOwnCodeOnAllRanks) {
   const TemporaryFolder folder;
   make_tiny_store(program, folder / "store");

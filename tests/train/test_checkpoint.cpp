@@ -8,6 +8,7 @@
 #include "support/temporary_folder.hpp"
 #include "train/checkpoint.hpp"
 #include "train/checkpoint_samples.hpp"
+#include "train/checkpoint_sharing.hpp"
 
 namespace convoy::test {
 namespace {
@@ -49,6 +50,20 @@ TEST_F(CheckpointTest, RoundTrip) {
     }
   }
   EXPECT_FALSE(fs::exists(path_.string() + ".partial"));
+}
+
+TEST_F(CheckpointTest, AModelToUseComesWithoutSlots) {
+  Checkpoint written = sample_checkpoint(table_, 7);
+  write_checkpoint(path_, table_, written);
+  const Checkpoint model = read_trained_model(path_, table_);
+  EXPECT_TRUE(model.optimizer.empty());
+  EXPECT_EQ(model.parameters, written.parameters);
+  EXPECT_EQ(model.header.step, 7);
+}
+
+TEST_F(CheckpointTest, AModelThatNobodyKnowsCannotBeUsed) {
+  write_checkpoint(path_, table_, sample_checkpoint(table_, 7));
+  expect_refusal([&] { load_model(path_); }, "unknown network 'small'");
 }
 
 TEST_F(CheckpointTest, ImportedWeightsHaveNoOptimizer) {

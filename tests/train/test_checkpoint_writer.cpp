@@ -53,6 +53,17 @@ TEST_F(CheckpointWriterTest, WritesAndReports) {
   EXPECT_TRUE(same_content(read_checkpoint(folder_ / "latest", table_), sample_checkpoint(table_, 5)));
 }
 
+TEST_F(CheckpointWriterTest, ALinkThatCannotBeSetDoesNotCostTheCheckpoint) {
+  CheckpointWriter writer(folder_, table_, 3);
+  fs::create_directories(folder_ / "latest" / "in the way");
+  writer.start(sample_checkpoint(table_, 5), false);
+  const auto written = writer.finish();
+  ASSERT_EQ(written.size(), 1u);
+  EXPECT_EQ(written[0].path, folder_ / checkpoint_name(5));
+  EXPECT_NE(written[0].error.find("latest"), std::string::npos) << written[0].error;
+  EXPECT_TRUE(same_content(read_checkpoint(written[0].path, table_), sample_checkpoint(table_, 5)));
+}
+
 TEST_F(CheckpointWriterTest, KeepsTheNewestAndTheBest) {
   CheckpointWriter writer(folder_, table_, 2);
   for (std::int64_t step = 1; step <= 6; ++step) writer.start(sample_checkpoint(table_, step), step == 2);

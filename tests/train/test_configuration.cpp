@@ -136,6 +136,10 @@ TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).refused,
             std::vector<std::string>{"global-batch: 128 → 64"});
   changed = sound();
+  changed.model = "caffe-alexnet";  // tensors of the same shapes as alexnet's
+  EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).refused,
+            std::vector<std::string>{"model: alexnet → caffe-alexnet"});
+  changed = sound();
   changed.seed = 7;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), true).refused.size(), 1U);
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).allowed.size(), 1U);

@@ -75,10 +75,10 @@ WeightCopy* Builder::weights(const Parameter& parameter, const memory::dims& dim
   return flat_.copies->get(library_, canonical(parameter, dimensions), wanted);
 }
 
-memory Builder::gradient(const Parameter& parameter, const memory::dims& dimensions, std::size_t skipped) {
-  const std::size_t offset = parameter.offset + skipped;
-  memory values(plain_desc(dimensions, memory::data_type::f32), library_.engine, flat_.gradients + offset);
-  gradient_views_.push_back({values, offset});
+memory Builder::gradient(const Parameter& parameter, const memory::dims& dimensions) {
+  memory values(plain_desc(dimensions, memory::data_type::f32), library_.engine,
+                flat_.gradients + parameter.offset);
+  gradient_views_.push_back({values, parameter.offset});
   return values;
 }
 

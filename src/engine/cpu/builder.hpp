@@ -56,7 +56,6 @@ class Builder {
   Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all);
 
   Library& library() { return library_; }
-  const ProgramOptions& options() const { return options_; }
   bool training() const { return options_.mode == Mode::training; }
   memory::dim batch() const { return options_.batch; }
   memory::data_type activation_type() const;
@@ -81,8 +80,8 @@ class Builder {
   // The parameter seen as `dimensions`, float32, row-major, in the flat buffer.
   memory canonical(const Parameter& parameter, const memory::dims& dimensions);
   WeightCopy* weights(const Parameter& parameter, const memory::dims& dimensions, const memory::desc& wanted);
-  // Elements [skipped, …) of the parameter's gradient.
-  memory gradient(const Parameter& parameter, const memory::dims& dimensions, std::size_t skipped = 0);
+  // The same of its gradient.
+  memory gradient(const Parameter& parameter, const memory::dims& dimensions);
 
   // Places every tensor; call once, at the end. The tensors then belong to the program.
   AlignedBuffer place();
