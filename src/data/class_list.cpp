@@ -128,7 +128,7 @@ void apply_caffe(SourceIndex& index, const std::vector<std::string>& lines, cons
 }  // namespace
 
 std::vector<std::string> read_class_list(const fs::path& path) {
-  const std::vector<std::string> ids = read_lines(path);
+  std::vector<std::string> ids = read_lines(path);
   std::set<std::string> seen;
   for (const std::string& id : ids)
     if (!seen.insert(id).second) fail(ExitCode::bad_data, "{}: class {} stands twice", path.string(), id);

@@ -37,6 +37,7 @@ void check_options(const PackOptions& options) {
 
 std::vector<std::string> ids_of(const std::vector<ClassEntry>& classes) {
   std::vector<std::string> ids;
+  ids.reserve(classes.size());
   for (const ClassEntry& entry : classes) ids.push_back(entry.id);
   return ids;
 }

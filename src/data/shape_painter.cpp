@@ -41,7 +41,8 @@ ClassLook look_of(int index, int classes) {
   const int pair = index % kPairs;
   ClassLook look{static_cast<Shape>(pair % 8), static_cast<Texture>((pair + pair / 8) % 5), 0, 0};
   if (classes > kPairs) {
-    look.hue = (static_cast<float>(index / kPairs) + 0.5F) / kHues;
+    const int hue = index / kPairs;
+    look.hue = (static_cast<float>(hue) + 0.5F) / kHues;
     look.spread = 0.3F / kHues;
   } else {
     look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues
@@ -290,8 +291,9 @@ Colour paint_pixel(const Scene& scene, int x, int y, float step, const Colour& b
     return behind;
   Colour sum{};
   for (int part = 0; part < 4; ++part) {
-    const float dx = (static_cast<float>(part % 2) - 0.5F) * 0.5F * step;
-    const float dy = (static_cast<float>(part / 2) - 0.5F) * 0.5F * step;
+    const int column = part % 2, row = part / 2;
+    const float dx = (static_cast<float>(column) - 0.5F) * 0.5F * step;
+    const float dy = (static_cast<float>(row) - 0.5F) * 0.5F * step;
     Colour colour = behind;
     for (const Placed& thing : scene.things) thing.cover(centre_x + dx, centre_y + dy, colour);
     sum.r += colour.r / 4, sum.g += colour.g / 4, sum.b += colour.b / 4;
@@ -300,7 +302,7 @@ Colour paint_pixel(const Scene& scene, int x, int y, float step, const Colour& b
 }
 
 std::uint8_t to_byte(float value) {
-  return static_cast<std::uint8_t>(std::clamp(value, 0.0F, 255.0F) + 0.5F);
+  return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 255.0F)));
 }
 
 }  // namespace

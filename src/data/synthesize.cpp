@@ -31,6 +31,7 @@ void check_options(const SynthesizeOptions& options) {
 // The classes' looks by label: labels count in sorted ids, as those of packed stores do.
 std::vector<std::pair<std::string, int>> sorted_classes(int classes) {
   std::vector<std::pair<std::string, int>> sorted;
+  sorted.reserve(static_cast<std::size_t>(classes));
   for (int index = 0; index < classes; ++index)
     sorted.emplace_back(synthetic_class_id(index, classes), index);
   std::ranges::sort(sorted);
