@@ -85,7 +85,7 @@ def train(seed, train_set, val_set, options, output):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            loss_sum += float(loss) * len(chosen)
+            loss_sum += float(loss.detach()) * len(chosen)
         seconds = time.monotonic() - start
         top1, val_loss = evaluate(network, *val_set)
         record = {"seed": seed, "epoch": epoch, "loss": loss_sum / len(labels), "top1": top1, "validation_loss": val_loss,

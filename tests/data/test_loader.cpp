@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -7,7 +6,6 @@
 #include <thread>
 
 #include "data/expect_error.hpp"
-#include "data/hdf5_file.hpp"
 #include "data/loader.hpp"
 #include "data/loader_options.hpp"
 #include "data/small_store.hpp"
@@ -16,7 +14,6 @@
 namespace convoy {
 namespace {
 
-namespace fs = std::filesystem;
 using test::basic_options;
 using test::expect_error;
 using test::TemporaryFolder;

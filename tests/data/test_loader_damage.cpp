@@ -1,11 +1,8 @@
 // What the loader does with damaged, missing and foreign shards, and with more shards than may be open.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <map>
-#include <random>
-#include <thread>
+#include <filesystem>
 
 #include "data/expect_error.hpp"
 #include "data/hdf5_file.hpp"
