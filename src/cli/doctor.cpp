@@ -9,8 +9,10 @@
 #include "cli/commands.hpp"
 #include "comm/collective.hpp"
 #include "device/cpu/cpu_facts.hpp"
+#include "device/cuda_devices.hpp"
 #include "engine/engine.hpp"
 #include "train/agreement.hpp"
+#include "train/device_plan.hpp"
 
 namespace convoy {
 namespace {
@@ -18,11 +20,34 @@ namespace {
 constexpr std::size_t probe_elements = 4 << 20;  // 16 MiB of float32, about a gradient bucket
 
 // What one rank can say of itself.
-std::string rank_line(const Communicator& communicator) {
+std::string rank_line(const Communicator& communicator, const CudaDevices& gpus) {
   utsname system{};
   uname(&system);
-  return fmt::format("rank {}: host {}, {} usable core(s) of {}, process {}", communicator.rank(),
-                     system.nodename, usable_cores(), std::thread::hardware_concurrency(), getpid());
+  return fmt::format("rank {}: host {}, {} usable core(s) of {}, sees {} GPU(s), process {}",
+                     communicator.rank(), system.nodename, usable_cores(),
+                     std::thread::hardware_concurrency(), gpus.devices.size(), getpid());
+}
+
+// Where each rank would compute; the reason when the ranks could not share out the GPUs they see. Collective.
+std::vector<std::string> device_lines(Communicator& communicator) {
+  try {
+    const DevicePlan plan = plan_device(DeviceKind::automatic, communicator);
+    return communicator.gather_texts(fmt::format("rank {}: {}", communicator.rank(), plan.description));
+  } catch (const Error& error) {  // the same on every rank
+    return {error.what()};
+  }
+}
+
+void print_gpus(const CudaDevices& gpus, const std::vector<std::string>& plan) {
+  fmt::print("\nGPUs that rank 0 sees\n");
+  if (!gpus.versions.empty()) fmt::print("  libraries       {}; {}\n", gpus.versions, gpus.driver);
+  if (!gpus.refusal.empty()) fmt::print("  none            {}\n", gpus.refusal);
+  for (const CudaDevice& gpu : gpus.devices)
+    fmt::print("  {:<15} {} ({}), compute capability {}.{}, {:.1f} of {:.1f} GiB free\n", gpu.index, gpu.name,
+               gpu.uuid, gpu.major, gpu.minor, static_cast<double>(gpu.free_memory) / (1 << 30),
+               static_cast<double>(gpu.memory) / (1 << 30));
+  fmt::print("\nWith --device auto\n");
+  for (const std::string& line : plan) fmt::print("  {}\n", line);
 }
 
 void print_machine() {
@@ -30,7 +55,8 @@ void print_machine() {
   const double memory = static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
   fmt::print("\nMachine of rank 0\n  memory          {:.1f} GiB\n  CPU             {}\n", memory / (1 << 30),
              vector_instruction_names());
-  for (const auto& [precision, name] : {std::pair{Precision::bf16, "bf16"}, {Precision::fp16, "fp16"}}) {
+  for (const auto& [precision, name] :
+       {std::pair{Precision::tf32, "tf32"}, {Precision::bf16, "bf16"}, {Precision::fp16, "fp16"}}) {
     const std::string refusal = precision_refusal(DeviceKind::automatic, precision);
     fmt::print("  {:<15} {}\n", name, refusal.empty() ? "available" : refusal);
   }
@@ -60,24 +86,36 @@ class DoctorCommand : public Command {
     return "say what this machine, its libraries and its ranks offer";
   }
   std::string_view description() const override {
-    return "Prints the ranks and their hosts and cores, the device and the precisions it can do, the "
-           "libraries and their\n"
-           "versions, what MPI allows threads to do, and how fast the ranks sum a buffer of 16 MiB. Start it "
-           "as you would\n"
-           "start the training: it tells whether the launcher does what you mean.";
+    return "Prints the ranks and their hosts and cores, the GPUs (or why there is none) and which rank would "
+           "take which,\n"
+           "the precisions, the libraries and their versions, what MPI allows threads to do, and how fast "
+           "the "
+           "ranks sum a\n"
+           "buffer of 16 MiB. Start it as you would start the training: it tells whether the launcher does "
+           "what you mean.";
   }
   std::string_view example() const override { return "  convoy doctor\n  launch/mpirun hosts.txt doctor"; }
-  void declare(OptionTable&) override {}
+  void declare(OptionTable& options) override {
+    options.add_flag("count-gpus", "print only how many GPUs rank 0 can compute on (for scripts)",
+                     count_only_);
+  }
 
   ExitCode run(RankContext& context) override {
     Communicator& communicator = context.communicator;
-    const std::vector<std::string> ranks = communicator.gather_texts(rank_line(communicator));
-    const auto versions = library_versions(communicator);
+    if (count_only_) {
+      if (communicator.rank() == 0) fmt::print("{}\n", find_cuda_devices().devices.size());
+      return ExitCode::done;
+    }
+    const CudaDevices gpus = find_cuda_devices(communicator.rank() == 0);
+    const std::vector<std::string> ranks = communicator.gather_texts(rank_line(communicator, gpus));
+    const std::vector<std::string> plan = device_lines(communicator);
+    const auto versions = library_versions(communicator, DeviceKind::cpu);
     const double seconds = communicator.size() > 1 ? probe_all_reduce(communicator) : 0;
     if (communicator.rank() != 0) return ExitCode::done;
     fmt::print("Ranks: {} on {} host(s)\n", communicator.size(), communicator.nodes());
     for (const std::string& line : ranks) fmt::print("  {}\n", line);
     print_machine();
+    print_gpus(gpus, plan);
     fmt::print("\nLibraries\n");
     for (const auto& [name, version] : versions) fmt::print("  {:<15} {}\n", name, version);
     fmt::print("\nMPI\n  threads         {}\n",
@@ -95,6 +133,9 @@ class DoctorCommand : public Command {
     }
     return ExitCode::done;
   }
+
+ private:
+  bool count_only_ = false;
 };
 
 }  // namespace

@@ -200,8 +200,18 @@ void declare_machine(OptionTable& table, TrainConfiguration& c) {
   add_device_option(table, c.device);
   add_precision_option(table, c.precision);
   add_threads_option(table, c.threads);
-  table.add_word<bool>("deterministic", "same inputs, same bits", c.deterministic,
-                       {{"on", true}, {"off", false}});
+  table.add_word<std::optional<bool>>(
+      "deterministic", "same inputs, same bits; auto: on for the CPU, off for GPUs, which then run faster",
+      c.deterministic, {{"auto", std::nullopt}, {"on", true}, {"off", false}});
+  table.add_word<CollectiveKind>(
+      "collective", "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs", c.collective,
+      {{"auto", CollectiveKind::automatic}, {"nccl", CollectiveKind::nccl}, {"mpi", CollectiveKind::mpi}});
+  table.add_word<WirePrecision>(
+      "wire-precision", "what gradients travel as between GPUs (nccl); sums in 16 bits are less exact",
+      c.wire, {{"fp32", WirePrecision::fp32}, {"bf16", WirePrecision::bf16}, {"fp16", WirePrecision::fp16}});
+  table.add_word<GraphUse>(
+      "cuda-graph", "record a step once and replay it, so that a GPU does not wait to be told what to do",
+      c.cuda_graph, {{"auto", GraphUse::automatic}, {"on", GraphUse::on}, {"off", GraphUse::off}});
   table.add_real("watchdog-seconds", "S",
                  "end all ranks when a step takes longer, naming the one that is missing; 0: off",
                  c.watchdog_seconds, 0, most_seconds);

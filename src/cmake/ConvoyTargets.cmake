@@ -5,9 +5,11 @@ target_compile_options(convoy_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wconversion -Wno-sign-conversion
     -Wno-float-conversion
     # The same bits on every CPU: products are never contracted into sums behind our back.
-    -ffp-contract=off>)
+    -ffp-contract=off>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wnon-virtual-dtor,-ffp-contract=off>)
 if(CONVOY_WARNINGS_AS_ERRORS)
-  target_compile_options(convoy_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+  target_compile_options(convoy_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Werror>)
 endif()
 
 # convoy_folder(<name> [PUBLIC targets...] [PRIVATE targets...]): the library of one folder of src/, from all of its
@@ -25,26 +27,57 @@ function(convoy_folder name)
   target_link_libraries(convoy_${name} PUBLIC ${argument_PUBLIC} PRIVATE convoy_flags ${argument_PRIVATE})
 endfunction()
 
-# convoy_test(<name> SOURCES files... [LIBRARIES targets...] [RANKS n...] [TIMEOUT seconds] [LABELS l...]): a GoogleTest
-# executable, registered once for each number of ranks; without RANKS it runs without mpirun.
+# convoy_test(<name> SOURCES files... [LIBRARIES targets...] [RANKS n...] [TIMEOUT seconds] [LABELS l...]
+#             [GPU] [GPU_TOO filter]): a GoogleTest executable, registered once for each number of ranks; without RANKS it
+# runs without mpirun.
+#   GPU      the test is about GPUs: it gets the label `gpu` and does nothing where there is no device.
+#   GPU_TOO  the cases that match the filter (of GoogleTest) are registered once more as <name>.gpu…, with the label `gpu`:
+#            for typed suites, whose targets are the devices that the machine has. Labels that begin with `gpu` are theirs.
+#   LABELS   gpu-narrow: small enough to be run under many orders of an emulated GPU's work.
+# Every test finds the CUDA module of this build, if there is one.
 function(convoy_test name)
-  cmake_parse_arguments(argument "" "TIMEOUT" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
+  cmake_parse_arguments(argument "GPU" "TIMEOUT;GPU_TOO" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
   if(NOT argument_TIMEOUT)
     set(argument_TIMEOUT 300)
+  endif()
+  if(argument_GPU)
+    list(PREPEND argument_LABELS gpu)
   endif()
   add_executable(${name} ${argument_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   if(argument_RANKS)
     target_link_libraries(${name} PRIVATE ${argument_LIBRARIES} test_support_mpi GTest::gtest convoy_flags)
-    foreach(ranks IN LISTS argument_RANKS)
-      add_test(NAME ${name}.${ranks}ranks
-        COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe --bind-to none -n ${ranks} $<TARGET_FILE:${name}>)
-      set_tests_properties(${name}.${ranks}ranks PROPERTIES TIMEOUT ${argument_TIMEOUT} PROCESSORS ${ranks}
-        LABELS "${argument_LABELS}" ENVIRONMENT "OMP_NUM_THREADS=1;OMPI_MCA_btl_vader_single_copy_mechanism=none")
-    endforeach()
   else()
     target_link_libraries(${name} PRIVATE ${argument_LIBRARIES} GTest::gtest GTest::gtest_main convoy_flags)
-    add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${argument_TIMEOUT} LABELS "${argument_LABELS}")
   endif()
+  if(TARGET convoy_cuda AND (argument_GPU OR argument_GPU_TOO))
+    add_dependencies(${name} convoy_cuda)
+  endif()
+
+  if(argument_GPU_TOO)
+    convoy_add_test(${name} ".gpu" "${argument_RANKS}" ${argument_TIMEOUT} "gpu;${argument_LABELS}"
+      --gtest_filter=${argument_GPU_TOO})
+    list(FILTER argument_LABELS EXCLUDE REGEX "^gpu")
+  endif()
+  convoy_add_test(${name} "" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}")
+endfunction()
+
+# Of convoy_test only: registers the executable <name> as <name><suffix>, with further arguments.
+function(convoy_add_test name suffix rank_counts timeout labels)
+  set(environment "")
+  if(TARGET convoy_cuda)
+    list(APPEND environment "CONVOY_CUDA_MODULE=$<TARGET_FILE:convoy_cuda>")
+  endif()
+  if(NOT rank_counts)
+    add_test(NAME ${name}${suffix} COMMAND ${name} ${ARGN})
+    set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" ENVIRONMENT "${environment}")
+  endif()
+  list(APPEND environment OMP_NUM_THREADS=1 OMPI_MCA_btl_vader_single_copy_mechanism=none)
+  foreach(ranks IN LISTS rank_counts)
+    set(test ${name}${suffix}.${ranks}ranks)
+    add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe --bind-to none -n ${ranks}
+      $<TARGET_FILE:${name}> ${ARGN})
+    set_tests_properties(${test} PROPERTIES TIMEOUT ${timeout} PROCESSORS ${ranks} LABELS "${labels}"
+      ENVIRONMENT "${environment}")
+  endforeach()
 endfunction()

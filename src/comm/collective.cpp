@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "comm/gpu_collective.hpp"
 #include "comm/slice_sum.hpp"
 
 namespace convoy {
@@ -29,6 +30,7 @@ class NoCollective final : public Collective {
   void start(std::span<float>) override {}
   void progress() override {}
   void finish_next() override {}
+  bool capturable() const override { return true; }
 };
 
 // The queue of slices and the pieces under way; knows nothing of threads.
@@ -206,7 +208,28 @@ class ThreadedCollective final : public Collective {
   std::thread thread_;  // last: it uses all of the above
 };
 
+// Refuses what does not go together, before anything is allocated and whatever the number of ranks.
+void check_options(const CollectiveOptions& options) {
+  const bool on_gpu = options.compute.native != nullptr;
+  if (options.kind == CollectiveKind::nccl && !on_gpu)
+    fail(ExitCode::usage,
+         "NCCL sums gradients of GPUs, but this run computes on the CPU: use --collective auto or mpi");
+  const bool by_mpi = options.kind == CollectiveKind::mpi || !on_gpu;
+  if (options.wire != WirePrecision::fp32 && by_mpi)
+    fail(ExitCode::usage,
+         "gradients travel in 16 bits by NCCL only, but they are summed by MPI here: use --wire-precision "
+         "fp32{}",
+         on_gpu ? " or --collective nccl" : "");
+}
+
 }  // namespace
+
+std::unique_ptr<Collective> make_collective(Communicator& communicator, const CollectiveOptions& options) {
+  check_options(options);
+  if (communicator.size() == 1) return std::make_unique<NoCollective>();
+  if (options.compute.native == nullptr) return make_mpi_collective(communicator, options.spare_core);
+  return make_gpu_collective(communicator, options);
+}
 
 std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core) {
   if (communicator.size() == 1) return std::make_unique<NoCollective>();

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/host_name.hpp"
+#include "comm/collective.hpp"
 #include "comm/mpi_calls.hpp"
 #include "comm/rank_report.hpp"
 
@@ -99,6 +100,8 @@ struct Watchdog::State {
   void look_at_myself();
   void exchange();
   void decide();
+  void look_at_collective();
+  [[noreturn]] void end_group();
   bool everybody_left();
 
   Communicator& communicator;
@@ -119,6 +122,11 @@ struct Watchdog::State {
   std::int64_t beats_seen = 0;
   double beat_at = 0;
   bool leaving = false;
+  double asked_at = -1;  // when the collective was asked; negative: never
+  bool failed = false;   // it said so then
+
+  std::mutex collective_mutex;  // held while the collective is used
+  Collective* collective = nullptr;
 
   std::mutex mutex;
   std::condition_variable woken;
@@ -180,6 +188,32 @@ void Watchdog::State::decide() {
   }
   if (verdict.empty()) return;
   log.error("{}", verdict);
+  end_group();
+}
+
+void Watchdog::State::look_at_collective() {
+  if (now - asked_at < 1 && asked_at >= 0) return;
+  asked_at = now;
+  std::string failure;
+  {
+    const std::lock_guard lock(collective_mutex);
+    if (collective != nullptr) failure = collective->failure();
+  }
+  // The first answer is not acted upon: see Watch.
+  if (!failure.empty() && failed) {
+    const RankView& mine = views[static_cast<std::size_t>(rank)];
+    log.error("the gradient sum failed on rank {} on {} (phase {} of step {}): {}", rank, mine.host,
+              mine.report.phase, mine.report.step, failure);
+    end_group();
+  }
+  failed = !failure.empty();
+}
+
+void Watchdog::State::end_group() {
+  {
+    const std::lock_guard lock(collective_mutex);
+    if (collective != nullptr) collective->abort();
+  }
   communicator.abort(ExitCode::device);
 }
 
@@ -191,6 +225,7 @@ void Watchdog::State::run() {
       look_at_myself();
       if (shared) exchange();
       decide();
+      look_at_collective();
       if (leaving && (!shared || everybody_left())) return;
 
       std::unique_lock lock(mutex);
@@ -245,6 +280,18 @@ void Watchdog::beat(const char* phase, std::int64_t step) {
   state.step.store(step, std::memory_order_relaxed);
   state.beats_of_step.store(before + 1, std::memory_order_relaxed);
   state.beats.fetch_add(1, std::memory_order_release);
+}
+
+Watchdog::Watch::Watch(Watchdog& watchdog, Collective& collective) : watchdog_(watchdog) {
+  if (!watchdog_.state_) return;
+  const std::lock_guard lock(watchdog_.state_->collective_mutex);
+  watchdog_.state_->collective = &collective;
+}
+
+Watchdog::Watch::~Watch() {
+  if (!watchdog_.state_) return;
+  const std::lock_guard lock(watchdog_.state_->collective_mutex);
+  watchdog_.state_->collective = nullptr;
 }
 
 }  // namespace convoy

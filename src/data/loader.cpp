@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
+#include <memory_resource>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -23,9 +24,11 @@ struct Piece {
 
 // Memory of one batch, and how far it has been filled.
 struct Slot {
-  std::vector<std::uint8_t> images;
-  std::vector<std::int32_t> labels;
-  std::vector<SampleTransform> transforms;
+  explicit Slot(std::pmr::memory_resource* memory) : images(memory), labels(memory), transforms(memory) {}
+
+  std::pmr::vector<std::uint8_t> images;
+  std::pmr::vector<std::int32_t> labels;
+  std::pmr::vector<SampleTransform> transforms;
   BatchView view;
   // Guarded by the loader's mutex:
   int pieces_left = 0;
@@ -35,7 +38,7 @@ struct Slot {
 
 BatchPlan make_plan(const LoaderOptions& options, std::int64_t images) {
   ensure(options.global_batch > 0 && options.accumulate > 0 && options.ranks > 0 && options.rank >= 0 &&
-             options.rank < options.ranks && options.slots > 0 && options.workers > 0,
+             options.rank < options.ranks && options.slots > 0 && options.held >= 0 && options.workers > 0,
          "the loader's options are consistent");
   return {images, options.global_batch, options.ranks, options.accumulate};
 }
@@ -105,9 +108,12 @@ Loader::State::State(const Store& store, const LoaderOptions& given)
 
   const int rows = plan.rows_at_most();
   pieces = std::clamp(rows / 4, 1, given.workers);  // less than four images are not worth a thread
-  slots.resize(static_cast<std::size_t>(given.slots));
+  std::pmr::memory_resource* memory =
+      given.memory != nullptr ? given.memory : std::pmr::get_default_resource();
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
-  for (Slot& slot : slots) {
+  slots.reserve(static_cast<std::size_t>(given.slots + given.held));
+  for (int i = 0; i < given.slots + given.held; ++i) {
+    Slot& slot = slots.emplace_back(memory);
     slot.images.resize(static_cast<std::size_t>(rows) * image_bytes);
     slot.labels.resize(static_cast<std::size_t>(rows));
     slot.transforms.resize(static_cast<std::size_t>(rows));
@@ -224,8 +230,8 @@ const BatchView& Loader::next() {
   std::unique_lock lock(state.mutex);
   ensure(state.batches < 0 || state.taken < state.batches, "the loader was asked for more than there is");
   const std::int64_t batch = state.taken;
-  if (state.released < batch) {
-    state.released = batch;  // the one before goes back to the workers
+  if (state.released < batch - state.options.held) {
+    state.released = batch - state.options.held;  // the oldest held goes back to the workers
     state.room.notify_all();
   }
   Slot& slot = state.slots[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.slots.size()))];

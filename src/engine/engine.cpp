@@ -1,33 +1,70 @@
 #include "engine/engine.hpp"
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
+#include "base/host_name.hpp"
+#include "device/cuda_devices.hpp"
+#include "device/cuda_module.hpp"
 #include "engine/cpu/cpu_replica.hpp"
+#include "engine/cuda/cuda_entry.hpp"
 
 namespace convoy {
 
 namespace {
 
-// The only place that asks whether there is CUDA.
-std::string cuda_refusal() {
-  return "--device cuda: this version of Convoy computes on CPUs only; use --device cpu";
+// With the host, which may be one of many that lacks what the others have, and with what can be done.
+std::string option_refusal(const std::string& reason) {
+  return reason.empty() ? ""
+                        : fmt::format("--device cuda: on {}: {}; or use --device cpu", host_name(), reason);
 }
 
-// `automatic` resolved: a GPU where there is one, else the CPU.
-DeviceKind chosen(DeviceKind device) {
-  if (device != DeviceKind::automatic) return device;
-  return cuda_refusal().empty() ? DeviceKind::cuda : DeviceKind::cpu;
+std::unique_ptr<Replica> make_cuda_replica(const NetSpec& spec, const InputSpec& input,
+                                           const ReplicaOptions& options) {
+  const CudaDevices found = find_cuda_devices();
+  if (!found.refusal.empty()) fail(ExitCode::usage, "{}", option_refusal(found.refusal));
+  const int count = static_cast<int>(found.devices.size());
+  if (options.device_index < 0 || options.device_index >= count)
+    fail(ExitCode::usage, "GPU {} was asked for, but this process sees only {}: 0 to {}",
+         options.device_index, count, count - 1);
+  std::unique_ptr<Replica> replica;
+  CudaModule().entry<cuda::ConvoyMakeCudaReplica>("convoy_make_cuda_replica")(spec, input, options, replica);
+  return replica;
+}
+
+// Of the first visible GPU that refuses.
+std::string cuda_precision_refusal(Precision precision) {
+  const CudaDevices found = find_cuda_devices();
+  if (!found.refusal.empty()) return option_refusal(found.refusal);
+  const CudaModule module;
+  auto* refuse = module.entry<cuda::ConvoyCudaPrecisionRefusal>("convoy_cuda_precision_refusal");
+  for (const CudaDevice& device : found.devices) {
+    std::string refusal;
+    refuse(device.major, device.minor, precision, refusal);
+    if (!refusal.empty()) return fmt::format("{} ({})", refusal, device.name);
+  }
+  return {};
 }
 
 }  // namespace
 
 std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& input,
                                       const ReplicaOptions& options) {
-  if (chosen(options.device) == DeviceKind::cuda) fail(ExitCode::usage, "{}", cuda_refusal());
+  if (resolve_device(options.device) == DeviceKind::cuda) return make_cuda_replica(spec, input, options);
   return cpu::make_cpu_replica(spec, input, options);
 }
 
+DeviceKind resolve_device(DeviceKind device) {
+  if (device != DeviceKind::automatic) return device;
+  return find_cuda_devices().refusal.empty() ? DeviceKind::cuda : DeviceKind::cpu;
+}
+
+std::string device_refusal(DeviceKind device) {
+  return device == DeviceKind::cuda ? option_refusal(find_cuda_devices().refusal) : "";
+}
+
 std::string precision_refusal(DeviceKind device, Precision precision) {
-  if (chosen(device) == DeviceKind::cuda) return cuda_refusal();
+  if (resolve_device(device) == DeviceKind::cuda) return cuda_precision_refusal(precision);
   return cpu::cpu_precision_refusal(precision);
 }
 

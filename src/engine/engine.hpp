@@ -1,6 +1,7 @@
 // Makes replicas: the one place where a device is chosen.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,16 +11,31 @@ namespace convoy {
 
 enum class DeviceKind { automatic, cpu, cuda };
 
+// Whether a GPU records a step as a graph and replays it.
+enum class GraphUse { automatic, on, off };
+
 struct ReplicaOptions {
   DeviceKind device = DeviceKind::automatic;
+  int device_index = 0;         // of the GPU among those visible
   int threads = 0;              // CPU threads of this rank; 0: its share of the cores it may run on
   OptimizerSettings optimizer;  // decides the slots
   bool for_training = true;     // false: no gradients or slots are allocated
+  bool deterministic = true;    // GPUs: algorithms by rule instead of by measurement, none that adds in any order
+  GraphUse cuda_graph = GraphUse::automatic;
+  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose). Empty: each
+  // chooses for itself.
+  std::function<std::string(const std::string& mine)> agree = {};
 };
 
 // Throws ExitCode::usage when the device is not available, saying what is missing.
 std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& input,
                                       const ReplicaOptions& options);
+
+// `automatic` resolved for this process: a GPU where the CUDA module, a driver and a device are there.
+DeviceKind resolve_device(DeviceKind device);
+
+// Why `device` cannot be used in this process; empty when it can.
+std::string device_refusal(DeviceKind device);
 
 // Why `precision` cannot be used on `device` of this machine; empty when it can.
 std::string precision_refusal(DeviceKind device, Precision precision);

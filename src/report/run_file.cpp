@@ -46,6 +46,8 @@ std::string run_to_json(const RunRecord& record) {
                       {"threads_per_rank", record.threads},
                       {"communication_thread", record.communication_thread},
                       {"device", record.device},
+                      {"devices", record.devices},
+                      {"collective", record.collective},
                       {"cpu", record.cpu},
                       {"hosts", record.hosts}};
   Json& versions = json["versions"] = Json::object();
@@ -64,7 +66,8 @@ std::vector<std::string> run_differences(const std::string& before, const RunRec
       return;
     differences.push_back(fmt::format("{}: {} → {}", key, old_run[pointer].dump(), new_run[pointer].dump()));
   };
-  for (const char* key : {"ranks", "nodes", "threads_per_rank", "device", "cpu"}) compare("topology", key);
+  for (const char* key : {"ranks", "nodes", "threads_per_rank", "device", "collective", "cpu"})
+    compare("topology", key);
   for (const auto& [name, version] : record.versions) compare("versions", name);
   return differences;
 }

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "data/hdf5_version.hpp"
+#include "device/cuda_devices.hpp"
 #include "engine/cpu/onednn_version.hpp"
 
 namespace convoy {
@@ -90,12 +91,15 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
   require_same_hashes(communicator, names, hashes, step);
 }
 
-std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator) {
-  return {{"convoy", CONVOY_VERSION},
-          {"mpi", communicator.library()},
-          {"onednn", onednn_version()},
-          {"hdf5", hdf5_version()},
-          {"glibc", ::gnu_get_libc_version()}};
+std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator,
+                                                                  DeviceKind device) {
+  std::vector<std::pair<std::string, std::string>> versions = {{"convoy", CONVOY_VERSION},
+                                                               {"mpi", communicator.library()},
+                                                               {"onednn", onednn_version()},
+                                                               {"hdf5", hdf5_version()},
+                                                               {"glibc", ::gnu_get_libc_version()}};
+  if (device == DeviceKind::cuda) versions.emplace_back("cuda", find_cuda_devices().versions);
+  return versions;
 }
 
 }  // namespace convoy

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "engine/replica.hpp"
+#include "engine/engine.hpp"
 
 namespace convoy {
 
@@ -28,7 +28,9 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
 void require_same_hashes(Communicator& communicator, const std::vector<std::string>& names,
                          const std::vector<std::uint64_t>& hashes, std::int64_t step);
 
-// Versions of everything whose arithmetic or transport ranks must share: pairs such as ("mpi", "Open MPI …").
-std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator);
+// Versions of everything whose arithmetic or transport ranks that compute on `device` must share: pairs such
+// as ("mpi", "Open MPI …").
+std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator,
+                                                                  DeviceKind device);
 
 }  // namespace convoy

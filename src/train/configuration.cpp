@@ -56,6 +56,42 @@ const char* precision_name(Precision precision) {
   return "";
 }
 
+const char* wire_name(WirePrecision wire) {
+  switch (wire) {
+    case WirePrecision::fp32:
+      return "fp32";
+    case WirePrecision::bf16:
+      return "bf16";
+    case WirePrecision::fp16:
+      return "fp16";
+  }
+  return "";
+}
+
+const char* collective_name(CollectiveKind kind) {
+  switch (kind) {
+    case CollectiveKind::automatic:
+      return "auto";
+    case CollectiveKind::nccl:
+      return "nccl";
+    case CollectiveKind::mpi:
+      return "mpi";
+  }
+  return "";
+}
+
+const char* graph_name(GraphUse use) {
+  switch (use) {
+    case GraphUse::automatic:
+      return "auto";
+    case GraphUse::on:
+      return "on";
+    case GraphUse::off:
+      return "off";
+  }
+  return "";
+}
+
 const char* device_kind_name(DeviceKind kind) {
   switch (kind) {
     case DeviceKind::automatic:
@@ -178,7 +214,8 @@ void add_result_options(Lines& lines, const TrainConfiguration& c) {
   if (c.dropout) lines.add("dropout", *c.dropout);
   add_input(lines, c);
   lines.add("precision", precision_name(c.precision));
-  lines.add("deterministic", c.deterministic ? "on" : "off");
+  lines.add("deterministic", !c.deterministic ? "auto" : *c.deterministic ? "on" : "off");
+  if (c.wire != WirePrecision::fp32) lines.add("wire-precision", wire_name(c.wire));
 }
 
 void check_positive(double value, const char* option) {
@@ -322,6 +359,8 @@ std::string full_configuration_text(const TrainConfiguration& c) {
   lines.add("workers", c.workers);
   lines.add("device", device_kind_name(c.device));
   lines.add("threads", c.threads);
+  lines.add("collective", collective_name(c.collective));
+  lines.add("cuda-graph", graph_name(c.cuda_graph));
   lines.add("watchdog-seconds", c.watchdog_seconds);
   return lines.take();
 }
@@ -342,8 +381,38 @@ void check_configuration(const TrainConfiguration& configuration) {
   if (c.threads < 0)
     fail(ExitCode::usage, "--threads {}: must be 0 (this rank's share of the cores) or more", c.threads);
   check_not_negative(c.watchdog_seconds, "watchdog-seconds");
+  const DeviceKind device = resolve_device(c.device);
+  if (device != DeviceKind::automatic) check_device_options(c, device);
   if (const std::string refusal = precision_refusal(c.device, c.precision); !refusal.empty())
     fail(ExitCode::usage, "{}", refusal);
+}
+
+void check_device_options(const TrainConfiguration& configuration, DeviceKind device) {
+  const TrainConfiguration& c = configuration;
+  const char* where = c.device == DeviceKind::cpu ? "with --device cpu" : "on a machine without a usable GPU";
+  if (device == DeviceKind::cpu) {
+    if (c.collective == CollectiveKind::nccl)
+      fail(ExitCode::usage, "--collective nccl sums the memory of GPUs, and does not go {}: use auto or mpi",
+           where);
+    if (c.wire != WirePrecision::fp32)
+      fail(ExitCode::usage,
+           "--wire-precision {} is a transport of GPUs by NCCL, and does not go {}: use fp32",
+           wire_name(c.wire), where);
+    if (c.cuda_graph == GraphUse::on)
+      fail(ExitCode::usage, "--cuda-graph on records what a GPU does, and does not go {}: use auto or off",
+           where);
+  }
+  if (c.collective != CollectiveKind::mpi) return;
+  if (c.wire != WirePrecision::fp32)
+    fail(ExitCode::usage,
+         "--wire-precision {} is a transport of NCCL: with --collective mpi use fp32, or use --collective "
+         "nccl",
+         wire_name(c.wire));
+  if (c.cuda_graph == GraphUse::on)
+    fail(
+        ExitCode::usage,
+        "--cuda-graph on does not go with --collective mpi, which waits for the device within each step: use "
+        "--cuda-graph auto or off, or --collective nccl");
 }
 
 }  // namespace convoy

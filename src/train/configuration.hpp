@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "comm/collective.hpp"
 #include "data/augmentation.hpp"
 #include "engine/engine.hpp"
 #include "engine/update.hpp"
@@ -85,7 +86,11 @@ struct TrainConfiguration {
   DeviceKind device = DeviceKind::automatic;
   Precision precision = Precision::fp32;
   int threads = 0;
-  bool deterministic = true;
+  // Same inputs, same bits. Default: on the CPU, where it costs nothing; not on GPUs.
+  std::optional<bool> deterministic;
+  GraphUse cuda_graph = GraphUse::automatic;
+  CollectiveKind collective = CollectiveKind::automatic;
+  WirePrecision wire = WirePrecision::fp32;
   double watchdog_seconds = 600;
 };
 
@@ -101,5 +106,9 @@ std::string full_configuration_text(const TrainConfiguration& configuration);
 
 // Refuses combinations that cannot work (ExitCode::usage, naming option, value and what would be accepted).
 void check_configuration(const TrainConfiguration& configuration);
+
+// Refuses options of GPUs that do not go together, or that mean nothing on `device` (cpu or cuda), in the
+// same way. Called by check_configuration.
+void check_device_options(const TrainConfiguration& configuration, DeviceKind device);
 
 }  // namespace convoy

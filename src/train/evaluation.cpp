@@ -10,6 +10,7 @@
 #include "model/networks.hpp"
 #include "train/checkpoint.hpp"
 #include "train/checkpoint_sharing.hpp"
+#include "train/device_plan.hpp"
 #include "train/run_setup.hpp"
 #include "train/thread_plan.hpp"
 
@@ -133,6 +134,7 @@ Evaluator::Evaluator(const Store& store, std::string split, Replica& replica, co
     : store_(store),
       split_(std::move(split)),
       input_(input),
+      memory_(replica.transfer_memory()),
       rows_(rows),
       workers_(workers),
       classes_(class_count(replica.spec())),
@@ -149,6 +151,7 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
   options.last_epoch = 1;
   options.workers = workers_;
   options.crop_side = input_.crop_side;
+  options.memory = &memory_;
   Loader loader(store_, options);
   TenCrop ten(*program_, input_, ten_crop_ ? rows_ : 0, classes_);
   BatchMetrics total;
@@ -166,10 +169,7 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
       program_->forward(batch, {});
       metrics = program_->metrics();
     }
-    total.loss += metrics.loss;
-    total.top1 += metrics.top1;
-    total.top5 += metrics.top5;
-    total.samples += metrics.samples;
+    total += metrics;
   }
   return share(communicator, total);
 }
@@ -183,17 +183,23 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
   const Store store = open_store(options.data, communicator);
   check_store(options, store, header);
   const ThreadPlan threads = plan_threads(options.threads, communicator);
-  const std::unique_ptr<Replica> replica = make_replica(
-      checkpoint.network, header.input,
-      {.device = options.device, .threads = threads.threads, .optimizer = {}, .for_training = false});
+  const DevicePlan device = plan_device(options.device, communicator);
+  const std::unique_ptr<Replica> replica =
+      make_replica(checkpoint.network, header.input,
+                   {.device = device.kind,
+                    .device_index = device.index,
+                    .threads = threads.threads,
+                    .optimizer = {},
+                    .for_training = false,
+                    .agree = [&](const std::string& mine) { return communicator.broadcast_text(mine); }});
   replica->write(Slot::parameters, checkpoint.parameters);
   const std::int64_t most =
       (store.split(options.split).images + communicator.size() - 1) / communicator.size();
   const std::int64_t rows = (options.global_batch + communicator.size() - 1) / communicator.size();
   Evaluator evaluator(store, options.split, *replica, header.input, options.precision,
                       static_cast<int>(std::min(rows, most)), options.workers, options.ten_crop);
-  log.info("evaluating {} (step {}) on {} images of {}", options.checkpoint, header.step,
-           store.split(options.split).images, options.data);
+  log.info("evaluating {} (step {}) on {} images of {}; rank 0 computes on {}", options.checkpoint,
+           header.step, store.split(options.split).images, options.data, device.description);
   Watchdog watchdog(communicator, log, watchdog_seconds);
   return evaluator.run(communicator, {.watchdog = &watchdog, .step = header.step}).value();
 }

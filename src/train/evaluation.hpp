@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,6 +61,7 @@ class Evaluator {
   const Store& store_;
   std::string split_;
   InputSpec input_;
+  std::pmr::memory_resource& memory_;  // of batches
   int rows_, workers_, classes_;
   bool ten_crop_;
   std::unique_ptr<Program> program_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/partition.hpp"
 #include "model/parameter_table.hpp"
@@ -34,6 +33,11 @@ GradientReducer::GradientReducer(Collective& collective, Replica& replica, std::
   ensure(end == replica_.gradient_memory().size(), "buckets cover the gradient");
 }
 
+void GradientReducer::begin() {
+  started_ = 0;
+  collective_.begin();
+}
+
 void GradientReducer::ready(std::size_t end) {
   const std::span<float> gradient = replica_.gradient_memory();
   for (; started_ < buckets_.size() && buckets_[started_].end <= end; ++started_) {
@@ -43,17 +47,13 @@ void GradientReducer::ready(std::size_t end) {
   collective_.progress();
 }
 
-double GradientReducer::finish() {
+void GradientReducer::finish() {
   ensure(started_ == buckets_.size(), "backward has reported the whole gradient as final");
   started_ = 0;
-  double waited = 0;
   for (const Bucket& bucket : buckets_) {
-    const Stopwatch watch;
     collective_.finish_next();
-    waited += watch.seconds();
     replica_.inspect_gradients(bucket.begin, bucket.end);
   }
-  return waited;
 }
 
 }  // namespace convoy

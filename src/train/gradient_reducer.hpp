@@ -14,6 +14,9 @@ struct Bucket {
   std::size_t begin = 0, end = 0;  // elements of the flat buffer
 };
 
+// What a bucket should have: enough for bandwidth, little enough that the first starts early in backward.
+inline constexpr std::size_t bucket_bytes = 8U << 20;
+
 // Consecutive buckets of about `bytes` each that together cover [0, elements); a pure function, the same on
 // every rank. Large tensors are cut (fc6 is 151 MB); boundaries are multiples of parameter_alignment.
 std::vector<Bucket> plan_buckets(std::size_t elements, std::size_t bytes);
@@ -22,12 +25,14 @@ class GradientReducer {
  public:
   GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets);
 
+  // At the start of a step: forgets one before that was broken off (a recording that was refused).
+  void begin();
+
   // Backward's callback: elements [0, end) are final. Starts every bucket that is complete now.
   void ready(std::size_t end);
 
-  // Waits for all buckets and inspects each as it arrives; returns the seconds waited (communication that
-  // backward did not hide).
-  double finish();
+  // Waits for all buckets and inspects each as it arrives.
+  void finish();
 
  private:
   Collective& collective_;

@@ -27,6 +27,8 @@ struct RunRecord {
   int ranks = 1, nodes = 1, threads = 1;  // threads: of each rank
   bool communication_thread = false;
   std::vector<std::string> hosts;                             // by rank
+  std::vector<std::string> devices;                           // what each rank computes on, by rank
+  std::string collective;                                     // "mpi", "nccl", "none" (one rank)
   std::vector<std::pair<std::string, std::string>> versions;  // "convoy" → "0.1.0", "mpi" → …
 };
 

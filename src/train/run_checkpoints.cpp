@@ -26,6 +26,7 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.configuration = configuration_text(c);
   header.store_fingerprint = setup_.store.fingerprint;
   header.schedule_state = state_to_json(state);
+  header.loss_scale = c.precision == Precision::fp16 ? state.loss_scale.scale : 1;
   header.best_top1 = state.best_top1;
   header.input = setup_.input;
   header.classes = setup_.classes;

@@ -23,15 +23,18 @@ void RunReport::start(const RunRecord& record) {
   tell(&Observer::on_start, record);
 }
 
-void RunReport::add(const StepSeconds& seconds, std::int64_t samples) {
-  seconds_.total += seconds.total;
-  seconds_.input += seconds.input;
-  seconds_.forward += seconds.forward;
-  seconds_.backward += seconds.backward;
-  seconds_.exposed += seconds.exposed;
-  seconds_.update += seconds.update;
+void RunReport::add_step(double seconds, double input_seconds, std::int64_t samples) {
+  seconds_.total += seconds;
+  seconds_.input += input_seconds;
   ++timed_steps_;
   timed_samples_ += samples;
+}
+
+void RunReport::add_phases(const PhaseSeconds& seconds) {
+  seconds_.phases.forward += seconds.forward;
+  seconds_.phases.backward += seconds.backward;
+  seconds_.phases.exposed += seconds.exposed;
+  seconds_.phases.update += seconds.update;
 }
 
 StepRecord RunReport::record_of(const TrainingState& state, double rate, double window_seconds) const {
@@ -51,8 +54,9 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
 }
 
 void RunReport::step(const TrainingState& state, double rate) {
-  std::array<double, 6> seconds = {seconds_.total,    seconds_.input,   seconds_.forward,
-                                   seconds_.backward, seconds_.exposed, seconds_.update};
+  const PhaseSeconds& phases = seconds_.phases;
+  std::array<double, 6> seconds = {seconds_.total,  seconds_.input, phases.forward,
+                                   phases.backward, phases.exposed, phases.update};
   communicator_.maximum(seconds);
   const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
   StepRecord record = record_of(state, rate, seconds[0]);

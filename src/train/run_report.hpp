@@ -8,17 +8,13 @@
 
 #include "base/clock.hpp"
 #include "comm/communicator.hpp"
+#include "engine/replica.hpp"
 #include "train/evaluation.hpp"
 #include "train/observer.hpp"
 #include "train/run_setup.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
-
-// Where a step's time went on this rank.
-struct StepSeconds {
-  double total = 0, input = 0, forward = 0, backward = 0, exposed = 0, update = 0;
-};
 
 class RunReport {
  public:
@@ -27,8 +23,15 @@ class RunReport {
 
   void start(const RunRecord& record);
 
-  // One more step of `samples` images over all ranks.
-  void add(const StepSeconds& seconds, std::int64_t samples);
+  // One more step of `samples` images over all ranks: this rank's seconds for all of it, and of those for
+  // getting its input.
+  void add_step(double seconds, double input_seconds, std::int64_t samples);
+
+  // Time of steps that were counted already: waiting for the device to end them.
+  void add_wait(double seconds) { seconds_.total += seconds; }
+
+  // Where steps' time went, as the replica measured it.
+  void add_phases(const PhaseSeconds& seconds);
 
   // A step record of state.window; collective (the slowest rank's times are looked for).
   void step(const TrainingState& state, double rate);
@@ -51,7 +54,10 @@ class RunReport {
   int attempt_;
   std::int64_t first_step_;
   Stopwatch since_start_, since_progress_;
-  StepSeconds seconds_;  // since the last step record
+  struct {
+    double total = 0, input = 0;
+    PhaseSeconds phases;
+  } seconds_;  // since the last step record
   std::int64_t timed_steps_ = 0, timed_samples_ = 0;
 };
 

@@ -14,12 +14,13 @@
 #include "engine/engine.hpp"
 #include "model/net_spec.hpp"
 #include "train/configuration.hpp"
+#include "train/device_plan.hpp"
 #include "train/thread_plan.hpp"
 
 namespace convoy {
 
 struct RunSetup {
-  TrainConfiguration configuration;  // statistics and number of classes filled in
+  TrainConfiguration configuration;  // statistics, number of classes and `deterministic` filled in
   Store store;
   std::vector<ClassEntry> classes;  // one for each output of the network
   NetSpec network;
@@ -28,6 +29,7 @@ struct RunSetup {
   BatchPlan plan;
   std::int64_t last_step = 0;  // the run ends after this many updates
   ThreadPlan threads;
+  DevicePlan device;  // of this rank
 
   double epoch_of(std::int64_t step) const {
     return static_cast<double>(step) / static_cast<double>(plan.steps_per_epoch());

@@ -124,6 +124,11 @@ void load_checkpoint(const RunSetup& setup, const std::filesystem::path& path, c
   start.state.step = checkpoint.header.step;
   start.state.best_top1 = checkpoint.header.best_top1;
   state_from_json(checkpoint.header.schedule_state, start.state);
+  // A run that goes on in fp16 from another precision finds its scale anew.
+  const std::map<std::string, std::string> options = parse_lines(checkpoint.header.configuration);
+  const auto precision = options.find("precision");
+  if (precision != options.end() && precision->second == "fp16")
+    start.state.loss_scale.scale = checkpoint.header.loss_scale;
   start.parameters = std::move(checkpoint.parameters);
   start.slots = std::move(checkpoint.optimizer);
 }
@@ -181,6 +186,7 @@ std::string share_text(const StartingPoint& start) {
   json["step"] = start.state.step;
   json["best_top1"] = start.state.best_top1 == start.state.best_top1 ? nlohmann::json(start.state.best_top1)
                                                                      : nlohmann::json();
+  json["loss_scale"] = start.state.loss_scale.scale;
   json["state"] = state_to_json(start.state);
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -193,6 +199,7 @@ StartingPoint from_shared_text(const std::string& text) {
   start.from = json.at("from");
   start.state.step = json.at("step");
   if (!json.at("best_top1").is_null()) start.state.best_top1 = json.at("best_top1");
+  start.state.loss_scale.scale = json.at("loss_scale");
   state_from_json(json.at("state"), start.state);
   return start;
 }
@@ -243,6 +250,7 @@ void load_start(StartingPoint& start, const RunSetup& setup, Communicator& commu
     replica.write(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, buffer);
   }
   start.slots.clear();
+  if (setup.configuration.precision == Precision::fp16) replica.set_loss_scale(start.state.loss_scale);
 }
 
 }  // namespace convoy

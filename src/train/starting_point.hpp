@@ -29,7 +29,8 @@ struct StartingPoint {
 // with, bad_data when checkpoints are there but none is sound.
 StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, const Log& log);
 
-// Fills the replica's parameters and optimiser slots and frees the buffers of `start`; collective.
+// Fills the replica's parameters, optimiser slots and (in fp16) loss scale, and frees the buffers of `start`;
+// collective.
 void load_start(StartingPoint& start, const RunSetup& setup, Communicator& communicator, Replica& replica);
 
 // Compares two texts of configuration_text: what a resumed run may change (with a warning: lines "key: old →

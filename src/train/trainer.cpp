@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/host_name.hpp"
+#include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 #include "device/cpu/cpu_facts.hpp"
 #include "train/agreement.hpp"
@@ -15,15 +19,15 @@
 namespace convoy {
 namespace {
 
-std::string versions_text(const Communicator& communicator) {
+std::string versions_text(const Communicator& communicator, DeviceKind device) {
   std::string text;
-  for (const auto& [name, version] : library_versions(communicator))
+  for (const auto& [name, version] : library_versions(communicator, device))
     text += fmt::format("{} {}\n", name, version);
   return text;
 }
 
 RunRecord describe(const RunSetup& setup, Communicator& communicator, const Replica& replica,
-                   const StartingPoint& start) {
+                   const Collective* collective, const StartingPoint& start) {
   const TrainConfiguration& c = setup.configuration;
   RunRecord record;
   record.attempt = start.attempt;
@@ -47,13 +51,29 @@ RunRecord describe(const RunSetup& setup, Communicator& communicator, const Repl
   record.threads = setup.threads.threads;
   record.communication_thread = setup.threads.spare_core;
   record.hosts = communicator.gather_texts(host_name());
-  record.versions = library_versions(communicator);
+  record.devices = communicator.gather_texts(setup.device.description);
+  record.collective = collective != nullptr ? collective->name() : "none";
+  record.versions = library_versions(communicator, setup.device.kind);
   return record;
 }
 
-void tell_start(const RunSetup& setup, Communicator& communicator, const Log& log, const Replica& replica,
-                const StartingPoint& start, RunReport& report) {
-  report.start(describe(setup, communicator, replica, start));
+// One line for ranks on equal devices, else one for each.
+void tell_devices(const RunRecord& record, const Log& log) {
+  const auto other = std::find_if(record.devices.begin(), record.devices.end(),
+                                  [&](const std::string& device) { return device != record.devices[0]; });
+  if (other == record.devices.end()) {
+    log.info("every rank computes on {}; gradients are summed by {}", record.devices[0], record.collective);
+    return;
+  }
+  for (std::size_t rank = 0; rank < record.devices.size(); ++rank)
+    log.info("rank {} on {} computes on {}", rank, record.hosts[rank], record.devices[rank]);
+  log.info("gradients are summed by {}", record.collective);
+}
+
+void tell_start(const RunSetup& setup, const Log& log, const Replica& replica, const StartingPoint& start,
+                const RunRecord& record, RunReport& report) {
+  report.start(record);
+  tell_devices(record, log);
   const std::string from = start.resumed
                                ? fmt::format("resumed at step {} from {}", start.state.step, start.from)
                            : start.from.empty() ? std::string("started from initial weights")
@@ -70,6 +90,37 @@ void tell_start(const RunSetup& setup, Communicator& communicator, const Log& lo
         setup.last_step, setup.configuration.epochs);
 }
 
+std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator) {
+  const TrainConfiguration& c = setup.configuration;
+  return make_replica(
+      setup.network, setup.input,
+      {.device = setup.device.kind,
+       .device_index = setup.device.index,
+       .threads = setup.threads.threads,
+       .optimizer = c.optimizer,
+       .for_training = true,
+       .deterministic = *c.deterministic,
+       .cuda_graph = c.cuda_graph,
+       .agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); }});
+}
+
+std::unique_ptr<Collective> make_collective(const RunSetup& setup, Communicator& communicator,
+                                            Replica& replica) {
+  const TrainConfiguration& c = setup.configuration;
+  const std::span<float> gradient = replica.gradient_memory();
+  std::size_t largest = 0;
+  for (const Bucket& bucket : plan_buckets(gradient.size(), bucket_bytes))
+    largest = std::max(largest, bucket.end - bucket.begin);
+  return make_collective(communicator, {.kind = c.collective,
+                                        .wire = c.wire,
+                                        .spare_core = setup.threads.spare_core,
+                                        .deterministic = *c.deterministic,
+                                        .compute = replica.compute_stream(),
+                                        .device_index = setup.device.index,
+                                        .gradient = gradient,
+                                        .largest_slice = largest});
+}
+
 }  // namespace
 
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
@@ -79,21 +130,28 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   check_configuration(configuration);
   const RunSetup setup = prepare_run(configuration, communicator);
   log.info("{}", batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
-  require_same_text(communicator, "set of libraries", versions_text(communicator), ExitCode::device);
+  require_same_text(communicator, "set of libraries", versions_text(communicator, setup.device.kind),
+                    ExitCode::device);
   StartingPoint start = prepare_start(setup, communicator, log);
-  const std::unique_ptr<Replica> replica = make_replica(setup.network, setup.input,
-                                                        {.device = configuration.device,
-                                                         .threads = setup.threads.threads,
-                                                         .optimizer = configuration.optimizer,
-                                                         .for_training = true});
+  std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
+  const std::unique_ptr<Replica> replica = make_replica(setup, communicator);
   load_start(start, setup, communicator, *replica);
+  const bool trains = start.state.step < setup.last_step;
+  if (trains) collective = make_collective(setup, communicator, *replica);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
+  std::optional<Watchdog::Watch> watch;
+  if (trains) {
+    watch.emplace(watchdog, *collective);
+    collective->connect();
+  }
   RunReport report(observers, communicator, setup, start.attempt, start.state.step);
-  tell_start(setup, communicator, log, *replica, start, report);
+  tell_start(setup, log, *replica, start, describe(setup, communicator, *replica, collective.get(), start),
+             report);
   TrainingLoop loop({.setup = setup,
                      .communicator = communicator,
                      .log = log,
                      .replica = *replica,
+                     .collective = collective.get(),
                      .report = report,
                      .watchdog = watchdog,
                      .stop_requested = stop_requested},

@@ -9,15 +9,13 @@
 namespace convoy {
 namespace {
 
-// Of a bucket: large enough for bandwidth, small enough that the first starts early in backward.
-constexpr std::size_t bucket_bytes = 8U << 20;
-
 bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_epoch) {
   if (interval.count == 0) return false;
   return step % (interval.epochs ? interval.count * steps_per_epoch : interval.count) == 0;
 }
 
-LoaderOptions loader_options(const RunSetup& setup, const Communicator& communicator, std::int64_t step) {
+LoaderOptions loader_options(const RunSetup& setup, const Communicator& communicator, Replica& replica,
+                             std::int64_t step) {
   const TrainConfiguration& c = setup.configuration;
   const std::int64_t steps_per_epoch = setup.plan.steps_per_epoch();
   LoaderOptions options;
@@ -33,6 +31,9 @@ LoaderOptions loader_options(const RunSetup& setup, const Communicator& communic
   options.workers = c.workers;
   options.augmentation = c.augmentation;
   options.crop_side = setup.input.crop_side;
+  // A batch is read where it lies until its step's result was taken.
+  options.held = c.accumulate * (1 + replica.steps_ahead()) - 1;
+  options.memory = &replica.transfer_memory();
   return options;
 }
 
@@ -42,16 +43,28 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
     : parts_(parts),
       state_(state),
       checkpoints_(parts.setup, parts.communicator, parts.replica, parts.log, parts.report),
-      sums_(parts.communicator) {
+      sums_(parts.communicator, parts.replica,
+            parts.setup.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
+            parts.stop_requested) {
   const RunSetup& setup = parts_.setup;
   if (state_.step >= setup.last_step) return;
   program_ = parts_.replica.compile({.batch = setup.plan.rows_at_most(),
                                      .mode = Mode::training,
-                                     .precision = setup.configuration.precision});
-  loader_ = std::make_unique<Loader>(setup.store, loader_options(setup, parts_.communicator, state_.step));
-  collective_ = make_mpi_collective(parts_.communicator, setup.threads.spare_core);
-  reducer_ = std::make_unique<GradientReducer>(*collective_, parts_.replica,
+                                     .precision = setup.configuration.precision,
+                                     .micro_batches = setup.plan.accumulate});
+  loader_ = std::make_unique<Loader>(setup.store,
+                                     loader_options(setup, parts_.communicator, parts_.replica, state_.step));
+  reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
+}
+
+TrainingLoop::~TrainingLoop() {
+  if (std::uncaught_exceptions() == uncaught_ || program_ == nullptr) return;
+  try {
+    parts_.collective->abort();
+    parts_.replica.synchronise();
+  } catch (const std::exception&) {  // the error that unwinds says what was wrong
+  }
 }
 
 bool TrainingLoop::has_validation() const {
@@ -95,68 +108,97 @@ double TrainingLoop::rate_of(std::int64_t step) const {
   return base_rate(parts_.setup.configuration.schedule, schedule_point(step));
 }
 
-BatchMetrics TrainingLoop::pass(int micro, std::int64_t samples, StepSeconds& seconds) {
-  Stopwatch watch;
-  parts_.watchdog.beat("input", state_.step);
-  const BatchView& batch = loader_->next();
-  seconds.input += watch.restart();
-  parts_.watchdog.beat("forward", state_.step);
-  program_->forward(batch, {.seed = parts_.setup.configuration.seed,
-                            .step = state_.step,
-                            .gradient_scale = 1.0 / static_cast<double>(samples)});
-  seconds.forward += watch.restart();
-  parts_.watchdog.beat("backward", state_.step);
-  const bool last = micro + 1 == parts_.setup.plan.accumulate;
-  program_->backward(micro > 0, [&](std::size_t end) {
-    if (last) reducer_->ready(end);
-  });
-  seconds.backward += watch.restart();
-  return program_->metrics();
+// Returns the seconds it took.
+double TrainingLoop::stage_input(std::int64_t samples) {
+  const Stopwatch watch;
+  for (int micro = 0; micro < parts_.setup.plan.accumulate; ++micro) {
+    parts_.watchdog.beat("input", state_.step);
+    program_->stage(micro, loader_->next(),
+                    {.seed = parts_.setup.configuration.seed,
+                     .step = state_.step,
+                     .gradient_scale = 1.0 / static_cast<double>(samples)});
+  }
+  return watch.seconds();
+}
+
+void TrainingLoop::stage_update() {
+  const std::vector<TensorRate> rates =
+      tensor_rates(parts_.replica.table(), parts_.setup.configuration, schedule_point(state_.step));
+  parts_.replica.stage_update({.number = state_.step + 1, .rates = rates});
+}
+
+// The passes of one step, always the same calls: a replica may record them once and replay them.
+void TrainingLoop::enqueue_passes() {
+  Replica& replica = parts_.replica;
+  const int passes = parts_.setup.plan.accumulate;
+  reducer_->begin();
+  for (int micro = 0; micro < passes; ++micro) {
+    parts_.watchdog.beat("forward", state_.step);
+    replica.enter(Phase::forward);
+    program_->forward_staged(micro);
+    parts_.watchdog.beat("backward", state_.step);
+    replica.enter(Phase::backward);
+    program_->backward(micro > 0, [this, last = micro + 1 == passes](std::size_t end) {
+      if (last) reducer_->ready(end);
+    });
+  }
+  parts_.watchdog.beat("all-reduce", state_.step);
+  replica.enter(Phase::exposed);
+  reducer_->finish();
+  parts_.watchdog.beat("update", state_.step);
+  replica.enter(Phase::update);
+  replica.apply_update();
 }
 
 void TrainingLoop::step() {
   const RunSetup& setup = parts_.setup;
   const std::int64_t samples = setup.plan.samples_in_step(state_.step % setup.plan.steps_per_epoch());
-  StepSeconds seconds;
-  Stopwatch whole;
-  BatchMetrics metrics;
-  for (int micro = 0; micro < setup.plan.accumulate; ++micro) {
-    const BatchMetrics part = pass(micro, samples, seconds);
-    metrics.loss += part.loss;
-    metrics.top1 += part.top1;
-    metrics.top5 += part.top5;
-    metrics.samples += part.samples;
-  }
-  parts_.watchdog.beat("all-reduce", state_.step);
-  seconds.exposed = reducer_->finish();
-  Stopwatch watch;
-  parts_.watchdog.beat("update", state_.step);
-  const std::vector<TensorRate> rates =
-      tensor_rates(parts_.replica.table(), setup.configuration, schedule_point(state_.step));
-  const UpdateResult update = parts_.replica.update({.number = state_.step + 1, .rates = rates});
-  seconds.update = watch.seconds();
+  const Stopwatch watch;
+  const double input_seconds = stage_input(samples);
+  stage_update();
+  parts_.replica.run_step(*program_, parts_.collective->capturable(), [this] { enqueue_passes(); });
   ++state_.step;
-  sums_.push(state_.step, metrics, update.finite, parts_.stop_requested.load());
-  seconds.total = whole.seconds();
-  parts_.report.add(seconds, samples);
+  parts_.watchdog.beat("device", state_.step);
+  sums_.enqueued(state_.step);
+  parts_.report.add_step(watch.seconds(), input_seconds, samples);
+  parts_.report.add_phases(sums_.take_seconds());
 }
 
-void TrainingLoop::settle(std::size_t delay) {
+// Acts upon the sums of steps that are `delay` steps old, or upon those of all steps so far.
+void TrainingLoop::settle(bool all) {
   StepSums sums;
-  while (sums_.pop(delay, sums)) {
-    state_.window.loss += sums.loss;
-    state_.window.top1 += sums.top1;
-    state_.window.samples += sums.samples;
-    ++state_.window.steps;
-    stop_agreed_ = stop_agreed_ || sums.stop;
-    if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
+  if (!all) {
+    while (sums_.pop(sums)) take(sums);
+    return;
   }
+  const Stopwatch watch;
+  sums_.take_all();
+  parts_.report.add_wait(watch.seconds());
+  parts_.report.add_phases(sums_.take_seconds());
+  while (sums_.pop_any(sums)) take(sums);
+}
+
+void TrainingLoop::take(const StepSums& sums) {
+  state_.window.loss += sums.loss;
+  state_.window.top1 += sums.top1;
+  state_.window.samples += sums.samples;
+  ++state_.window.steps;
+  stop_agreed_ = stop_agreed_ || sums.stop;
+  if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
+  if (sums.skipped && diverged_step_ == 0) tell_overflow(sums);
+}
+
+void TrainingLoop::tell_overflow(const StepSums& sums) {
+  parts_.report.event(sums.step, "overflow",
+                      fmt::format("a gradient overflowed fp16: step {} changed nothing, and the loss scale "
+                                  "goes from {:g} to {:g}",
+                                  sums.step, sums.loss_scale, std::max(sums.loss_scale / 2, 1.0)));
 }
 
 std::optional<TrainingResult> TrainingLoop::after_step() {
   const Due due = due_at(state_.step);
-  settle(due.any() ? 0 : StepSumQueue::delay);
-  if (diverged_step_ == 0 && stop_agreed_) settle(0);
+  settle(due.any());
+  if (diverged_step_ == 0 && stop_agreed_) settle(true);
   if (diverged_step_ > 0) return diverge();
   if (due.log) {
     report_step(due.last);
@@ -171,6 +213,7 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
   if (due.evaluation && !evaluate()) return stop();
   if (due.checkpoint) {
     const bool best = take_best();
+    state_.loss_scale = parts_.replica.loss_scale();
     checkpoints_.save(state_, best);
   }
   checkpoints_.collect(false);
@@ -232,6 +275,7 @@ bool TrainingLoop::take_best() {
 TrainingResult TrainingLoop::stop() {
   parts_.watchdog.beat("checkpoint", state_.step);
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  state_.loss_scale = parts_.replica.loss_scale();
   checkpoints_.save_now(state_, false);
   const std::string text = fmt::format(
       "stopped on request at step {} of {}; a checkpoint is saved: start again with "
@@ -242,7 +286,7 @@ TrainingResult TrainingLoop::stop() {
 }
 
 TrainingResult TrainingLoop::diverge() {
-  settle(0);  // nothing stays under way
+  settle(true);  // nothing stays under way
   checkpoints_.collect(true);
   const std::string kept = parts_.communicator.on_rank_zero([&] {
     return checkpoints_.newest().empty() ? std::string("no checkpoint of this attempt was written before it")
@@ -263,6 +307,7 @@ TrainingResult TrainingLoop::finish() {
   if (has_validation() && state_.evaluated_step != state_.step && !evaluate()) return stop();
   const bool best = take_best();
   parts_.watchdog.beat("checkpoint", state_.step);
+  state_.loss_scale = parts_.replica.loss_scale();
   checkpoints_.save_now(state_, best);
   const std::string text = fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
                                        parts_.setup.epoch_of(state_.step), parts_.setup.configuration.output);

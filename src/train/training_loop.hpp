@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -30,6 +31,7 @@ struct TrainingParts {
   Communicator& communicator;
   const Log& log;
   Replica& replica;
+  Collective* collective;  // null where no step is left to do
   RunReport& report;
   Watchdog& watchdog;
   const std::atomic<bool>& stop_requested;
@@ -38,6 +40,11 @@ struct TrainingParts {
 class TrainingLoop {
  public:
   TrainingLoop(const TrainingParts& parts, const TrainingState& state);
+  // While an error unwinds: gives up what other ranks may never join, so that the device stops using the
+  // loader's memory before it goes.
+  ~TrainingLoop();
+  TrainingLoop(const TrainingLoop&) = delete;
+  TrainingLoop& operator=(const TrainingLoop&) = delete;
 
   // Trains to the last step, a stop or divergence.
   TrainingResult run();
@@ -51,9 +58,13 @@ class TrainingLoop {
   Due due_at(std::int64_t step) const;
 
   void step();
-  BatchMetrics pass(int micro, std::int64_t samples, StepSeconds& seconds);
+  double stage_input(std::int64_t samples);
+  void stage_update();
+  void enqueue_passes();
   std::optional<TrainingResult> after_step();
-  void settle(std::size_t delay);
+  void settle(bool all);
+  void take(const StepSums& sums);
+  void tell_overflow(const StepSums& sums);
   void report_step(bool last);
   bool evaluate();
   bool take_best();
@@ -71,12 +82,12 @@ class TrainingLoop {
   StepSumQueue sums_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<Collective> collective_;
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<Evaluator> evaluator_;
   double last_top1_ = 0;            // of the validation at state_.evaluated_step
   std::int64_t diverged_step_ = 0;  // first step with a non-finite loss or gradient; 0: none
   bool stop_agreed_ = false;
+  int uncaught_ = std::uncaught_exceptions();
 };
 
 }  // namespace convoy

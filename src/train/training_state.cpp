@@ -31,6 +31,7 @@ std::string state_to_json(const TrainingState& state) {
                     {"loss", state.window.loss}};
   json["evaluated_step"] = state.evaluated_step;
   json["best_checkpoint_top1"] = number_or_null(state.best_checkpoint_top1);
+  json["good_steps"] = state.loss_scale.good_steps;
   return json.dump();
 }
 
@@ -48,6 +49,7 @@ void state_from_json(const std::string& text, TrainingState& state) {
     state.window.top1 = window.at("top1").get<std::int64_t>();
     state.window.loss = window.at("loss").get<double>();
     state.evaluated_step = json.at("evaluated_step").get<std::int64_t>();
+    state.loss_scale.good_steps = json.value("good_steps", std::int64_t{0});  // absent in older files
     state.best_checkpoint_top1 =
         number_or(json, "best_checkpoint_top1", std::numeric_limits<double>::quiet_NaN());
   } catch (const nlohmann::json::exception& error) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "engine/replica.hpp"
 #include "train/schedule.hpp"
 
 namespace convoy {
@@ -24,9 +25,11 @@ struct TrainingState {
   std::int64_t evaluated_step = -1;                             // of the last validation; -1: none yet
   double best_top1 = std::numeric_limits<double>::quiet_NaN();  // of all validations
   double best_checkpoint_top1 = std::numeric_limits<double>::quiet_NaN();  // of those with a checkpoint
+  LossScale loss_scale{.scale = LossScale::first};  // in fp16; as of the last checkpoint
 };
 
-// The attribute `schedule_state` of a checkpoint: all but step and best_top1, which have their own.
+// The attribute `schedule_state` of a checkpoint: all but step, best_top1 and the loss scale itself, which
+// have their own.
 std::string state_to_json(const TrainingState& state);
 
 // Reads it back into `state`. An empty text (imported weights) changes nothing; throws ExitCode::bad_data for

@@ -88,12 +88,21 @@ TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
   expect_refused(train({"--augment", "flip"}), 64, {"--augment", "flip", "mirror"});
   expect_refused(train({"--evaluate-every", "500"}), 64, {"--evaluate-every", "500steps"});
   expect_refused(train({"--lr.conv9", "x2"}), 64, {"lr.conv9", "conv1"});
-  expect_refused(train({"--device", "cuda"}), 64, {"--device cuda", "--device cpu"});
   expect_refused(train({"--precision", "fp16"}), 64, {"--precision", "fp16"});
   expect_refused(train({"--resume", "nowhere"}), 64, {"--resume nowhere", "auto"});
 }
 
 // Larger than what the random counters and the arithmetic of steps can hold.
+TEST_F(Refusals, OptionsOfGpusOnACpu) {
+  expect_refused(train({"--device", "cpu", "--collective", "nccl"}), 64,
+                 {"--collective nccl", "with --device cpu", "use auto or mpi"});
+  expect_refused(train({"--device", "cpu", "--wire-precision", "bf16"}), 64,
+                 {"--wire-precision bf16", "use fp32"});
+  expect_refused(train({"--device", "cpu", "--cuda-graph", "on"}), 64,
+                 {"--cuda-graph on", "use auto or off"});
+  expect_refused(train({"--cuda-graph", "yes"}), 64, {"'yes' is not one of auto, on, off"});
+}
+
 TEST_F(Refusals, NumbersBeyondCounting) {
   expect_refused(train({"--global-batch", "9223372036854775807"}), 64, {"--global-batch", "2147483647"});
   expect_refused(train({"--epochs", "1e300"}), 64, {"--epochs", "'1e300'"});

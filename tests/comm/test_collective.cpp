@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -106,6 +107,37 @@ TEST_P(CollectiveTest, TwoAtATimeDoNotMix) {
   other->finish_next();
   EXPECT_TRUE(same_bits(first, sums(70'000)));
   EXPECT_TRUE(same_bits(second, sums(30'000)));
+}
+
+// What make_collective refuses for this combination; empty: it does not.
+std::string refusal(const CollectiveOptions& options) {
+  try {
+    make_collective(world(), options);
+    return {};
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::usage);
+    return error.what();
+  }
+}
+
+TEST(MakeCollective, RefusesWhatDoesNotGoTogether) {
+  EXPECT_NE(refusal({.kind = CollectiveKind::nccl}).find("--collective auto or mpi"), std::string::npos);
+  for (const CollectiveKind kind : {CollectiveKind::automatic, CollectiveKind::mpi})
+    EXPECT_NE(refusal({.kind = kind, .wire = WirePrecision::bf16}).find("--wire-precision fp32"),
+              std::string::npos);
+  // On a GPU, by MPI: the way out is named. Refused before the stream is looked into.
+  int stream = 0;
+  EXPECT_NE(refusal({.kind = CollectiveKind::mpi, .wire = WirePrecision::fp16, .compute = {&stream}})
+                .find("or --collective nccl"),
+            std::string::npos);
+}
+
+TEST(MakeCollective, TakesMpiForHostMemory) {
+  for (const CollectiveKind kind : {CollectiveKind::automatic, CollectiveKind::mpi}) {
+    const auto collective = make_collective(world(), {.kind = kind});
+    EXPECT_EQ(collective->name(), world().size() == 1 ? "none" : "mpi");
+    EXPECT_EQ(collective->capturable(), world().size() == 1);  // without ranks there is nothing to wait for
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, CollectiveTest, testing::Bool(),

@@ -97,6 +97,33 @@ TEST(Watchdog, DoesNotHideOtherErrors) {
   }
 }
 
+TEST(Watchdog, EndsTheGroupWhenTheTransportFails) {
+  for (const int victim : {0, 1}) {
+    const Outcome outcome = run_child(2, "transport " + std::to_string(victim));
+    EXPECT_EQ(outcome.code, 71) << outcome.text;
+    expect_text(outcome, "the gradient sum failed on rank " + std::to_string(victim) + " on ");
+    expect_text(outcome, "(phase input of step 20): remote process exited");
+    expect_text(outcome, "transport given up");
+    EXPECT_EQ(outcome.text.find("no progress"), std::string::npos) << outcome.text;
+    EXPECT_LT(outcome.seconds, 9);  // asked every second, believed at the second time
+  }
+}
+
+// The end of a stuck group gives the transport up too, so that nothing on a device waits for a lost peer.
+TEST(Watchdog, GivesTheTransportUpBeforeItEndsAStuckGroup) {
+  const Outcome outcome = run_child(2, "sleep 1");
+  EXPECT_EQ(outcome.code, 71) << outcome.text;
+  expect_text(outcome, "transport given up");
+}
+
+// A failure that a rank's own error has caused does not take its place.
+TEST(Watchdog, LeavesARankTimeToTellItsOwnError) {
+  const Outcome outcome = run_child(2, "transport-and-throw 1");
+  EXPECT_EQ(outcome.code, 70) << outcome.text;
+  expect_text(outcome, "caught on rank 1: something else is wrong");
+  EXPECT_EQ(outcome.text.find("gradient sum failed"), std::string::npos) << outcome.text;
+}
+
 RankView view(std::int64_t step, std::int64_t beats, double age, double silent = 0) {
   RankView result;
   result.host = "host";

@@ -2,6 +2,7 @@
 // phase and a barrier a step, until something happens to one of them. Arguments: what happens, to which rank.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 
 namespace {
@@ -16,6 +18,21 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr double limit = 1.6;  // seconds; a step takes about a hundredth of it
+
+// A transport that notices a failure when it is told to, and says when it is given up.
+class Transport final : public convoy::Collective {
+ public:
+  std::string_view name() const override { return "test"; }
+  void start(std::span<float>) override {}
+  void progress() override {}
+  void finish_next() override {}
+  std::string failure() override { return failed_ ? "remote process exited" : ""; }
+  void abort() override { fmt::print(stderr, "transport given up\n"); }
+  void fail() { failed_ = true; }
+
+ private:
+  std::atomic<bool> failed_{false};
+};
 
 void misfortune(const std::string& what) {
   if (what == "sleep") std::this_thread::sleep_for(60s);
@@ -26,10 +43,21 @@ void misfortune(const std::string& what) {
 int run(convoy::Communicator& communicator, const std::string& what, int victim) {
   const convoy::Log log(communicator.rank(), communicator.size());
   convoy::Watchdog watchdog(communicator, log, limit);
+  Transport transport;
+  const convoy::Watchdog::Watch watch(watchdog, transport);
   for (int step = 0; step < 30; ++step) {
     watchdog.beat("input", step);
     std::this_thread::sleep_for(5ms);
-    if (step == 20 && communicator.rank() == victim) misfortune(what);
+    if (step == 20 && communicator.rank() == victim) {
+      misfortune(what);
+      if (what.starts_with("transport")) transport.fail();
+      if (what == "transport-and-throw") throw std::runtime_error("something else is wrong");
+      // All ranks go on while one transport has failed: nothing but the watchdog ends them.
+      for (int i = 0; what == "transport" && i < 1000; ++i) {
+        std::this_thread::sleep_for(10ms);
+        watchdog.beat("input", step);
+      }
+    }
     watchdog.beat("forward", step);
     // One rank is slow but alive, for longer than the limit: the others wait for it.
     if (what == "slow" && step == 10 && communicator.rank() == victim) {

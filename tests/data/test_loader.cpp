@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <memory_resource>
 #include <random>
 #include <thread>
 
@@ -218,6 +220,52 @@ TEST(Loader, KeepsTheBatchInUse) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // time for workers to do wrong
     EXPECT_TRUE(std::equal(before.begin(), before.end(), view.images.begin()));
   }
+}
+
+// Counts what is asked of it, as page-locked memory would be.
+class CountedMemory final : public std::pmr::memory_resource {
+ public:
+  std::size_t in_use = 0, allocations = 0;
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    in_use += bytes;
+    ++allocations;
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
+    in_use -= bytes;
+    std::pmr::new_delete_resource()->deallocate(place, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+// Batches that a device still reads stay what they were, in the memory that was asked for.
+TEST(Loader, HoldsBatchesOfStepsBefore) {
+  const TemporaryFolder folder;
+  const Store store = test::write_small_store(folder / "store");
+  CountedMemory memory;
+  for (const int held : {1, 5}) {
+    LoaderOptions options = basic_options(6);
+    options.held = held;
+    options.slots = 2;
+    options.memory = &memory;
+    Loader loader(store, options);
+    // The last `held` + 1 batches: what they showed when they were new.
+    std::deque<std::pair<BatchView, std::vector<std::uint8_t>>> kept;
+    const std::size_t allocations = memory.allocations;
+    for (int i = 0; i < 20; ++i) {
+      const BatchView& view = loader.next();
+      kept.emplace_back(view, std::vector<std::uint8_t>(view.images.begin(), view.images.end()));
+      if (kept.size() > static_cast<std::size_t>(held) + 1) kept.pop_front();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));  // time for workers to do wrong
+      for (const auto& [batch, before] : kept)
+        ASSERT_TRUE(std::equal(before.begin(), before.end(), batch.images.begin())) << "batch " << i;
+    }
+    EXPECT_EQ(memory.allocations, allocations) << "a batch was allocated while the loader ran";
+    EXPECT_GT(memory.in_use, 0U);
+  }
+  EXPECT_EQ(memory.in_use, 0U);
 }
 
 TEST(Loader, RunsAhead) {

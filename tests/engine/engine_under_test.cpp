@@ -39,10 +39,10 @@ namespace {
 int storage_bits(Precision precision) {
   switch (precision) {
     case Precision::fp32:
+    case Precision::tf32:  // float32 in memory
       return 0;
     case Precision::bf16:
       return 8;
-    case Precision::tf32:
     case Precision::fp16:
       return 11;
   }
@@ -59,7 +59,13 @@ EngineUnderTest::EngineUnderTest(const Target& target, const NetSpec& spec, cons
   options.threads = threads;
   options.optimizer = optimizer;
   replica_ = make_replica(spec, input, options);
-  reference_.round_storage(storage_bits(target.precision));
+  // On GPUs biases are of the activations' format.
+  reference_.round_storage(storage_bits(target.precision), target.device == DeviceKind::cuda);
+  if (target.device == DeviceKind::cuda) reference_.fuse_normalisation_and_pool(8);
+  if (target.precision == Precision::tf32) reference_.round_products(11);
+  // Enough that no gradient of these networks comes below fp16's normal numbers (6e-5), which the reference
+  // does not know; a power of two, so that nothing else changes.
+  if (target.precision == Precision::fp16) replica_->set_loss_scale({.scale = 1024});
   set_parameters(random_parameters(reference_.table(), 5));
 }
 
@@ -84,7 +90,11 @@ std::vector<float> EngineUnderTest::read(Slot slot) const {
 // bf16 has 8 bits. The reference rounds what is stored, so what remains is where an engine's float32 sum and
 // the reference's fall on two sides of a rounding (2⁻⁸ = 4e-3 of one value, seldom) and, in deep networks,
 // the switches that follow. Found: 3.5e-3 in single layers, 6.5e-2 in whole networks; a wrong rule shows as
-// 0.3 or more. tf32 and fp16 have 11 bits, an eighth of bf16's errors.
+// 0.3 or more. fp16 has 11 bits, an eighth of bf16's errors. tf32 rounds to 11 bits what enters a product and
+// stores float32: the reference does the same, and what remains is as in fp16. More bits make switches
+// rarer, not smaller: one ReLU of conv5 that switches (fp16, caffe-alexnet of 16 channels and 3 rows: one
+// channel's bias gradient by a tenth, all others right to 1e-3) changes the gradients below it by up to 0.1,
+// so whole networks are allowed one in every precision but fp32.
 Tolerance EngineUnderTest::tolerance() const {
   const bool shallow = reference_.table().parameters().size() <= 8;
   switch (target_.precision) {
@@ -92,7 +102,7 @@ Tolerance EngineUnderTest::tolerance() const {
       return shallow ? Tolerance{1e-5, 1e-5} : Tolerance{2e-5, 5e-4};
     case Precision::tf32:
     case Precision::fp16:
-      return shallow ? Tolerance{2e-3, 4e-3} : Tolerance{4e-3, 0.04};
+      return shallow ? Tolerance{2e-3, 4e-3} : Tolerance{4e-3, 0.12};
     case Precision::bf16:
       return shallow ? Tolerance{5e-3, 1.5e-2} : Tolerance{2e-2, 0.12};
   }
@@ -135,7 +145,9 @@ void expect_same_forward(EngineUnderTest& engine, Program& program, const TestBa
 
 void expect_same_gradients(EngineUnderTest& engine) {
   const Tolerance allowed = engine.tolerance();
-  const std::vector<float> found = engine.read(Slot::gradients);
+  std::vector<float> found = engine.read(Slot::gradients);
+  const auto unscaled = static_cast<float>(1 / engine.replica().loss_scale().scale);
+  for (float& gradient : found) gradient *= unscaled;
   const std::vector<double>& expected = engine.reference().gradients();
   std::size_t end = 0;
   for (const Parameter& parameter : engine.replica().table().parameters()) {

@@ -79,6 +79,7 @@ TEST_P(EnginePasses, ABatchOfNoRowsIsNothing) {
   EXPECT_EQ(program->metrics().top5, 0);
   program->backward(true, [](std::size_t) {});
   EXPECT_EQ(engine.read(Slot::gradients), before);
+  program->forward(nothing.view(), context_);
   program->backward(false, [](std::size_t) {});
   for (const float gradient : engine.read(Slot::gradients)) ASSERT_EQ(gradient, 0);
 }

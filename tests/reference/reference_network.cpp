@@ -28,13 +28,35 @@ DropoutBits ReferenceNetwork::dropout_bits(std::size_t layer_index) const {
   return bits;
 }
 
-void ReferenceNetwork::round_values(std::vector<double>& values) const {
-  if (storage_bits_ == 0) return;
+namespace {
+
+void round_values(std::vector<double>& values, int bits) {
+  if (bits == 0) return;
   for (double& value : values) {
     int exponent = 0;
     const double mantissa = std::frexp(value, &exponent);
-    value = std::ldexp(std::nearbyint(std::ldexp(mantissa, storage_bits_)), exponent - storage_bits_);
+    value = std::ldexp(std::nearbyint(std::ldexp(mantissa, bits)), exponent - bits);
   }
+}
+
+}  // namespace
+
+void ReferenceNetwork::round_storage(std::vector<double>& values) const {
+  round_values(values, storage_bits_);
+}
+
+bool ReferenceNetwork::gradient_is_stored(std::size_t layer_index) const {
+  if (fused_channels_ == 0 || layer_index + 1 >= spec_.layers.size()) return true;
+  return !(std::holds_alternative<LocalResponseNormalisation>(spec_.layers[layer_index]) &&
+           std::holds_alternative<MaxPool>(spec_.layers[layer_index + 1]) &&
+           shapes_[layer_index].channels % fused_channels_ == 0);
+}
+
+const Tensor& ReferenceNetwork::product_operand(const Tensor& values, Tensor& rounded) const {
+  if (product_bits_ == 0) return values;
+  rounded = values;
+  round_values(rounded.values, product_bits_);
+  return rounded;
 }
 
 const double* ReferenceNetwork::tensor(std::size_t layer_index, ParameterKind kind) const {
@@ -49,21 +71,24 @@ const double* ReferenceNetwork::tensor(std::size_t layer_index, ParameterKind ki
 ConstParameters ReferenceNetwork::layer_parameters(std::size_t layer_index) {
   const double* weight = tensor(layer_index, ParameterKind::weight);
   const double* bias = tensor(layer_index, ParameterKind::bias);
-  if (storage_bits_ == 0) return {weight, bias};
+  if (storage_bits_ == 0 && product_bits_ == 0) return {weight, bias};
   for (const Parameter& parameter : table_.parameters()) {
-    if (parameters_.data() + parameter.offset == weight) {
-      rounded_weight_.assign(weight, weight + parameter.elements);
-    }
+    const double* values = parameters_.data() + parameter.offset;
+    if (values == weight) rounded_weight_.assign(weight, weight + parameter.elements);
+    if (values == bias) rounded_bias_.assign(bias, bias + parameter.elements);
   }
-  round_values(rounded_weight_);
-  return {rounded_weight_.data(), bias};
+  round_values(rounded_weight_, storage_bits_ != 0 ? storage_bits_ : product_bits_);
+  const bool scores = layer_index + 1 == spec_.layers.size();
+  if (round_biases_ && !scores) round_storage(rounded_bias_);
+  return {rounded_weight_.data(), rounded_bias_.data()};
 }
 
 void ReferenceNetwork::forward_layer(std::size_t layer_index, const Tensor& in, Tensor& out) {
   const auto visit = [&](const auto& layer) {
     using Kind = std::decay_t<decltype(layer)>;
     if constexpr (std::is_same_v<Kind, Convolution> || std::is_same_v<Kind, FullyConnected>) {
-      test::forward(layer, layer_parameters(layer_index), in, out);
+      Tensor rounded;
+      test::forward(layer, layer_parameters(layer_index), product_operand(in, rounded), out);
     } else if constexpr (std::is_same_v<Kind, Dropout>) {
       if (mode_ == Mode::training) {
         apply_dropout(layer, dropout_bits(layer_index), first_position_, in, out);
@@ -84,7 +109,7 @@ void ReferenceNetwork::forward(const BatchView& batch, Mode mode, const PassCont
 void ReferenceNetwork::forward(const Tensor& input, std::span<const std::int32_t> labels, Mode mode,
                                const PassContext& context, std::int64_t first_position) {
   input_ = input;
-  round_values(input_.values);
+  round_storage(input_.values);
   labels_.assign(labels.begin(), labels.begin() + input.rows);
   mode_ = mode;
   context_ = context;
@@ -93,7 +118,7 @@ void ReferenceNetwork::forward(const Tensor& input, std::span<const std::int32_t
   for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
     Tensor out(input.rows, shapes_[i]);
     forward_layer(i, i == 0 ? input_ : activations_.back(), out);
-    if (i + 1 < spec_.layers.size()) round_values(out.values);
+    if (i + 1 < spec_.layers.size()) round_storage(out.values);
     activations_.push_back(std::move(out));
   }
 }
@@ -144,7 +169,9 @@ void ReferenceNetwork::backward_layer(std::size_t layer_index, const Tensor& in,
         return gradients_.data() + (tensor(layer_index, kind) - parameters_.data());
       };
       const MutableParameters gradients{gradient(ParameterKind::weight), gradient(ParameterKind::bias)};
-      test::backward(layer, parameters, in, out_gradient, in_gradient, gradients);
+      Tensor rounded_in, rounded_gradient;
+      test::backward(layer, parameters, product_operand(in, rounded_in),
+                     product_operand(out_gradient, rounded_gradient), in_gradient, gradients);
     } else if constexpr (std::is_same_v<Kind, Dropout>) {
       apply_dropout(layer, dropout_bits(layer_index), first_position_, out_gradient, in_gradient);
     } else {
@@ -162,12 +189,12 @@ void ReferenceNetwork::backward(double gradient_scale, bool add) {
   const long long classes = gradient.shape.elements();
   for (int n = 0; n < gradient.rows; ++n) gradient.sample(n)[labels_[static_cast<std::size_t>(n)]] -= 1;
   for (long long i = 0; i < gradient.rows * classes; ++i) gradient.values[i] *= gradient_scale;
-  round_values(gradient.values);
+  round_storage(gradient.values);
   for (std::size_t i = spec_.layers.size(); i-- > 0;) {
     const Tensor& in = i == 0 ? input_ : activations_[i - 1];
     Tensor in_gradient(in.rows, in.shape);
     backward_layer(i, in, gradient, in_gradient);
-    round_values(in_gradient.values);
+    if (i == 0 || gradient_is_stored(i - 1)) round_storage(in_gradient.values);
     gradient = std::move(in_gradient);
   }
 }

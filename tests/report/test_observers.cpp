@@ -124,11 +124,15 @@ TEST(RunFile, HoldsConfigurationVersionsAndTopology) {
   const Log log;
   RunRecord record = start_record();
   record.attempt = 3;
+  record.devices = {"NVIDIA H100 (GPU-1)", "NVIDIA H100 (GPU-2)"};
+  record.collective = "nccl";
   record.store_fingerprint = "abc";
   RunFile(folder.path(), log).on_start(record);
   const json run = json::parse(read_text_file(folder / "run.json"));
   EXPECT_EQ(run["attempt"], 3);
   EXPECT_EQ(run["configuration"]["lr"], "0.01, 25:0.001");
+  EXPECT_EQ(run["topology"]["devices"][1], "NVIDIA H100 (GPU-2)");
+  EXPECT_EQ(run["topology"]["collective"], "nccl");
   EXPECT_EQ(run["versions"]["mpi"], "Open MPI");
   EXPECT_EQ(run["topology"]["ranks"], 2);
   EXPECT_EQ(run["topology"]["hosts"], json({"a", "b"}));

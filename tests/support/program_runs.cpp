@@ -13,11 +13,12 @@ void make_tiny_store(const std::string& program, const std::filesystem::path& st
 std::vector<std::string> tiny_training(const std::string& program, const std::filesystem::path& store,
                                        const std::filesystem::path& output,
                                        const std::vector<std::string>& more) {
-  std::vector<std::string> command = {program,       "train",     "--model", "alexnet-mini",   "--data",
-                                      store,         "--output",  output,    "--global-batch", "16",
-                                      "--epochs",    "2",         "--lr",    "0.01",           "--threads",
-                                      "1",           "--workers", "1",       "--augment",      "crop,mirror",
-                                      "--log-every", "1"};
+  std::vector<std::string> command = {program,          "train", "--model",   "alexnet-mini",
+                                      "--data",         store,   "--output",  output,
+                                      "--global-batch", "16",    "--epochs",  "2",
+                                      "--lr",           "0.01",  "--threads", "1",
+                                      "--workers",      "1",     "--augment", "crop,mirror",
+                                      "--log-every",    "1",     "--device",  "cpu"};
   command.insert(command.end(), more.begin(), more.end());
   return command;
 }

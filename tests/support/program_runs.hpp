@@ -13,7 +13,7 @@ namespace convoy::test {
 // `convoy synthesize`: 4 classes, 64 training and 32 validation images of 64 × 64, 16 images a shard or so.
 void make_tiny_store(const std::string& program, const std::filesystem::path& store);
 
-// `convoy train` of alexnet-mini on that store (4 steps an epoch), with fixed seed and one thread; `more`
+// `convoy train` of alexnet-mini on that store (4 steps an epoch), with fixed seed and one CPU thread; `more`
 // options go behind and win.
 std::vector<std::string> tiny_training(const std::string& program, const std::filesystem::path& store,
                                        const std::filesystem::path& output,

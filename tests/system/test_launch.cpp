@@ -34,6 +34,34 @@ TEST(Launch, LocalPassesExitCodesOnAndRefusesItsOwnMistakes) {
   EXPECT_EQ(Process({local, "models"}, {"CONVOY=/nowhere/convoy"}).wait().code, 64);
 }
 
+// A stand-in for Convoy on a machine with three GPUs.
+TEST(Launch, LocalStartsARankForEachGpu) {
+  const TemporaryFolder folder;
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-gpus' ] || echo 3");
+  stand_in(folder, "mpirun", "exit 0");
+  const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
+  const std::string local = launch + "local";
+  EXPECT_NE(Process({local, "train"}, environment).wait().err.find("mpirun -n 3 "), std::string::npos);
+  for (const std::string device : {"--device=cpu", "--device cpu"}) {
+    std::vector<std::string> command = {"/bin/sh", "-c", local + " train " + device};
+    EXPECT_EQ(Process(command, environment).wait().err.find("mpirun -n 3 "), std::string::npos) << device;
+  }
+  EXPECT_NE(Process({local, "-n", "2", "train"}, environment).wait().err.find("mpirun -n 2 "),
+            std::string::npos);
+}
+
+TEST(Launch, BootstrapNamesCudaPackagesOnAMachineWithAGpu) {
+  const TemporaryFolder folder;
+  stand_in(folder, "dpkg-query", "echo installed");
+  stand_in(folder, "nvidia-smi", "echo 'GPU 0: NVIDIA H100'");
+  stand_in(folder, "nvcc", "exit 0");
+  stand_in(folder, "ldconfig", "echo 'libcudnn.so => /usr/lib/libcudnn.so'");
+  const Outcome outcome = Process({launch + "bootstrap"}, {path_with(folder)}).wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("libnccl-dev"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("libcudnn9-dev"), std::string::npos) << outcome.err;
+}
+
 TEST(Launch, MpirunWantsAHostFile) {
   const std::string mpirun = launch + "mpirun";
   const std::vector<std::string> environment = {"CONVOY=" + program};
@@ -77,6 +105,7 @@ TEST(Launch, BootstrapDoesNothingWhenAllIsThere) {
   const TemporaryFolder folder;
   stand_in(folder, "dpkg-query", "echo installed");
   stand_in(folder, "apt-get", "exit 1");
+  stand_in(folder, "nvidia-smi", "exit 9");  // no GPU here
   const Outcome outcome = Process({launch + "bootstrap"}, {path_with(folder)}).wait();
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out + outcome.err, "");

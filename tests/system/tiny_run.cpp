@@ -70,6 +70,7 @@ TrainConfiguration tiny_configuration(const SharedFolder& folder, const std::str
   configuration.model = "alexnet-mini";
   configuration.data = (folder / "store").string();
   configuration.output = (folder / output).string();
+  configuration.device = DeviceKind::cpu;
   configuration.epochs = 2;
   configuration.global_batch = 8;
   configuration.log_every = 1;
@@ -86,7 +87,7 @@ void Recorder::on_step(const StepRecord& record) {
   if (stop_at >= 0 && record.step >= stop_at) stop = true;
 }
 
-std::vector<EventRecord> Recorder::events_of(const std::string& what) const {
+std::vector<EventRecord> Records::events_of(const std::string& what) const {
   std::vector<EventRecord> found;
   for (const EventRecord& event : events)
     if (event.what == what) found.push_back(event);

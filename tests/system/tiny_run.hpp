@@ -37,12 +37,24 @@ struct TinyStore {
 // collective.
 void write_tiny_store(const std::filesystem::path& folder, const TinyStore& tiny, Communicator& communicator);
 
-// alexnet-mini with SGD, global batch 8, mirror and crop, one thread, on the store folder/"store", into
+// alexnet-mini with SGD, global batch 8, mirror and crop, one CPU thread, on the store folder/"store", into
 // folder/`output`.
 TrainConfiguration tiny_configuration(const SharedFolder& folder, const std::string& output);
 
+// What a run told its observers.
+struct Records {
+  // Those of one kind.
+  std::vector<EventRecord> events_of(const std::string& what) const;
+
+  std::vector<RunRecord> starts;
+  std::vector<StepRecord> steps;
+  std::vector<ValidationRecord> validations;
+  std::vector<CheckpointRecord> checkpoints;
+  std::vector<EventRecord> events;
+};
+
 // Remembers all records; sets `stop` once a step record of `stop_at` steps or more arrives.
-class Recorder : public Observer {
+class Recorder : public Observer, public Records {
  public:
   void on_start(const RunRecord& record) override { starts.push_back(record); }
   void on_step(const StepRecord& record) override;
@@ -50,16 +62,8 @@ class Recorder : public Observer {
   void on_checkpoint(const CheckpointRecord& record) override { checkpoints.push_back(record); }
   void on_event(const EventRecord& record) override { events.push_back(record); }
 
-  // Texts of events of one kind.
-  std::vector<EventRecord> events_of(const std::string& what) const;
-
   std::int64_t stop_at = -1;
   std::atomic<bool> stop{false};
-  std::vector<RunRecord> starts;
-  std::vector<StepRecord> steps;
-  std::vector<ValidationRecord> validations;
-  std::vector<CheckpointRecord> checkpoints;
-  std::vector<EventRecord> events;
 };
 
 // run_training with a recorder (rank 0's remembers, every rank's can stop). Quiet.

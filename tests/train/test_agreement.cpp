@@ -4,7 +4,6 @@
 
 #include "support/mpi_test.hpp"
 #include "train/agreement.hpp"
-#include "train/step_sums.hpp"
 
 namespace convoy::test {
 namespace {
@@ -43,33 +42,6 @@ TEST(Agreement, AReplicaThatDiffersIsFoundWithItsTensor) {
     EXPECT_NE(text.find("step 7"), std::string::npos) << text;
     EXPECT_NE(text.find("conv1/bias on rank 1"), std::string::npos) << text;
   }
-}
-
-TEST(StepSums, ComeInOrderAfterTheDelay) {
-  StepSumQueue queue(world());
-  StepSums sums;
-  const auto ranks = static_cast<std::int64_t>(world().size());
-  for (std::int64_t step = 1; step <= 5; ++step) {
-    const bool last_rank = world().rank() + 1 == world().size();
-    queue.push(step, {.loss = static_cast<double>(step), .top1 = 1, .top5 = 2, .samples = 4},
-               !(step == 2 && last_rank), step == 4 && last_rank);
-    EXPECT_EQ(queue.pop(StepSumQueue::delay, sums), step > 3);
-    if (step > 3) {
-      EXPECT_EQ(sums.step, step - 3);
-    }
-  }
-  // Steps 1 and 2 were taken above; sums now holds step 2, which the last rank called not finite.
-  EXPECT_FALSE(sums.finite);
-  EXPECT_EQ(sums.loss, 2.0 * static_cast<double>(ranks - 1));  // the bad rank's loss is left out
-  for (std::int64_t step = 3; step <= 5; ++step) {
-    ASSERT_TRUE(queue.pop(0, sums));
-    EXPECT_EQ(sums.step, step);
-    EXPECT_TRUE(sums.finite);
-    EXPECT_EQ(sums.stop, step == 4);
-    EXPECT_EQ(sums.samples, 4 * ranks);
-    EXPECT_EQ(sums.loss, static_cast<double>(step * ranks));
-  }
-  EXPECT_FALSE(queue.pop(0, sums));
 }
 
 }  // namespace

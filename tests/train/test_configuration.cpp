@@ -74,6 +74,66 @@ TEST(Configuration, RefusalsNameOptionAndValue) {
   }
 }
 
+TEST(Configuration, OptionsOfGpusThatDoNotGoTogether) {
+  using C = TrainConfiguration;
+  struct Case {
+    DeviceKind device;
+    std::vector<std::string> parts;  // of the refusal; none: accepted
+    std::function<void(C&)> change;
+  };
+  const std::vector<Case> cases = {
+      {DeviceKind::cpu,
+       {"--collective nccl", "auto or mpi"},
+       [](C& c) { c.collective = CollectiveKind::nccl; }},
+      {DeviceKind::cpu, {"--wire-precision bf16", "use fp32"}, [](C& c) { c.wire = WirePrecision::bf16; }},
+      {DeviceKind::cpu, {"--cuda-graph on", "auto or off"}, [](C& c) { c.cuda_graph = GraphUse::on; }},
+      {DeviceKind::cuda,
+       {"--wire-precision fp16", "--collective mpi", "--collective nccl"},
+       [](C& c) { c.wire = WirePrecision::fp16, c.collective = CollectiveKind::mpi; }},
+      {DeviceKind::cuda,
+       {"--cuda-graph on", "--collective mpi"},
+       [](C& c) { c.cuda_graph = GraphUse::on, c.collective = CollectiveKind::mpi; }},
+      {DeviceKind::cpu, {}, [](C& c) { c.collective = CollectiveKind::mpi, c.cuda_graph = GraphUse::off; }},
+      {DeviceKind::cpu, {}, [](C& c) { c.deterministic = false; }},
+      {DeviceKind::cuda, {}, [](C& c) { c.collective = CollectiveKind::mpi; }},
+      {DeviceKind::cuda,
+       {},
+       [](C& c) {
+         c.collective = CollectiveKind::nccl, c.wire = WirePrecision::bf16, c.cuda_graph = GraphUse::on;
+       }},
+  };
+  for (const Case& one : cases) {
+    TrainConfiguration configuration = sound();
+    one.change(configuration);
+    std::string text;
+    try {
+      check_device_options(configuration, one.device);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.category(), ExitCode::usage);
+      text = error.what();
+    }
+    if (one.parts.empty()) {
+      EXPECT_EQ(text, "");
+    }
+    for (const std::string& part : one.parts)
+      EXPECT_NE(text.find(part), std::string::npos) << part << " is not in: " << text;
+  }
+}
+
+// A narrow wire decides the result, the transport and the recording of steps do not.
+TEST(Configuration, OptionsOfGpusInTheText) {
+  TrainConfiguration configuration = sound();
+  const std::string before = configuration_text(configuration);
+  configuration.collective = CollectiveKind::nccl, configuration.cuda_graph = GraphUse::off;
+  EXPECT_EQ(configuration_text(configuration), before);
+  EXPECT_NE(before.find("deterministic = auto\n"), std::string::npos);
+  configuration.deterministic = true, configuration.wire = WirePrecision::bf16;
+  const std::string text = full_configuration_text(configuration);
+  for (const char* line :
+       {"deterministic = on\n", "wire-precision = bf16\n", "collective = nccl\n", "cuda-graph = off\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
+}
+
 TEST(Configuration, TextHoldsWhatDecidesTheResultAlone) {
   const std::string text = configuration_text(sound());
   EXPECT_NE(text.find("model = alexnet\n"), std::string::npos);
@@ -151,6 +211,7 @@ TEST(TrainingState, SurvivesItsTextBitForBit) {
   state.window = {.steps = 3, .samples = 384, .top1 = 17, .loss = 1234.0 / 7};
   state.evaluated_step = 5000;
   state.best_checkpoint_top1 = 1.0 / 3;
+  state.loss_scale.good_steps = 1999;
   TrainingState read;
   state_from_json(state_to_json(state), read);
   EXPECT_EQ(read.plateau, state.plateau);
@@ -158,6 +219,7 @@ TEST(TrainingState, SurvivesItsTextBitForBit) {
   EXPECT_EQ(read.window.samples, state.window.samples);
   EXPECT_EQ(read.evaluated_step, state.evaluated_step);
   EXPECT_EQ(read.best_checkpoint_top1, state.best_checkpoint_top1);
+  EXPECT_EQ(read.loss_scale.good_steps, 1999);
   TrainingState fresh;
   state_from_json(state_to_json(TrainingState{}), fresh);
   EXPECT_EQ(fresh.plateau, PlateauState{});  // infinity has no JSON number

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/cpu/memory_plan.hpp"
+#include "engine/memory_plan.hpp"
 
 namespace convoy::cpu {
 

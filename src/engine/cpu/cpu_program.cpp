@@ -25,6 +25,8 @@ bool has_parameters(const Layer& layer) {
 
 CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool every_activation)
     : state_(state), options_(options) {
+  ensure(options.micro_batches >= 1, "a step has at least one pass");
+  staged_.resize(static_cast<std::size_t>(options.micro_batches));
   if (options.batch < 1) fail(ExitCode::bug, "a program for a batch of {} was asked for", options.batch);
   if (const std::string refusal = cpu_precision_refusal(options.precision); !refusal.empty()) {
     fail(ExitCode::usage, "{}", refusal);
@@ -111,8 +113,13 @@ void CpuProgram::build_backward(Builder& builder) {
   }
 }
 
-void CpuProgram::forward(const BatchView& batch, const PassContext& context) {
+void CpuProgram::stage(int micro, const BatchView& batch, const PassContext& context) {
   ensure(batch.rows >= 0 && batch.rows <= options_.batch, "a batch fits its program");
+  staged_.at(static_cast<std::size_t>(micro)) = {batch, context};
+}
+
+void CpuProgram::forward_staged(int micro) {
+  const auto& [batch, context] = staged_.at(static_cast<std::size_t>(micro));
   state_.use_threads();
   Library& library = state_.library;
   library.measure = measure_;
@@ -130,6 +137,7 @@ void CpuProgram::forward(const BatchView& batch, const PassContext& context) {
     for (const OperationPointer& operation : operations_) operation->forward(pass_);
   }
   loss_->forward(library, batch);
+  if (options_.mode == Mode::training) state_.step_metrics += loss_->metrics();
   primitive_seconds_ = library.primitive_seconds;
 }
 

@@ -18,7 +18,9 @@ class CpuProgram final : public Program {
   // `every_activation`: nothing is fused or overwritten, so that every layer's output can be read.
   CpuProgram(CpuState& state, const ProgramOptions& options, bool every_activation = false);
 
-  void forward(const BatchView& batch, const PassContext& context) override;
+  // Remembers the views: the passes read the batches where they are.
+  void stage(int micro, const BatchView& batch, const PassContext& context) override;
+  void forward_staged(int micro) override;
   void backward(bool add, const GradientsReady& ready) override;
   BatchMetrics metrics() const override { return loss_->metrics(); }
   void read_probabilities(std::span<float> out) const override;
@@ -48,6 +50,12 @@ class CpuProgram final : public Program {
   float* gradient_base_ = nullptr;  // what the views point into
   int dropout_layers_ = 0;
   std::size_t first_with_parameters_ = 0;  // operations before it have no backward pass
+
+  struct Staged {
+    BatchView batch;
+    PassContext context;
+  };
+  std::vector<Staged> staged_;  // one for each pass of a step
 
   BatchView batch_;  // of the last forward pass
   Pass pass_;

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <utility>
+#include <vector>
 
 #include "device/cpu/cpu_facts.hpp"
 #include "engine/cpu/cpu_program.hpp"
 #include "engine/cpu/cpu_state.hpp"
+#include "engine/cpu/phase_clock.hpp"
 #include "engine/cpu/update_loop.hpp"
 
 namespace convoy::cpu {
@@ -60,30 +64,51 @@ class CpuReplica final : public Replica {
     return std::make_unique<CpuProgram>(state_, options);
   }
 
+  void enter(Phase phase) override { clock_.enter(phase); }
+
   void inspect_gradients(std::size_t begin, std::size_t end) override {
     ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
+    const PhaseClock::Aside aside(clock_);  // no waiting for communication, though it stands between waits
     state_.use_threads();
     gradient_squares_.add(buffer(Slot::gradients).data(), begin, end);
   }
 
-  UpdateResult update(const UpdateStep& step) override {
+  void stage_update(const UpdateStep& step) override {
+    rates_.assign(step.rates.begin(), step.rates.end());
+    staged_ = step;
+    staged_.rates = rates_;
+  }
+
+  void apply_update() override {
     state_.use_threads();
     const double squares = gradient_squares_.take();
-    UpdateResult result;
-    result.finite = std::isfinite(squares);
-    result.gradient_norm = std::sqrt(squares) * double{step.inverse_loss_scale};
-    if (!result.finite) return result;
+    StepResult result;
+    result.update.finite = std::isfinite(squares);
+    result.update.gradient_norm = std::sqrt(squares) * double{staged_.inverse_loss_scale};
+    if (result.update.finite) update_parameters();
+    result.metrics = std::exchange(state_.step_metrics, {});
+    result.seconds = clock_.take();
+    results_.push_back(result);
+  }
+
+  StepResult take_result() override {
+    ensure(!results_.empty(), "a result is taken after its update");
+    const StepResult result = results_.front();
+    results_.pop_front();
+    return result;
+  }
+
+ private:
+  void update_parameters() {
     const bool two_slots = slot_count(state_.options.optimizer.rule) == 2;
     update_loop_.run({.parameters = buffer(Slot::parameters).data(),
                       .gradients = buffer(Slot::gradients).data(),
                       .first = buffer(Slot::optimizer0).data(),
                       .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
-                     step);
+                     staged_);
     ++state_.parameter_version;
-    return result;
   }
 
- private:
   std::span<float> buffer(Slot slot) const {
     const AlignedBuffer& memory = slot == Slot::parameters   ? state_.parameters
                                   : slot == Slot::gradients  ? state_.gradients
@@ -98,6 +123,10 @@ class CpuReplica final : public Replica {
   CpuState state_;
   UpdateLoop update_loop_;
   SquareSum gradient_squares_;
+  PhaseClock clock_;
+  std::vector<TensorRate> rates_;
+  UpdateStep staged_;  // its rates are rates_
+  std::deque<StepResult> results_;
 };
 
 }  // namespace

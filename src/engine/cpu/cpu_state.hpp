@@ -23,6 +23,7 @@ struct CpuState {
   AlignedBuffer added_gradients;  // of one micro-batch; made when gradients are first accumulated
   WeightCopies copies;
   std::int64_t parameter_version = 0;
+  BatchMetrics step_metrics;  // of all training passes since the last update
 
   CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options);
 

@@ -1,17 +1,14 @@
-// The CPU engine's memory plan: pieces that live at the same time never overlap, others share memory.
+// The engines' memory plan: pieces that live at the same time never overlap, others share memory.
 #include <gtest/gtest.h>
 
 #include <cstddef>
 #include <vector>
 
 #include "base/philox.hpp"
-#include "engine/cpu/memory_plan.hpp"
+#include "engine/memory_plan.hpp"
 
 namespace convoy::test {
 namespace {
-
-using cpu::plan_memory;
-using cpu::PlannedPiece;
 
 constexpr std::size_t page = 4096;
 

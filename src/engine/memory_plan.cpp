@@ -1,9 +1,9 @@
-#include "engine/cpu/memory_plan.hpp"
+#include "engine/memory_plan.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-namespace convoy::cpu {
+namespace convoy {
 
 namespace {
 
@@ -49,4 +49,4 @@ std::size_t plan_memory(std::vector<PlannedPiece>& pieces) {
   return total;
 }
 
-}  // namespace convoy::cpu
+}  // namespace convoy

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace convoy::cpu {
+namespace convoy {
 
 // A piece of memory needed at times first … last (inclusive).
 struct PlannedPiece {
@@ -19,4 +19,4 @@ struct PlannedPiece {
 // memory management for deep neural net inference").
 std::size_t plan_memory(std::vector<PlannedPiece>& pieces);
 
-}  // namespace convoy::cpu
+}  // namespace convoy

@@ -1,0 +1,197 @@
+// Each layer of a network by itself, forward and backward, as the engine computes it, beside its floor:
+// Markdown.
+//   benchmark_gpu_layers [--model alexnet] [--precision bf16] [--batch N] [--small]
+// Normalisation and pooling are measured as passes of their own here; benchmark_gpu_kernels has the fused
+// ones.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "arguments.hpp"
+#include "device.hpp"
+#include "device/cuda/check.hpp"
+#include "engine/cuda/cuda_state.hpp"
+#include "engine/cuda/operation.hpp"
+#include "model/initialise.hpp"
+#include "model/networks.hpp"
+#include "timing.hpp"
+
+namespace {
+
+using namespace convoy;
+using namespace convoy::gpu_benchmark;
+
+struct Settings {
+  std::string model = "alexnet", precision = "bf16";
+  int batch = 128;
+  bool deterministic = false, small = false;
+};
+
+// One operation with memory of its own.
+class LayerRun {
+ public:
+  using Make = std::function<cuda::OperationPointer(cuda::Builder&, cuda::Tensor*)>;
+
+  LayerRun(const cuda::ProgramResources& resources, const ProgramOptions& options, const Shape& input_shape,
+           bool input_gradient, bool relu_gradient, const Make& make)
+      : builder_(resources, options, true) {
+    cuda::Tensor* input =
+        builder_.tensor(builder_.map(input_shape.channels, input_shape.height, input_shape.width));
+    operation_ = make(builder_, input);
+    builder_.tick();
+    const cuda::MapShape out = operation_->output()->shape;
+    cuda::Tensor* gradient = builder_.tensor(builder_.map(out.channels, out.height, out.width));
+    if (relu_gradient) operation_->take_relu_gradient();
+    operation_->prepare_backward(builder_, gradient, input_gradient);
+    builder_.choose_algorithms();
+    memory_ = builder_.place();
+    fill(*input);
+    fill(*gradient);
+    pass_.stream = resources.compute;
+  }
+
+  void forward() { operation_->forward(pass_); }
+  void backward() { operation_->backward(pass_); }
+
+ private:
+  static void fill(const cuda::Tensor& tensor) {
+    const cuda::DeviceMemory numbers =
+        random_memory(static_cast<std::size_t>(tensor.shape.elements()), tensor.shape.element);
+    cuda::check(cudaMemcpy(tensor.data, numbers.data(), numbers.size(), cudaMemcpyDeviceToDevice),
+                "cudaMemcpy");
+  }
+
+  cuda::Builder builder_;
+  cuda::OperationPointer operation_;
+  cuda::DeviceMemory memory_;
+  cuda::Pass pass_{.stream = nullptr, .place = {}, .add = false, .gradients_enqueued = [](std::size_t) {}};
+};
+
+class LayerCases {
+ public:
+  LayerCases(const Settings& settings, cuda::CudaState& state, const Hardware& hardware)
+      : hardware_(hardware),
+        spec_(state.spec),
+        shapes_(infer_shapes(spec_)),
+        batch_(settings.batch),
+        options_{.batch = batch_, .precision = parsed_precision(settings.precision)},
+        resources_(state.resources(options_.precision)),
+        passes_(training_passes(spec_, {.precision = options_.precision, .fused_pool = false})) {
+    resources_.fused_pool = false;
+    for (std::size_t i = 0; i < spec_.layers.size(); ++i) add_layer(i);
+  }
+
+  const std::vector<Case>& cases() const { return cases_; }
+
+ private:
+  template <typename Kind>
+  bool is(std::size_t i) const {
+    return i < spec_.layers.size() && std::holds_alternative<Kind>(spec_.layers[i]);
+  }
+
+  void add_layer(std::size_t i) {
+    const bool relu = is<Relu>(i + 1);
+    if (const auto* convolution = std::get_if<Convolution>(&spec_.layers[i])) {
+      number_ = convolution->name.substr(4);
+      if (convolution->padding.before != convolution->padding.after)
+        fail(ExitCode::usage, "this benchmark does not know the asymmetric padding of {}", convolution->name);
+      add(convolution->name, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
+        return make_convolution(builder, *convolution, input, relu, false);
+      });
+    } else if (const auto* connected = std::get_if<FullyConnected>(&spec_.layers[i])) {
+      const bool scores = i + 1 == spec_.layers.size();
+      add(connected->name, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
+        return make_fully_connected(builder, *connected, input, relu, scores);
+      });
+    } else if (const auto* normalisation = std::get_if<LocalResponseNormalisation>(&spec_.layers[i])) {
+      add("norm" + number_, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
+        return make_normalisation(builder, *normalisation, input);
+      });
+    } else if (const auto* pool = std::get_if<MaxPool>(&spec_.layers[i])) {
+      add("pool" + number_, i,
+          [=](cuda::Builder& builder, cuda::Tensor* input) { return make_max_pool(builder, *pool, input); });
+    }
+  }
+
+  void add(const std::string& name, std::size_t i, const LayerRun::Make& make) {
+    const Shape& input = i == 0 ? spec_.input : shapes_[i - 1];
+    // Where a pool or normalisation follows, the engine takes the ReLU's gradient behind it.
+    const bool relu_gradient =
+        is<Relu>(i + 1) && !is<MaxPool>(i + 2) && !is<LocalResponseNormalisation>(i + 2);
+    LayerRun* run =
+        runs_
+            .emplace_back(std::make_unique<LayerRun>(resources_, options_, input, i > 0, relu_gradient, make))
+            .get();
+    add_case(name, Phase::forward, [run](cudaStream_t) { run->forward(); });
+    add_case(name, Phase::backward, [run](cudaStream_t) { run->backward(); });
+  }
+
+  void add_case(const std::string& name, Phase phase, Enqueue enqueue) {
+    Case result{name + (phase == Phase::forward ? " forward" : " backward"), 0, 0, std::move(enqueue), 0};
+    for (const gpu_benchmark::Pass& pass : passes_) {
+      if (pass.layer != name || pass.phase != phase) continue;
+      result.bytes += pass.bytes(batch_);
+      result.flops += pass.flops(batch_);
+      result.floor += floor_seconds(pass, batch_, hardware_);
+    }
+    cases_.push_back(std::move(result));
+  }
+
+  Hardware hardware_;
+  const NetSpec& spec_;
+  std::vector<Shape> shapes_;
+  int batch_;
+  ProgramOptions options_;
+  cuda::ProgramResources resources_;
+  std::vector<gpu_benchmark::Pass> passes_;
+  std::string number_;
+  std::vector<std::unique_ptr<LayerRun>> runs_;
+  std::vector<Case> cases_;
+};
+
+void run(const Settings& settings) {
+  const Precision precision = parsed_precision(settings.precision);
+  const Hardware hardware = fair_hardware(device_facts(), precision, settings.small);
+  const NetSpec spec = make_network(settings.model);
+  const InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),
+                        .crop_side = spec.input.height,
+                        .mean = {124, 117, 104}};
+  ReplicaOptions options;
+  options.device = DeviceKind::cuda;
+  options.deterministic = settings.deterministic;
+  cuda::CudaState state(spec, input, options);
+  std::vector<float> weights(state.table.size());
+  initialise_parameters(state.table, spec.initialiser, 1, weights);
+  state.use_layout(cuda::layout_of(precision));
+  state.write(state.parameters, weights);
+  state.need_copy(cuda::element_of(precision));
+  const LayerCases layers(settings, state, hardware);
+  Timer timer(settings.small, state.compute.get());
+  fmt::print(
+      "{}, {}, batch {}, algorithms {}; floor: bytes at the {:.0f} GB/s of a copy or FLOPs at "
+      "{:.0f} TFLOP/s. A layer's floor is the sum of its passes' own.\n\n",
+      settings.model, settings.precision, settings.batch,
+      settings.deterministic ? "deterministic" : "by measurement", hardware.bytes_per_second / 1e9,
+      hardware.flops_per_second / 1e12);
+  print_cases(layers.cases(), timer.median_seconds(layers.cases()), hardware);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return report_errors([&] {
+    Settings settings;
+    namespace po = boost::program_options;
+    po::options_description options("benchmark_gpu_layers: each layer beside its floor");
+    options.add_options()("model", po::value(&settings.model)->default_value(settings.model), "network")  //
+        ("precision", po::value(&settings.precision)->default_value(settings.precision),
+         "fp32, tf32, bf16 or fp16")                                                       //
+        ("batch", po::value(&settings.batch)->default_value(settings.batch), "images")     //
+        ("deterministic", po::bool_switch(&settings.deterministic), "algorithms by rule")  //
+        ("small", po::bool_switch(&settings.small), "few rounds, to see that it works");
+    if (read_arguments(options, argc, argv)) run(settings);
+  });
+}

@@ -1,0 +1,71 @@
+# Decides whether the CUDA module is built (CONVOY_CUDA), and how. Sets CONVOY_WITH_CUDA.
+
+set(CONVOY_CUDA AUTO CACHE STRING "The CUDA module: AUTO (when it can be built), ON (required), OFF")
+set_property(CACHE CONVOY_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(CONVOY_WITH_CUDA OFF)
+if(CONVOY_CUDA STREQUAL "OFF")
+  return()
+endif()
+
+# Machine code for the GPUs that are about (Turing to Blackwell), and PTX for those to come.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90 100-real CACHE STRING "GPUs to compile for")
+endif()
+# Shared, because the libraries beside it (cuDNN, cuBLAS, NCCL) are, and must share its state.
+set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+
+set(convoy_cuda_missing "")
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  list(APPEND convoy_cuda_missing "a CUDA compiler that works (nvcc, or what CUDACXX names)")
+else()
+  enable_language(CUDA)
+  find_package(CUDAToolkit QUIET)
+  foreach(library cudart cublasLt)
+    if(NOT TARGET CUDA::${library})
+      list(APPEND convoy_cuda_missing "lib${library} of the CUDA toolkit")
+    endif()
+  endforeach()
+  find_path(convoy_nvtx_INCLUDE nvtx3/nvToolsExt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  mark_as_advanced(convoy_nvtx_INCLUDE)
+  if(NOT convoy_nvtx_INCLUDE)
+    list(APPEND convoy_cuda_missing "nvtx3/nvToolsExt.h (NVTX, part of the CUDA toolkit)")
+  endif()
+  foreach(library cudnn nccl)
+    string(TOUPPER ${library} variable)
+    find_path(convoy_${library}_INCLUDE ${library}.h
+      HINTS ENV ${variable}_ROOT ENV ${variable}_HOME ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
+    find_library(convoy_${library}_LIBRARY ${library}
+      HINTS ENV ${variable}_ROOT ENV ${variable}_HOME ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib lib64)
+    mark_as_advanced(convoy_${library}_INCLUDE convoy_${library}_LIBRARY)
+    if(convoy_${library}_INCLUDE AND convoy_${library}_LIBRARY)
+      add_library(dependency::${library} INTERFACE IMPORTED GLOBAL)
+      set_target_properties(dependency::${library} PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${convoy_${library}_INCLUDE}"
+        INTERFACE_LINK_LIBRARIES "${convoy_${library}_LIBRARY}")
+    else()
+      list(APPEND convoy_cuda_missing "${library}.h and lib${library}.so (${variable}_ROOT tells where they are)")
+    endif()
+  endforeach()
+endif()
+
+if(convoy_cuda_missing)
+  list(JOIN convoy_cuda_missing "\n  " convoy_cuda_missing)
+  if(CONVOY_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "CONVOY_CUDA=ON, but the CUDA module cannot be built. Missing:\n  ${convoy_cuda_missing}")
+  endif()
+  message(STATUS "The CUDA module is not built. Missing:\n  ${convoy_cuda_missing}")
+  return()
+endif()
+
+set(CONVOY_WITH_CUDA ON)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+set(CMAKE_CUDA_FLAGS_RELWITHDEBINFO "-O3 -lineinfo -Xcompiler=-g1")
+message(STATUS "The CUDA module is built with CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")

@@ -1,0 +1,102 @@
+#include "comm/gpu_collective.hpp"
+
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "device/cuda_module.hpp"
+
+namespace convoy {
+
+namespace {
+
+// Slices go down to the host, are summed there by MPI and go up again, each in the order in which start was
+// called: what arrives first is not summed first. So all ranks give MPI the same sequence, whatever the speed
+// of their devices.
+class HostStagedCollective final : public Collective {
+ public:
+  HostStagedCollective(std::unique_ptr<HostStage> stage, std::unique_ptr<Collective> sums)
+      : stage_(std::move(stage)), sums_(std::move(sums)) {}
+
+  std::string_view name() const override { return sums_->name(); }
+
+  void start(std::span<float> slice) override {
+    coming_.push_back({slice, stage_->fetch(slice)});
+    progress();
+  }
+
+  void progress() override {
+    while (!coming_.empty() && stage_->arrived(false)) begin_oldest();
+    sums_->progress();
+  }
+
+  void finish_next() override {
+    // Sums under way advance meanwhile: another rank may need them to get here.
+    for (progress(); summing_.empty(); progress()) {
+      ensure(!coming_.empty(), "finish_next has a slice to wait for");
+      std::this_thread::yield();
+    }
+    sums_->finish_next();
+    stage_->put_back(summing_.front());
+    summing_.pop_front();
+  }
+
+  std::string failure() override { return sums_->failure(); }
+  void abort() override { sums_->abort(); }
+
+ private:
+  struct Coming {
+    std::span<float> device, host;
+  };
+
+  void begin_oldest() {
+    sums_->start(coming_.front().host);
+    summing_.push_back(coming_.front().device);
+    coming_.pop_front();
+  }
+
+  // `sums_` ends first: it may still write into the stage's memory until then.
+  std::unique_ptr<HostStage> stage_;
+  std::unique_ptr<Collective> sums_;
+  std::deque<Coming> coming_;
+  std::deque<std::span<float>> summing_;
+};
+
+std::unique_ptr<Collective> make_nccl(Communicator& communicator, const CudaModule& module,
+                                      const CollectiveOptions& options) {
+  NcclOptions mine;
+  mine.id = communicator.on_rank_zero([&] {
+    std::string id;
+    module.entry<ConvoyNcclUniqueId>("convoy_nccl_unique_id")(id);
+    return id;
+  });
+  mine.rank = communicator.rank();
+  mine.ranks = communicator.size();
+  mine.device_index = options.device_index;
+  mine.compute = options.compute;
+  mine.wire = options.wire;
+  mine.deterministic = options.deterministic;
+  mine.largest_slice = options.largest_slice;
+  mine.connect_seconds = options.connect_seconds;
+  std::unique_ptr<Collective> result;
+  module.entry<ConvoyMakeNccl>("convoy_make_nccl")(mine, result);
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<Collective> make_host_staged_collective(std::unique_ptr<HostStage> stage,
+                                                        std::unique_ptr<Collective> sums) {
+  return std::make_unique<HostStagedCollective>(std::move(stage), std::move(sums));
+}
+
+std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator,
+                                                const CollectiveOptions& options) {
+  const CudaModule module;
+  if (options.kind != CollectiveKind::mpi) return make_nccl(communicator, module, options);
+  std::unique_ptr<HostStage> stage;
+  module.entry<ConvoyMakeHostStage>("convoy_make_host_stage")(options.compute, options.gradient, stage);
+  return make_host_staged_collective(std::move(stage), make_mpi_collective(communicator, options.spare_core));
+}
+
+}  // namespace convoy

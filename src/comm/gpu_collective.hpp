@@ -1,0 +1,56 @@
+// The data plane of GPUs, program's side: NCCL from the CUDA module, or MPI by way of page-locked host
+// memory. Used by make_collective (collective.hpp) and tests.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "comm/collective.hpp"
+
+namespace convoy {
+
+// Page-locked copies between a device buffer and the host, from the module: what reducing by MPI needs. One
+// thread, the one that owns the device's streams. Members throw ExitCode::device.
+class HostStage {
+ public:
+  virtual ~HostStage() = default;
+  // Begins to copy a device slice to its own place on the host, behind what the compute stream holds now.
+  // Returns that place.
+  virtual std::span<float> fetch(std::span<float> device_slice) = 0;
+  // Whether the oldest fetch that was not yet reported has arrived; `wait`: waits for it.
+  virtual bool arrived(bool wait) = 0;
+  // Copies a host place back; the compute stream goes on only behind it.
+  virtual void put_back(std::span<float> device_slice) = 0;
+};
+
+// What every rank tells the module's NCCL part.
+struct NcclOptions {
+  std::string id;  // of nccl_unique_id, made by rank 0 and broadcast
+  int rank = 0, ranks = 1;
+  int device_index = 0;
+  DeviceStream compute;
+  WirePrecision wire = WirePrecision::fp32;
+  bool deterministic = false;
+  std::size_t largest_slice = 0;  // elements: what a bucket may have, for the scratch of a narrower wire
+  double connect_seconds = 0;     // see CollectiveOptions
+};
+
+// Entry points of the module, implemented in comm/nccl/. They throw ExitCode::device, naming NCCL's call, its
+// error and its last message.
+extern "C" {
+using ConvoyNcclUniqueId = void(std::string& id);  // "convoy_nccl_unique_id"
+using ConvoyMakeNccl = void(const NcclOptions&, std::unique_ptr<Collective>& result);  // "convoy_make_nccl"
+using ConvoyMakeHostStage = void(DeviceStream compute, std::span<float> device_buffer,
+                                 std::unique_ptr<HostStage>& result);  // "convoy_make_host_stage"
+}
+
+// The transport for a gradient in device memory over at least two ranks; `options.kind` may be automatic
+// (NCCL). Collective: all ranks fail when one cannot. Throws ExitCode::usage without a CUDA module.
+std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator, const CollectiveOptions& options);
+
+// Sums device slices through `stage` with `sums`, a transport of host memory (owned both).
+std::unique_ptr<Collective> make_host_staged_collective(std::unique_ptr<HostStage> stage,
+                                                        std::unique_ptr<Collective> sums);
+
+}  // namespace convoy

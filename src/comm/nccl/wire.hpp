@@ -1,0 +1,21 @@
+// Gradients on the wire in 16 bits: rounding to nearest even before a sum, widening after it. Used by
+// nccl_collective.cpp.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <span>
+
+namespace convoy::cuda {
+
+enum class NarrowType { bf16, fp16 };
+
+// Enqueues out[i] = values[i] in `type`, which `out` (device memory, 16-byte
+// aligned) holds densely. Values that the type cannot hold become infinite. Moves 6 bytes an element. Throws
+// ExitCode::device.
+void narrow(NarrowType type, std::span<const float> values, void* out, cudaStream_t stream);
+
+// Enqueues the way back, which is exact.
+void widen(NarrowType type, const void* in, std::span<float> values, cudaStream_t stream);
+
+}  // namespace convoy::cuda

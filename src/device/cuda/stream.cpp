@@ -1,0 +1,36 @@
+#include "device/cuda/stream.hpp"
+
+#include "device/cuda/check.hpp"
+
+namespace convoy::cuda {
+
+void StreamDeleter::operator()(cudaStream_t stream) const noexcept {
+  cudaStreamDestroy(stream);
+}
+
+void EventDeleter::operator()(cudaEvent_t event) const noexcept {
+  cudaEventDestroy(event);
+}
+
+Stream make_stream(bool urgent) {
+  int lowest = 0, highest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "asking for the stream priorities");
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, urgent ? highest : lowest),
+        "making a stream");
+  return Stream(stream);
+}
+
+Event make_event(bool timing) {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, timing ? cudaEventDefault : cudaEventDisableTiming),
+        "making an event");
+  return Event(event);
+}
+
+void follow(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event) {
+  check(cudaEventRecord(event, earlier), "recording an event");
+  check(cudaStreamWaitEvent(later, event, 0), "letting a stream wait for an event");
+}
+
+}  // namespace convoy::cuda

@@ -1,0 +1,28 @@
+// Owners of streams and events. A destructor never throws. For device/cuda, engine/cuda and comm/nccl only.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <type_traits>
+
+namespace convoy::cuda {
+
+struct StreamDeleter {
+  void operator()(cudaStream_t stream) const noexcept;
+};
+struct EventDeleter {
+  void operator()(cudaEvent_t event) const noexcept;
+};
+using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, StreamDeleter>;
+using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, EventDeleter>;
+
+// A stream that does not wait for the default stream; `urgent`: its kernels are taken before others'.
+Stream make_stream(bool urgent = false);
+// `timing`: its times can be compared; else only waited for.
+Event make_event(bool timing = false);
+
+// `later` goes on only when `earlier` has come to this point (through `event`, which is recorded anew).
+void follow(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event);
+
+}  // namespace convoy::cuda

@@ -1,0 +1,147 @@
+#include "engine/cuda/cuda_builder.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "device/cuda/check.hpp"
+#include "engine/memory_plan.hpp"
+
+namespace convoy::cuda {
+
+namespace {
+
+// What a convolution's algorithm may use at most.
+constexpr std::size_t workspace_limit = std::size_t{256} << 20;
+constexpr int forever = std::numeric_limits<int>::max();
+
+}  // namespace
+
+Builder::Builder(const ProgramResources& resources, const ProgramOptions& options, bool keep_all)
+    : resources_(resources), options_(options), keep_all_(keep_all) {}
+
+MapShape Builder::map(int channels, int height, int width) const {
+  return {.rows = options_.batch,
+          .channels = channels,
+          .height = height,
+          .width = width,
+          .layout = layout_of(options_.precision),
+          .element = element_of(options_.precision)};
+}
+
+Tensor* Builder::tensor(const MapShape& shape) {
+  return &tensors_.emplace_back(
+      Tensor{.shape = shape, .bytes = shape.bytes(), .data = nullptr, .first = now_, .last = now_});
+}
+
+Tensor* Builder::scratch(std::size_t bytes) {
+  return &tensors_.emplace_back(
+      Tensor{.shape = {}, .bytes = bytes, .data = nullptr, .first = now_, .last = now_});
+}
+
+Tensor* Builder::lasting(std::size_t bytes) {
+  Tensor* result = scratch(bytes);
+  result->first = 0;
+  result->last = forever;
+  return result;
+}
+
+Tensor* Builder::workspace(std::size_t bytes) {
+  if (workspace_ == nullptr) workspace_ = lasting(0);
+  workspace_->bytes = std::max(workspace_->bytes, bytes);
+  return workspace_;
+}
+
+LibraryConvolution* Builder::convolution(std::string name, const ConvolutionShape& shape, bool relu) {
+  return &convolutions_.emplace_back(libraries(), std::move(name), shape, options_.precision, relu);
+}
+
+ParameterView Builder::parameter(std::string_view layer, ParameterKind kind) const {
+  const Parameter& parameter = resources_.table->find(layer, kind);
+  ParameterView view;
+  view.values = resources_.parameters + parameter.offset;
+  const Element element = element_of(options_.precision);
+  view.operand = element == Element::float32
+                     ? static_cast<const void*>(view.values)
+                     : static_cast<const void*>(resources_.narrow + parameter.offset * bytes_of(element));
+  view.gradient = resources_.gradients == nullptr ? nullptr : resources_.gradients + parameter.offset;
+  view.begin = parameter.offset;
+  view.end = parameter.offset + parameter.elements;
+  return view;
+}
+
+void Builder::choose_algorithms() {
+  if (convolutions_.empty()) return;
+  std::size_t input = 0, output = 0, filter = 0, workspace_bytes = 0;
+  for (const LibraryConvolution& convolution : convolutions_) {
+    input = std::max(input, convolution.shape().input.bytes());
+    output = std::max(output, convolution.shape().output.bytes());
+    filter = std::max(filter, convolution.filter_bytes());
+  }
+  const auto zeroed = [&](std::size_t bytes) {
+    DeviceMemory memory(bytes, "choosing algorithms of convolutions");
+    if (bytes > 0) check(cudaMemsetAsync(memory.data(), 0, bytes, resources_.compute), "zeros to try on");
+    return memory;
+  };
+  const DeviceMemory inputs = zeroed(input), outputs = zeroed(output), filters = zeroed(filter);
+  DeviceMemory workspace = zeroed(resources_.deterministic ? 0 : workspace_limit);
+  const auto scratch = [&] {
+    return ConvolutionScratch{inputs.data(), outputs.data(), filters.data(), workspace.data(),
+                              workspace.size()};
+  };
+  const ConvolutionRule rule{
+      .deterministic = resources_.deterministic, .training = training(), .workspace_limit = workspace_limit};
+  for (LibraryConvolution& convolution : convolutions_) {
+    convolution.choose(rule, scratch());
+    workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
+  }
+  if (workspace.size() < workspace_bytes) workspace = zeroed(workspace_bytes);
+  for (LibraryConvolution& convolution : convolutions_) convolution.try_fused(scratch());
+  check(cudaStreamSynchronize(resources_.compute), "trying algorithms of convolutions");
+  if (resources_.agree) {
+    std::string mine;
+    for (const LibraryConvolution& convolution : convolutions_) mine += convolution.choice() + '\n';
+    std::istringstream agreed(resources_.agree(mine));
+    for (LibraryConvolution& convolution : convolutions_) {
+      std::string line;
+      std::getline(agreed, line);
+      convolution.accept(line);
+      workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
+    }
+  }
+  this->workspace(workspace_bytes);
+}
+
+DeviceMemory Builder::allocate(std::size_t bytes) const {
+  const std::string purpose =
+      fmt::format("{} with a batch of {}", training() ? "training" : "evaluation", options_.batch);
+  try {
+    return {bytes, purpose};
+  } catch (const Error& error) {
+    const std::size_t free = memory_facts().free;
+    const std::size_t row = std::max<std::size_t>(1, bytes / static_cast<std::size_t>(options_.batch));
+    // A tenth less than would fill it: other allocations and pieces in between.
+    const std::size_t fits = free / 10 * 9 / row;
+    fail(error.category(), "{}; {}", error.what(),
+         fits > 0
+             ? fmt::format(
+                   "a batch of about {} would fit on this GPU (a smaller --global-batch, or --accumulate)",
+                   fits)
+             : std::string("not even one image would fit"));
+  }
+}
+
+DeviceMemory Builder::place() {
+  std::vector<PlannedPiece> pieces;
+  for (const Tensor& tensor : tensors_) {
+    pieces.push_back({tensor.bytes, keep_all_ ? 0 : tensor.first, keep_all_ ? forever : tensor.last});
+  }
+  DeviceMemory arena = allocate(plan_memory(pieces));
+  std::size_t index = 0;
+  for (Tensor& tensor : tensors_) tensor.data = arena.data() + pieces[index++].offset;
+  return arena;
+}
+
+}  // namespace convoy::cuda

@@ -1,0 +1,88 @@
+// A network compiled for a GPU: operations from NetSpec, their memory, and the order of a pass. Made by
+// cuda_replica.cpp.
+//
+// Everything between begin_step() and end_step() only enqueues on the compute stream and reads what changes
+// from step to step out of device memory, so a step can be recorded as a graph. A pass with no rows runs like
+// any other: absent rows take part with zeros and count nowhere.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/cuda/cuda_builder.hpp"
+#include "engine/cuda/loss_stage.hpp"
+#include "engine/cuda/operation.hpp"
+#include "engine/cuda/staged_batches.hpp"
+#include "engine/cuda/step_program.hpp"
+
+namespace convoy::cuda {
+
+class CudaProgram final : public StepProgram {
+ public:
+  // Collective where resources.agree is set. Throws ExitCode::device when the device has not enough memory,
+  // saying which batch would fit.
+  CudaProgram(const ProgramResources& resources, const ProgramOptions& options);
+
+  void stage(int micro, const BatchView& batch, const PassContext& context) override;
+  void forward_staged(int micro) override;
+  void backward(bool add, const GradientsReady& ready) override;
+  BatchMetrics metrics() const override;
+  void read_probabilities(std::span<float> out) const override;
+  // Repeats the pass in a second program, made at the first call, that keeps every activation; from what was
+  // staged, so the batch need not be there any more.
+  void read_activation(int layer_index, std::span<float> out) const override;
+
+  int parity() const override { return batches_->parity(); }
+  void begin_step() override;
+  void end_step() override;
+
+ private:
+  // The program behind read_activation: nothing is fused or overwritten, and batches are the caller's.
+  struct EveryActivation {};
+  CudaProgram(const ProgramResources& resources, const ProgramOptions& options, EveryActivation);
+
+  void compile();
+  void build(Builder& builder);
+  Tensor* add_input(Builder& builder);
+  // How many layers the operations made for `index` serve.
+  std::size_t add_layers(Builder& builder, std::size_t index, Tensor*& current);
+  OperationPointer make_operation(Builder& builder, std::size_t index, Tensor* input, bool relu);
+  bool add_fused_pool(Builder& builder, std::size_t index, Tensor*& current, std::size_t& served);
+  void settle_relu(Tensor* current);
+  void build_backward(Builder& builder);
+  void upload_mean();
+
+  void run_forward(const BatchPlace& place);
+  void copy_activation(std::size_t layer, int rows, std::span<float> out) const;
+
+  const ProgramResources resources_;
+  const ProgramOptions options_;
+  const bool keeps_all_;
+  std::optional<StagedBatches> batches_;
+  Tensor *input_ = nullptr, *mean_ = nullptr;
+  int input_before_ = 0, input_after_ = 0;  // padding that the input carries
+  std::vector<OperationPointer> operations_;
+  std::vector<Tensor*> activations_;  // after each layer; complete in a program of every activation
+  std::optional<LossStage> loss_;
+  int dropout_layers_ = 0;
+  std::size_t first_with_parameters_ = 0;  // operations before it have no backward pass
+  Operation* relu_owner_ = nullptr;        // its fused ReLU's gradient is still to be placed
+
+  std::deque<Tensor> tensors_;
+  std::deque<LibraryConvolution> convolutions_;
+  DeviceMemory arena_;
+
+  bool arrived_ = true;   // the compute stream waits for what was staged
+  bool reading_ = false;  // passes of the staged step may be enqueued, their end is not marked yet
+  int staged_micro_ = 0;  // the last of the step
+  BatchPlace place_;      // of the last forward pass
+  int rows_ = 0;
+
+  mutable std::unique_ptr<CudaProgram> every_activation_;
+  mutable bool activations_current_ = false;
+};
+
+}  // namespace convoy::cuda

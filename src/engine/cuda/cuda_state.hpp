@@ -1,0 +1,83 @@
+// What a CUDA replica owns and lends to its programs: the network, the device and its streams, library
+// handles, the flat buffers and the small structures that kernels keep between passes. cuda_replica.cpp makes
+// it; what a program sees of it is ProgramResources.
+//
+// Streams. Passes and updates run on `compute`; batches and update parameters reach the device on `copy`, so
+// that they travel while earlier steps compute. Both have ordinary priority, below the collective's.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "device/cuda/memory.hpp"
+#include "device/cuda/stream.hpp"
+#include "engine/cuda/cuda_builder.hpp"
+#include "engine/cuda/kernels.hpp"
+#include "engine/cuda/libraries.hpp"
+#include "engine/cuda/parameter_layout.hpp"
+#include "engine/engine.hpp"
+
+namespace convoy::cuda {
+
+struct CudaState {
+  // Makes the device current, allocates and empties the flat buffers. Throws ExitCode::device.
+  CudaState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options);
+  ~CudaState();  // waits for both streams
+  CudaState(const CudaState&) = delete;
+  CudaState& operator=(const CudaState&) = delete;
+
+  const NetSpec spec;
+  const InputSpec input;
+  const ParameterTable table;
+  const ReplicaOptions options;
+  const ParameterLayout order;
+
+  int major = 0, minor = 0;  // compute capability
+
+  Stream compute, copy;
+  Libraries libraries;
+
+  // Flat buffers, float32, table.size() elements, in the order that `layout` says. Gradients and slots are
+  // empty where options.for_training is false.
+  DeviceMemory parameters, gradients;
+  std::array<DeviceMemory, 2> slots;
+  Layout layout = Layout::channels_first;
+
+  // The same parameters in a 16-bit format, element for element; kept up by writes and updates. Empty until a
+  // program needs them. By Element; that of float32 stays empty.
+  std::array<DeviceMemory, 3> copies;
+
+  // Small structures in device memory.
+  MetricSums* sums = nullptr;  // of training passes since the last update
+  LossScaleState* loss_scale = nullptr;
+  UpdateControl* control = nullptr;
+  double* block_sums = nullptr;  // inspection_blocks(table.size())
+
+  // Brings the flat buffers into `wanted`; no program of the other layout may exist.
+  void use_layout(Layout wanted);
+  // Makes and fills copies[element]; nothing for float32. Whether it made them.
+  bool need_copy(Element element);
+  // What a program of `precision` is given.
+  ProgramResources resources(Precision precision) const;
+
+  void use_device() const;   // makes the device current for the calling thread
+  void synchronise() const;  // waits for both streams
+
+  // Canonical flat values into a flat buffer and back; wait for the device.
+  void write(const DeviceMemory& target, std::span<const float> values);
+  void read(const DeviceMemory& source, std::span<float> values) const;
+
+ private:
+  std::vector<const DeviceMemory*> flat_buffers() const;
+  void refresh_copy(Element element);
+
+  DeviceMemory small_;
+};
+
+}  // namespace convoy::cuda

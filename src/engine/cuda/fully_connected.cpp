@@ -1,0 +1,111 @@
+// Fully connected layer with bias and, fused, ReLU: Y = X · Wᵀ + b. Its weights stand in the order of the
+// input map's memory (C, H, W or H, W, C), so that flattening is no work.
+#include "engine/cuda/matrix_product.hpp"
+#include "engine/cuda/operation.hpp"
+
+namespace convoy::cuda {
+
+namespace {
+
+class FullyConnectedOperation final : public Operation {
+ public:
+  FullyConnectedOperation(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
+                          bool scores)
+      : layer_(layer),
+        weight_(builder.parameter(layer.name, ParameterKind::weight)),
+        bias_(builder.parameter(layer.name, ParameterKind::bias)),
+        element_(input->shape.element),
+        inputs_(static_cast<int>(input->shape.row_elements())),
+        input_(input) {
+    MapShape shape = builder.map(layer.outputs, 1, 1);
+    if (scores) shape.element = Element::float32;
+    // The library takes a bias of its result's element.
+    forward_bias_ = scores ? bias_.values : bias_.operand;
+    forward_ = product(builder, "forward of " + layer.name,
+                       {.rows = builder.batch(),
+                        .columns = layer.outputs,
+                        .inner = inputs_,
+                        .transpose_right = true,
+                        .operands = element_,
+                        .result = shape.element},
+                       relu ? ProductEpilogue::bias_relu : ProductEpilogue::bias);
+    output_ = builder.tensor(shape);
+    output_->overwritable = true;
+    builder.use(input);
+    builder.tick();
+  }
+
+  std::string name() const override { return layer_.name; }
+  bool has_parameters() const override { return true; }
+
+  void forward(const Pass&) override {
+    forward_.run(input_->data, weight_.operand, forward_bias_, output_->data, false, workspace_->data);
+  }
+
+  Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
+    output_gradient_ = output_gradient;
+    bias_scratch_ = builder.scratch(bias_scratch_bytes(output_gradient->shape));
+    builder.use(output_gradient);
+    if (takes_relu_gradient_) builder.use(output_);
+    builder.tick();
+    weight_product_ = product(builder, "weight gradient of " + layer_.name,
+                              {.rows = layer_.outputs,
+                               .columns = inputs_,
+                               .inner = builder.batch(),
+                               .transpose_left = true,
+                               .operands = element_,
+                               .result = Element::float32});
+    builder.use(input_);
+    builder.use(output_gradient);
+    builder.tick();
+    if (!input_gradient) return nullptr;
+    data_product_ = product(builder, "input gradient of " + layer_.name,
+                            {.rows = builder.batch(),
+                             .columns = inputs_,
+                             .inner = layer_.outputs,
+                             .operands = element_,
+                             .result = element_});
+    input_gradient_ = builder.tensor(input_->shape);
+    builder.use(output_gradient);
+    builder.tick();
+    return input_gradient_;
+  }
+
+  void backward(const Pass& pass) override {
+    relu_backward_bias(pass.stream, output_gradient_->data, takes_relu_gradient_ ? output_->data : nullptr,
+                       output_gradient_->shape, bias_.gradient, pass.add, bias_scratch_->data);
+    weight_product_.run(output_gradient_->data, input_->data, nullptr, weight_.gradient, pass.add,
+                        workspace_->data);
+    pass.gradients_enqueued(bias_.end);
+    if (input_gradient_ == nullptr) return;
+    data_product_.run(output_gradient_->data, weight_.operand, nullptr, input_gradient_->data, false,
+                      workspace_->data);
+  }
+
+ private:
+  MatrixProduct product(Builder& builder, const std::string& what, const ProductShape& shape,
+                        ProductEpilogue epilogue = ProductEpilogue::none) {
+    MatrixProduct result(builder.libraries(), what, shape, builder.precision() == Precision::tf32, epilogue);
+    workspace_ = builder.workspace(result.workspace_bytes());
+    return result;
+  }
+
+  FullyConnected layer_;
+  ParameterView weight_, bias_;
+  Element element_;
+  int inputs_;
+  Tensor* input_;
+  const void* forward_bias_ = nullptr;
+  MatrixProduct forward_, weight_product_, data_product_;
+  Tensor *workspace_ = nullptr, *bias_scratch_ = nullptr;
+  Tensor *output_gradient_ = nullptr, *input_gradient_ = nullptr;
+};
+
+}  // namespace
+
+OperationPointer make_fully_connected(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
+                                      bool scores) {
+  return std::make_unique<FullyConnectedOperation>(builder, layer, input, relu, scores);
+}
+
+}  // namespace convoy::cuda

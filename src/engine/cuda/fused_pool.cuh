@@ -1,0 +1,258 @@
+// What both directions of the fused LRN and max-pool share: how a map is cut into blocks, the vectors of 16
+// bytes that a thread works on, and the normalisation of one. For fused_pool_*.cu only.
+//
+// A block takes a band of output rows of one image and, where shared memory does not hold rows of the whole
+// width, a tile of output columns. It walks down the band with the three input rows under a window in shared
+// memory, so each input value is normalised once (but for the rows and columns that neighbours share). A
+// thread keeps one group of channels (16 bytes) and works on the columns that stand `columns_at_once` apart;
+// the neighbouring channels that LRN needs lie in the neighbouring lanes.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+#include <type_traits>
+
+#include "engine/cuda/fused_pool.hpp"
+
+namespace convoy::cuda::fused {
+
+constexpr int kWindow = 3, kStride = 2;
+constexpr int kMostHalf = 4;                  // LRN windows of 3, 5, 7 and 9
+constexpr unsigned kSharedBytes = 48 * 1024;  // what a block may have without asking, on every architecture
+// Blocks that run at the same time on an H100: three on each of its 132 multiprocessors (other devices take
+// the same cut, so that sums do not depend on the device).
+constexpr int kBlocksAtOnce = 396;
+
+// How a launch cuts its map, and the constants of the normalisation.
+struct Plan {
+  int channels, height, width, output_height, output_width;
+  int groups;           // vectors of 16 bytes at a place of the map
+  int tiles;            // across
+  int tile_outputs;     // output columns of a tile; the last may have fewer
+  int bands;            // down
+  int band_outputs;     // output rows of a band; the last may have fewer
+  int shared_columns;   // input columns in shared memory
+  int shared_windows;   // output columns whose windows the backward pass looks at: its own and the one before
+  int columns_at_once;  // columns × groups ≤ threads
+  int threads;          // of a block, whole warps
+  unsigned shared_bytes;
+  int half;              // LRN looks at channels c − half … c + half
+  float k, alpha, beta;  // alpha divided by the window's size
+};
+
+// Both throw ExitCode::bug for a shape that is not served (fused_pool_plan.cpp).
+Plan forward_plan(const FusedPoolShape& shape);
+Plan backward_plan(const FusedPoolShape& shape);
+constexpr int kForwardThreads = 256, kBackwardThreads = 256;
+inline int blocks(const Plan& plan, int rows) {
+  return rows * plan.bands * plan.tiles;
+}
+
+// Calls `work` with the number of the normalisation's kernel (see HALF below).
+template <typename Work>
+void with_half(const Plan& plan, const Work& work) {
+  if (plan.half == 0) return work(std::integral_constant<int, 0>{});
+  if (plan.half == 2 && plan.beta == 0.75F) return work(std::integral_constant<int, 2>{});
+  work(std::integral_constant<int, kMostHalf>{});
+}
+
+// Where a block stands.
+struct Place {
+  int image, first_output_row, output_rows, first_output_column, output_columns;
+  bool last_band, last_tile;
+};
+
+#ifdef __CUDACC__
+
+__device__ inline Place place_of_block(const Plan& plan) {
+  const int tile = static_cast<int>(blockIdx.x) % plan.tiles,
+            rest = static_cast<int>(blockIdx.x) / plan.tiles;
+  const int band = rest % plan.bands;
+  Place place;
+  place.image = rest / plan.bands;
+  place.first_output_row = band * plan.band_outputs;
+  place.output_rows = min(plan.band_outputs, plan.output_height - place.first_output_row);
+  place.first_output_column = tile * plan.tile_outputs;
+  place.output_columns = min(plan.tile_outputs, plan.output_width - place.first_output_column);
+  place.last_band = band + 1 == plan.bands;
+  place.last_tile = tile + 1 == plan.tiles;
+  return place;
+}
+
+// 16 bytes of a map, as words of two elements of 16 bits or one of 32.
+union Words {
+  uint4 all;
+  std::uint32_t words[4];
+};
+
+template <typename T>
+constexpr int elements_of_vector = 16 / static_cast<int>(sizeof(T));
+template <typename T>
+constexpr int elements_of_word = 4 / static_cast<int>(sizeof(T));
+
+template <typename T>
+struct Word;
+template <>
+struct Word<float> {
+  static __device__ void unpack(std::uint32_t word, float* values) { values[0] = __uint_as_float(word); }
+  static __device__ std::uint32_t pack(const float* values) { return __float_as_uint(values[0]); }
+  // NaN wins, so that an overflow is not lost on its way to the loss.
+  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
+    const float x = __uint_as_float(a), y = __uint_as_float(b);
+    return y > x || y != y ? b : a;
+  }
+};
+template <>
+struct Word<__nv_bfloat16> {
+  static __device__ void unpack(std::uint32_t word, float* values) {
+    values[0] = __uint_as_float(word << 16);
+    values[1] = __uint_as_float(word & 0xffff0000U);
+  }
+  static __device__ std::uint32_t pack(const float* values) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(values[0], values[1]);
+    return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
+    const __nv_bfloat162 pair =
+        __hmax2_nan(reinterpret_cast<const __nv_bfloat162&>(a), reinterpret_cast<const __nv_bfloat162&>(b));
+    return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+};
+template <>
+struct Word<__half> {
+  static __device__ void unpack(std::uint32_t word, float* values) {
+    const float2 pair = __half22float2(reinterpret_cast<const __half2&>(word));
+    values[0] = pair.x;
+    values[1] = pair.y;
+  }
+  static __device__ std::uint32_t pack(const float* values) {
+    const __half2 pair = __floats2half2_rn(values[0], values[1]);
+    return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
+    const __half2 pair =
+        __hmax2_nan(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
+    return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+};
+
+template <typename T>
+__device__ void unpack(const Words& vector, float* values) {
+#pragma unroll
+  for (int w = 0; w < 4; ++w) Word<T>::unpack(vector.words[w], values + w * elements_of_word<T>);
+}
+template <typename T>
+__device__ Words pack(const float* values) {
+  Words vector;
+#pragma unroll
+  for (int w = 0; w < 4; ++w) vector.words[w] = Word<T>::pack(values + w * elements_of_word<T>);
+  return vector;
+}
+
+// The vector's values at [HALF, HALF + n) of `values` and HALF channels of each neighbour beside them, 0
+// beyond the first and last channel. Every lane of the warp calls it; `memory` is where the vector lies, read
+// only by the warp's first and last lane, whose neighbours are in another warp. `inside`: it lies in the map.
+template <typename T, int HALF>
+__device__ void with_neighbours(const Words& vector, const T* memory, bool inside, int group, int groups,
+                                float* values) {
+  constexpr int kWords = HALF / elements_of_word<T>;
+  const unsigned lane = threadIdx.x % 32;
+  const bool first = group == 0, last = group == groups - 1;
+#pragma unroll
+  for (int w = 0; w < kWords; ++w) {
+    std::uint32_t before = __shfl_up_sync(0xffffffffU, vector.words[4 - kWords + w], 1);
+    std::uint32_t after = __shfl_down_sync(0xffffffffU, vector.words[w], 1);
+    const std::uint32_t* words = reinterpret_cast<const std::uint32_t*>(memory);
+    if (lane == 0 && inside && !first) before = words[w - kWords];
+    if (lane == 31 && inside && !last) after = words[4 + w];
+    Word<T>::unpack(first ? 0 : before, values + w * elements_of_word<T>);
+    Word<T>::unpack(last ? 0 : after, values + HALF + elements_of_vector<T> + w * elements_of_word<T>);
+  }
+  unpack<T>(vector, values + HALF);
+}
+
+// Kernels are compiled for three normalisations: HALF = 0 is none, HALF = 2 a window of 5 with β = 0.75,
+// which is every network's, HALF = 4 any odd window up to 9 and any β.
+
+// Σ over the window around channel i of `values` (whose first is channel −HALF): of their squares, or as they
+// are.
+template <int HALF, bool SQUARES>
+__device__ float window_sum(const float* values, int i, int reach) {
+  float sum = 0;
+#pragma unroll
+  for (int d = -HALF; d <= HALF; ++d) {
+    const float value = values[i + HALF + d];
+    if (HALF == 4 && (d < 0 ? -d : d) > reach) continue;
+    sum = SQUARES ? fmaf(value, value, sum) : sum + value;
+  }
+  return sum;
+}
+
+// s^−β and 1/s for s > 0; β = 0.75 as 1/√s · √(1/√s).
+template <int HALF>
+__device__ void power_and_inverse(float s, [[maybe_unused]] float beta, float& power, float& inverse) {
+  float root;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(root) : "f"(s));
+  inverse = root * root;
+  if constexpr (HALF == 2) {
+    float fourth;
+    asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(fourth) : "f"(root));
+    power = root * fourth;
+  } else {
+    power = __powf(s, -beta);
+  }
+}
+
+// The normalised values of one vector, rounded to T.
+template <typename T, int HALF>
+__device__ Words normalised(const Words& vector, const T* memory, bool inside, int group, const Plan& plan) {
+  if constexpr (HALF == 0) {
+    return vector;
+  } else {
+    constexpr int n = elements_of_vector<T>;
+    float values[n + 2 * HALF], result[n];
+    with_neighbours<T, HALF>(vector, memory, inside, group, plan.groups, values);
+#pragma unroll
+    for (int i = 0; i < n; ++i) {
+      float power, inverse;
+      const float sum = window_sum<HALF, true>(values, i, plan.half);
+      power_and_inverse<HALF>(fmaf(plan.alpha, sum, plan.k), plan.beta, power, inverse);
+      result[i] = values[i + HALF] * power;
+    }
+    return pack<T>(result);
+  }
+}
+
+// Normalises input rows y … y + ROWS − 1, columns [first, first + count), into their places in `ring`, which
+// holds three rows (row y at y mod 3). Called by the whole block.
+template <typename T, int HALF, int ROWS>
+__device__ void fill_ring(const T* image, int y, int first, int count, const Plan& plan, uint4* ring) {
+  const int group = static_cast<int>(threadIdx.x) % plan.groups;
+  const int own = static_cast<int>(threadIdx.x) / plan.groups;
+  for (int base = 0; base < count; base += plan.columns_at_once) {
+    const int column = base + own;
+    const bool inside = own < plan.columns_at_once && column < count;
+    const T* memory[ROWS];
+    Words vectors[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const int place = (y + r) * plan.width + first + column;
+      memory[r] = image + place * plan.channels + group * elements_of_vector<T>;
+      vectors[r].all = make_uint4(0, 0, 0, 0);
+      if (inside) vectors[r].all = *reinterpret_cast<const uint4*>(memory[r]);
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const Words result = normalised<T, HALF>(vectors[r], memory[r], inside, group, plan);
+      if (inside) {
+        ring[((y + r) % kWindow * plan.shared_columns + column) * plan.groups + group] = result.all;
+      }
+    }
+  }
+}
+
+#endif
+
+}  // namespace convoy::cuda::fused

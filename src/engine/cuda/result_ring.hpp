@@ -1,0 +1,70 @@
+// The results of steps on their way from the device to the host: each update writes a StepRecord into
+// page-locked memory, an event says when, and timing events between the step's phases say how long each took.
+// The host takes results in order, some steps later, so that the device never waits for it. For
+// cuda_replica.cpp alone.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+#include "device/cuda/memory.hpp"
+#include "device/cuda/stream.hpp"
+#include "engine/cuda/map.hpp"
+#include "engine/replica.hpp"
+
+namespace convoy::cuda {
+
+// What a step has enqueued, as far as its result needs to know; kept beside a recorded step.
+struct StepTrace {
+  std::vector<Phase> phases;  // entered, in order; mark i stands at the start of phase i, one more at the end
+  bool applied = false;       // whether there was an update
+};
+
+class ResultRing {
+ public:
+  // One more than the two that may be outstanding and the one being enqueued. Even, so that places and the
+  // two parities of a program give so many recorded graphs and not more.
+  static constexpr int places = 4;
+
+  ResultRing();
+
+  // The place of the next update: the same until close(). Where it still holds a result that was not taken,
+  // waits for that and sets it aside. `inverse_loss_scale`: UpdateStep's.
+  int open(float inverse_loss_scale);
+  bool is_open() const { return open_; }
+
+  // Records mark `index` of the open place; `capturing`: into the graph that `stream` records.
+  void mark(std::size_t index, cudaStream_t stream, bool capturing);
+
+  // The update of the open place was enqueued on `stream`.
+  void close(cudaStream_t stream, StepTrace trace);
+
+  // The oldest result that was not taken; waits for the device. ExitCode::bug when there is none.
+  StepResult take();
+
+  StepRecord* records() const { return records_.as<StepRecord>(); }  // `places` of them, for the kernels
+
+ private:
+  struct Place {
+    Event done;
+    std::vector<Event> marks;  // as many as were ever needed
+    StepTrace trace;
+    double inverse_loss_scale = 1;
+  };
+
+  StepResult collect();  // of in_flight_.front()
+  PhaseSeconds seconds_of(const Place& place) const;
+
+  PinnedMemory records_;
+  std::array<Place, places> ring_;
+  int next_ = 0;
+  bool open_ = false;
+  std::deque<int> in_flight_;
+  std::deque<StepResult> set_aside_;
+};
+
+}  // namespace convoy::cuda

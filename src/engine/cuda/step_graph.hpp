@@ -1,0 +1,71 @@
+// Records what a step enqueues as a CUDA graph and replays it: one launch in place of some hundred. For
+// cuda_replica.cpp alone.
+//
+// A recorded step holds addresses, so there is one graph for each set of device slots that a step may read:
+// the program, the parity of its batch and the place of the update's numbers and result. Everything that
+// changes from step to step lies in those slots.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "engine/cuda/result_ring.hpp"
+#include "engine/engine.hpp"
+
+namespace convoy::cuda {
+
+struct StepSlots {
+  std::weak_ptr<const int> program;  // StepProgram::presence
+  int parity = 0, place = 0;
+};
+
+class StepGraphs {
+ public:
+  explicit StepGraphs(GraphUse use) : use_(use) {}
+
+  // Runs one step on `stream`: the first of a program by calling `enqueue` (libraries load their kernels
+  // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
+  // tells of itself, filled in too where it is not called.
+  //
+  // Where recording is refused (by `enqueue` too: ExitCode::device), `automatic` says so once on standard
+  // error and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. Whatever else
+  // `enqueue` throws is passed on, the capture ended. `on` with a step that is not capturable throws
+  // ExitCode::usage.
+  void run(const StepSlots& slots, cudaStream_t stream, bool capturable, StepTrace& trace,
+           const std::function<void()>& enqueue);
+
+  // Whether `enqueue` is being recorded just now.
+  bool capturing() const { return capturing_; }
+
+  // Forgets every graph: what a step's kernels are has changed.
+  void clear() { graphs_.clear(); }
+
+ private:
+  struct ExecutableDeleter {
+    void operator()(cudaGraphExec_t graph) const noexcept { cudaGraphExecDestroy(graph); }
+  };
+  using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, ExecutableDeleter>;
+  struct Recorded {
+    StepSlots slots;
+    StepTrace trace;
+    Executable executable;
+  };
+
+  // A program's first step, or one that cannot be recorded.
+  bool runs_directly(const StepSlots& slots, bool capturable);
+  Recorded* find(const StepSlots& slots);
+  Executable record(cudaStream_t stream, const std::function<void()>& enqueue, std::string& refusal);
+
+  GraphUse use_;
+  bool capturing_ = false;
+  bool given_up_ = false;
+  std::list<Recorded> graphs_;
+  std::list<std::weak_ptr<const int>> known_;  // programs whose first step is behind
+};
+
+}  // namespace convoy::cuda

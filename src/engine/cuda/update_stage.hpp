@@ -1,0 +1,45 @@
+// Where the numbers of an update (rates, decay, Adam's corrections, the place of its result) wait on the
+// device: one slot for each place of the ResultRing, filled by a copy on the copy stream while earlier steps
+// compute. Also the pieces into which the update kernel cuts the flat buffers. For cuda_replica.cpp alone.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+#include "device/cuda/memory.hpp"
+#include "device/cuda/stream.hpp"
+#include "engine/cuda/kernels.hpp"
+#include "model/parameter_table.hpp"
+
+namespace convoy::cuda {
+
+class UpdateStage {
+ public:
+  UpdateStage(const ParameterTable& table, const OptimizerSettings& optimizer);
+
+  // Sends the numbers of `step` to slot `place`, which no unfinished update may read any more.
+  void stage(int place, const UpdateStep& step, cudaStream_t copy);
+
+  // Makes `compute` wait for what was staged last, unless it does already. Never inside a capture.
+  void arrive(cudaStream_t compute);
+
+  const UpdateParameters* parameters(int place) const;
+  const UpdateConstants* constants(int place) const;
+  const UpdatePiece* pieces() const { return pieces_.as<UpdatePiece>(); }
+  int piece_count() const { return piece_count_; }
+
+ private:
+  std::size_t tensors_;
+  OptimizerSettings optimizer_;
+  std::size_t slot_bytes_;
+  PinnedMemory host_;
+  DeviceMemory device_;
+  DeviceMemory pieces_;
+  int piece_count_ = 0;
+  Event arrived_;
+  int staged_ = -1;  // the slot filled last
+  bool waited_ = true;
+};
+
+}  // namespace convoy::cuda

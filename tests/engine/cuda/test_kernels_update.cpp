@@ -1,0 +1,239 @@
+// Inspection of gradients with the loss scale behind it, and the optimisers, against the CPU's formulas.
+#include <limits>
+
+#include "engine/cuda/kernel_test.hpp"
+#include "engine/cuda/kernels.hpp"
+
+namespace convoy::cuda::test {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+class InspectionKernels : public KernelTest {
+ protected:
+  struct Outcome {
+    StepRecord record;
+    LossScaleState scale;
+    UpdateControl control;
+    MetricSums sums;
+    std::vector<double> block_sums;
+  };
+
+  // Inspects [bounds[0], bounds[1]), [bounds[1], bounds[2]), … last range first, as backward does.
+  Outcome inspect_ranges(const std::vector<float>& gradients, const std::vector<std::size_t>& bounds,
+                         const LossScaleState& scale, float inverse = 1) {
+    DeviceArray<float> device(gradients, stream());
+    const std::size_t blocks = inspection_blocks(gradients.size());
+    DeviceArray<double> block_sums(std::vector<double>(blocks, 0.0), stream());
+    DeviceArray<MetricSums> sums(std::vector<MetricSums>{{1.5, 2, 3, 4}}, stream());
+    DeviceArray<LossScaleState> state(std::vector<LossScaleState>{scale}, stream());
+    DeviceArray<UpdateParameters> update(std::vector<UpdateParameters>{{2, inverse}}, stream());
+    DeviceArray<UpdateControl> control(1, stream());
+    PinnedMemory ring(4 * sizeof(StepRecord), "a test's ring");
+    for (std::size_t i = bounds.size() - 1; i > 0; --i)
+      inspect(stream(), device.data(), bounds[i - 1], bounds[i], block_sums.data());
+    finish_inspection(stream(), block_sums.data(), blocks, sums.data(), state.data(), update.data(),
+                      control.data(), ring.as<StepRecord>());
+    check(cudaStreamSynchronize(stream()), "inspection");
+    return {ring.as<StepRecord>()[2], state.read()[0], control.read()[0], sums.read()[0], block_sums.read()};
+  }
+};
+
+double squares_of(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += double{value} * double{value};
+  return sum;
+}
+
+TEST_F(InspectionKernels, SumsSquaresOverWhateverRanges) {
+  for (const std::size_t count : {1, 5, 1000, 70003, 200000}) {
+    const auto gradients = random_values(count, 0.5F);
+    std::vector<std::vector<std::size_t>> divisions{{0, count}};
+    if (count > 10) divisions.push_back({0, 4, 8, count / 3, count / 2 + 1, count});
+    for (const auto& bounds : divisions) {
+      const Outcome outcome = inspect_ranges(gradients, bounds, {});
+      EXPECT_NEAR(outcome.record.gradient_squares, squares_of(gradients), 1e-12 * squares_of(gradients));
+      EXPECT_EQ(outcome.record.finite, 1);
+      EXPECT_EQ(outcome.control.apply, 1);
+      for (const double sum : outcome.block_sums) EXPECT_EQ(sum, 0);
+    }
+  }
+}
+
+TEST_F(InspectionKernels, PartsOutsideTheRangesDoNotCount) {
+  std::vector<float> gradients(100, 1.0F);
+  for (std::size_t i = 0; i < 100; ++i)
+    if (i < 13 || i >= 90) gradients[i] = infinity;
+  EXPECT_EQ(inspect_ranges(gradients, {13, 50, 90}, {}).record.gradient_squares, 77);
+  EXPECT_EQ(inspect_ranges(gradients, {20, 20}, {}).record.gradient_squares, 0);
+}
+
+TEST_F(InspectionKernels, TheSameBitsInEveryRun) {
+  const auto gradients = random_values(150001, 3);
+  const Outcome first = inspect_ranges(gradients, {0, 77777, 150001}, {});
+  const Outcome second = inspect_ranges(gradients, {0, 77777, 150001}, {});
+  EXPECT_EQ(first.record.gradient_squares, second.record.gradient_squares);
+}
+
+TEST_F(InspectionKernels, WritesTheRecordAndEmptiesTheSums) {
+  const Outcome outcome = inspect_ranges({3, 4}, {0, 2}, {1024, 0, 0}, 0.5F);
+  EXPECT_EQ(outcome.record.metrics.loss, 1.5);
+  EXPECT_EQ(outcome.record.metrics.top1, 2);
+  EXPECT_EQ(outcome.record.metrics.top5, 3);
+  EXPECT_EQ(outcome.record.metrics.samples, 4);
+  EXPECT_EQ(outcome.record.gradient_squares, 25);
+  EXPECT_EQ(outcome.record.loss_scale, 1024);
+  EXPECT_EQ(outcome.control.inverse_loss_scale, 0.5F / 1024);
+  EXPECT_EQ(outcome.scale.scale, 1024) << "not dynamic";
+  EXPECT_EQ(outcome.scale.good_steps, 0);
+  EXPECT_EQ(outcome.sums.loss, 0);
+  EXPECT_EQ(outcome.sums.samples, 0);
+}
+
+TEST_F(InspectionKernels, HugeGradientsAreFiniteInfiniteOnesNot) {
+  EXPECT_EQ(inspect_ranges(std::vector<float>(5000, 3e38F), {0, 5000}, {}).record.finite, 1);
+  for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+    for (const std::size_t place : {std::size_t{0}, std::size_t{4099}, std::size_t{69999}}) {
+      std::vector<float> gradients(70000, 1.0F);
+      gradients[place] = bad;
+      const Outcome outcome = inspect_ranges(gradients, {0, 40000, 70000}, {});
+      EXPECT_EQ(outcome.record.finite, 0);
+      EXPECT_EQ(outcome.control.apply, 0);
+      for (const double sum : outcome.block_sums) EXPECT_EQ(sum, 0) << "emptied even then";
+    }
+  }
+}
+
+TEST_F(InspectionKernels, DynamicLossScale) {
+  const std::vector<float> good{1}, bad{infinity};
+  const auto after = [&](const std::vector<float>& gradients, LossScaleState state) {
+    return inspect_ranges(gradients, {0, 1}, state).scale;
+  };
+  EXPECT_EQ(after(bad, {1024, 1, 7}).scale, 512);
+  EXPECT_EQ(after(bad, {1024, 1, 7}).good_steps, 0);
+  EXPECT_EQ(after(bad, {1, 1, 7}).scale, 1) << "not below 1";
+  EXPECT_EQ(after(bad, {1024, 0, 7}).scale, 1024) << "fixed";
+  EXPECT_EQ(after(good, {1024, 1, 7}).scale, 1024);
+  EXPECT_EQ(after(good, {1024, 1, 7}).good_steps, 8);
+  const auto interval = std::int64_t{loss_scale_growth_interval};
+  EXPECT_EQ(after(good, {1024, 1, interval - 2}).scale, 1024);
+  EXPECT_EQ(after(good, {1024, 1, interval - 1}).scale, 2048);
+  EXPECT_EQ(after(good, {1024, 1, interval - 1}).good_steps, 0);
+  EXPECT_EQ(after(good, {16777216, 1, interval - 1}).scale, 16777216) << "at most 2^24";
+  EXPECT_EQ(inspect_ranges(bad, {0, 1}, {1024, 1, 7}).record.loss_scale, 1024) << "the step's own";
+}
+
+class UpdateKernels : public KernelTest {
+ protected:
+  struct Buffers {
+    std::vector<float> parameters, first, second, copy;
+  };
+
+  // Three tensors of odd sizes at multiples of 64 elements, cut into pieces of 128 elements.
+  static constexpr std::size_t size = 1024;
+  static std::vector<UpdatePiece> pieces() {
+    std::vector<UpdatePiece> result;
+    const std::size_t tensors[3][2] = {{0, 331}, {384, 385}, {448, 1023}};
+    for (int tensor = 0; tensor < 3; ++tensor)
+      for (std::size_t begin = tensors[tensor][0]; begin < tensors[tensor][1]; begin += 128)
+        result.push_back({begin, std::min(begin + 128, tensors[tensor][1]), tensor, 0});
+    return result;
+  }
+
+  static std::vector<UpdateConstants> constants(OptimizerRule rule) {
+    OptimizerSettings settings;
+    settings.rule = rule;
+    UpdateStep step;
+    step.number = 3;
+    std::vector<UpdateConstants> result;
+    for (const TensorRate& rate : {TensorRate{0.01F, 5e-4F}, TensorRate{0.02F, 0}, TensorRate{0.001F, 0.1F}})
+      result.push_back(update_constants(settings, step, rate));
+    return result;
+  }
+
+  Buffers run(OptimizerRule rule, const Buffers& start, const std::vector<float>& gradients, Element element,
+              bool copy, const UpdateControl& state) {
+    const auto host_pieces = pieces();
+    DeviceArray<UpdatePiece> device_pieces(host_pieces, stream());
+    DeviceArray<UpdateConstants> device_constants(constants(rule), stream());
+    DeviceArray<UpdateControl> control(std::vector<UpdateControl>{state}, stream());
+    DeviceArray<float> parameters(start.parameters, stream()), device_gradients(gradients, stream());
+    DeviceArray<float> first(start.first, stream()), second(start.second, stream());
+    const DeviceElements narrow(start.copy, element, stream());
+    update(stream(), rule, device_pieces.data(), static_cast<int>(host_pieces.size()),
+           device_constants.data(), control.data(),
+           {parameters.data(), device_gradients.data(), first.data(),
+            rule == OptimizerRule::adam ? second.data() : nullptr, copy ? narrow.data() : nullptr, element});
+    return {parameters.read(), first.read(), second.read(), narrow.read()};
+  }
+
+  static Buffers on_the_host(OptimizerRule rule, Buffers b, const std::vector<float>& gradients,
+                             Element element, bool copy, float inverse) {
+    const auto all = constants(rule);
+    for (const UpdatePiece& piece : pieces()) {
+      UpdateConstants c = all[static_cast<std::size_t>(piece.tensor)];
+      c.inverse_loss_scale = inverse;
+      for (std::size_t i = piece.begin; i < piece.end; ++i) {
+        if (rule == OptimizerRule::sgd) sgd_update(c, gradients[i], b.parameters[i], b.first[i]);
+        if (rule == OptimizerRule::sgd_caffe) sgd_caffe_update(c, gradients[i], b.parameters[i], b.first[i]);
+        if (rule == OptimizerRule::adam)
+          adam_update(c, gradients[i], b.parameters[i], b.first[i], b.second[i]);
+        if (copy) b.copy[i] = rounded(b.parameters[i], element);
+      }
+    }
+    return b;
+  }
+
+  static Buffers start_values(Element element) {
+    Buffers start{random_values(size, 1), random_values(size, 0.1F, Element::float32, 2),
+                  random_values(size, 0.1F, Element::float32, 3), random_values(size, 1, element, 4)};
+    for (float& value : start.second) value = std::abs(value);
+    return start;
+  }
+};
+
+std::vector<double> widened(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+TEST_F(UpdateKernels, AreTheFormulasOfTheCpu) {
+  const auto gradients = random_values(size, 64, Element::float32, 9);
+  for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
+    for (const Element element : {Element::bfloat16, Element::float16}) {
+      for (const bool copy : {true, false}) {
+        SCOPED_TRACE(std::to_string(static_cast<int>(rule)) + " " + name_of(element));
+        const Buffers start = start_values(element);
+        const Buffers result = run(rule, start, gradients, element, copy, {1, 1.0F / 64});
+        const Buffers expected = on_the_host(rule, start, gradients, element, copy, 1.0F / 64);
+        // The device may contract products into sums: a rounding more or less of terms of size 1.
+        expect_close(result.parameters, widened(expected.parameters), 0x1p-22, 0x1p-22);
+        expect_close(result.first, widened(expected.first), 0x1p-22, 0x1p-22);
+        expect_close(result.second, widened(expected.second), 0x1p-22, 0x1p-22);
+        // Such a difference may tip the rounding of the copy, which must be that of the device's own value.
+        for (std::size_t i = 0; i < size; ++i) {
+          const bool written = copy && expected.parameters[i] != start.parameters[i];
+          ASSERT_EQ(result.copy[i], written ? rounded(result.parameters[i], element) : start.copy[i]) << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(UpdateKernels, NothingChangesWhenAGradientWasNotFinite) {
+  const auto gradients = std::vector<float>(size, infinity);
+  const Buffers start = start_values(Element::bfloat16);
+  for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
+    const Buffers result = run(rule, start, gradients, Element::bfloat16, true, {0, 1});
+    EXPECT_EQ(result.parameters, start.parameters);
+    EXPECT_EQ(result.first, start.first);
+    EXPECT_EQ(result.second, start.second);
+    EXPECT_EQ(result.copy, start.copy);
+  }
+}
+
+TEST_F(UpdateKernels, NoPiecesAreNothingToDo) {
+  EXPECT_NO_THROW(update(stream(), OptimizerRule::sgd, nullptr, 0, nullptr, nullptr, {}));
+}
+
+}  // namespace
+}  // namespace convoy::cuda::test

@@ -1,0 +1,160 @@
+// Steps recorded as graphs: bit for bit what they are without, whatever changes from step to step; what
+// happens when a step cannot be recorded.
+#include <stdexcept>
+
+#include "base/error.hpp"
+#include "engine/cuda/replica_steps.hpp"
+
+namespace convoy::test {
+namespace {
+
+constexpr int steps_count = 11;
+
+struct Outcome {
+  std::vector<StepResult> results;
+  std::vector<float> parameters, slot;
+  int enqueued = 0;
+};
+
+Outcome train(ReplicaSettings settings) {
+  ReplicaSteps steps(settings);
+  Outcome outcome;
+  for (int number = 1; number <= steps_count; ++number) {
+    steps.step(number);
+    if (number > steps.replica().steps_ahead()) outcome.results.push_back(steps.take());
+  }
+  while (outcome.results.size() < steps_count) outcome.results.push_back(steps.take());
+  outcome.parameters = steps.read(Slot::parameters);
+  outcome.slot = steps.read(Slot::optimizer0);
+  outcome.enqueued = steps.enqueued();
+  return outcome;
+}
+
+void expect_same(const Outcome& one, const Outcome& other) {
+  ASSERT_EQ(one.results.size(), other.results.size());
+  for (std::size_t i = 0; i < one.results.size(); ++i) {
+    EXPECT_EQ(one.results[i].metrics.loss, other.results[i].metrics.loss) << "step " << i + 1;
+    EXPECT_EQ(one.results[i].metrics.samples, other.results[i].metrics.samples) << "step " << i + 1;
+    EXPECT_EQ(one.results[i].update.finite, other.results[i].update.finite) << "step " << i + 1;
+    if (one.results[i].update.finite) {
+      EXPECT_EQ(one.results[i].update.gradient_norm, other.results[i].update.gradient_norm)
+          << "step " << i + 1;
+    }
+    EXPECT_EQ(one.results[i].loss_scale, other.results[i].loss_scale) << "step " << i + 1;
+  }
+  EXPECT_EQ(one.parameters, other.parameters);
+  EXPECT_EQ(one.slot, other.slot);
+}
+
+class CudaStepGraph : public OnAGpu {};
+
+TEST_F(CudaStepGraph, GivesTheBitsOfSingleCalls) {
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::fp16}) {
+    for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::adam}) {
+      SCOPED_TRACE(static_cast<int>(precision));
+      const Outcome single = train({.precision = precision, .graph = GraphUse::off, .rule = rule});
+      const Outcome graph = train({.precision = precision, .graph = GraphUse::on, .rule = rule});
+      expect_same(single, graph);
+      EXPECT_EQ(single.enqueued, steps_count);
+      // The first step, and one recording for each place of an update.
+      EXPECT_EQ(graph.enqueued, 5);
+    }
+  }
+}
+
+TEST_F(CudaStepGraph, HoldsAllPassesOfAStep) {
+  const Outcome single = train({.graph = GraphUse::off, .micro_batches = 2});
+  const Outcome graph = train({.graph = GraphUse::automatic, .micro_batches = 2});
+  expect_same(single, graph);
+  EXPECT_LT(graph.enqueued, steps_count);
+}
+
+TEST_F(CudaStepGraph, IsRecordedAnewForAnotherProgram) {
+  const auto run = [](GraphUse use) {
+    ReplicaSteps steps({.graph = use});
+    std::vector<double> losses;
+    for (int number = 1; number <= 14; ++number) {
+      if (number == 8) steps.compile();
+      steps.step(number);
+      losses.push_back(steps.take().metrics.loss);
+    }
+    return losses;
+  };
+  EXPECT_EQ(run(GraphUse::off), run(GraphUse::on));
+}
+
+TEST_F(CudaStepGraph, WritesACopyThatAnotherProgramNeedsFromNowOn) {
+  ReplicaSteps steps({.precision = Precision::bf16});
+  for (int number = 1; number <= 6; ++number) {
+    steps.step(number);
+    steps.take();
+  }
+  const auto before = steps.enqueued();
+  const auto evaluation = steps.replica().compile(
+      {.batch = ReplicaSteps::batch, .mode = Mode::evaluation, .precision = Precision::fp16});
+  steps.step(7);
+  steps.take();
+  EXPECT_EQ(steps.enqueued(), before + 1);
+}
+
+TEST_F(CudaStepGraph, IsNotUsedForStepsInWhichTheHostTakesPart) {
+  ReplicaSteps steps({.graph = GraphUse::automatic});
+  for (int number = 1; number <= 3; ++number) {
+    steps.step(number, false);
+    steps.take();
+  }
+  EXPECT_EQ(steps.enqueued(), 3);
+
+  ReplicaSteps demanded({.graph = GraphUse::on});
+  try {
+    demanded.step(1, false);
+    FAIL() << "a step that cannot be recorded was run under `on`";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::usage);
+  }
+}
+
+// Waiting for the device spoils a recording; outside of one it is allowed.
+void wait_inside(Replica& replica) {
+  try {
+    replica.synchronise();
+  } catch (const Error&) {
+  }
+}
+
+TEST_F(CudaStepGraph, FallsBackToSingleCallsWhereRecordingIsRefused) {
+  const Outcome single = train({.graph = GraphUse::off});
+  ReplicaSteps steps({.graph = GraphUse::automatic});
+  for (int number = 1; number <= 4; ++number) {
+    steps.step(number, true, [&] { wait_inside(steps.replica()); });
+    const StepResult result = steps.take();
+    EXPECT_EQ(result.metrics.loss, single.results[static_cast<std::size_t>(number - 1)].metrics.loss);
+  }
+  EXPECT_EQ(steps.enqueued(), 5);  // four, and the attempt
+
+  ReplicaSteps demanded({.graph = GraphUse::on});
+  const auto step = [&](int number) {
+    demanded.step(number, true, [&] { wait_inside(demanded.replica()); });
+  };
+  step(1);
+  try {
+    step(2);
+    FAIL() << "a step that cannot be recorded was run under `on`";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::device);
+  }
+}
+
+TEST_F(CudaStepGraph, AnExceptionInsideARecordingEndsIt) {
+  ReplicaSteps steps({.graph = GraphUse::automatic});
+  steps.step(1);
+  steps.take();
+  EXPECT_THROW(steps.step(2, true, [] { throw std::runtime_error("lost"); }), std::runtime_error);
+  // The stream takes work again, and what the broken step recorded never ran.
+  steps.step(2);
+  EXPECT_EQ(steps.take().metrics.samples, ReplicaSteps::batch);
+  steps.replica().synchronise();
+}
+
+}  // namespace
+}  // namespace convoy::test
