@@ -20,10 +20,11 @@ struct ReplicaOptions {
   int threads = 0;              // CPU threads of this rank; 0: its share of the cores it may run on
   OptimizerSettings optimizer;  // decides the slots
   bool for_training = true;     // false: no gradients or slots are allocated
-  bool deterministic = true;    // GPUs: algorithms by rule instead of by measurement, none that adds in any order
+  bool deterministic =
+      true;  // GPUs: algorithms by rule instead of by measurement, none that adds in any order
   GraphUse cuda_graph = GraphUse::automatic;
-  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose). Empty: each
-  // chooses for itself.
+  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose). Empty:
+  // each chooses for itself.
   std::function<std::string(const std::string& mine)> agree = {};
 };
 

@@ -191,7 +191,7 @@ void TrainingLoop::take(const StepSums& sums) {
 void TrainingLoop::tell_overflow(const StepSums& sums) {
   parts_.report.event(sums.step, "overflow",
                       fmt::format("a gradient overflowed fp16: step {} changed nothing, and the loss scale "
-                                  "goes from {:g} to {:g}",
+                                  "goes from {} to {}",
                                   sums.step, sums.loss_scale, std::max(sums.loss_scale / 2, 1.0)));
 }
 

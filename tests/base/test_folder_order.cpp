@@ -26,12 +26,13 @@ const std::vector<std::string> folder_order = {"base",   "model", "device", "com
 // Headers of libraries and the folders (below src/) that may bring them in.
 const std::vector<std::pair<std::string, std::vector<std::string>>> owned_headers = {
     {"mpi.h", {"comm"}},
-    {"nccl.h", {"comm"}},
+    // device/cuda asks every library of the CUDA module for its version.
+    {"nccl.h", {"comm", "device/cuda"}},
     {"hdf5.h", {"data"}},
     {"dnnl", {"engine/cpu"}},
     {"oneapi/dnnl", {"engine/cpu"}},
-    {"cudnn", {"engine/cuda"}},
-    {"cublas", {"engine/cuda"}},
+    {"cudnn", {"engine/cuda", "device/cuda"}},
+    {"cublas", {"engine/cuda", "device/cuda"}},
     {"cuda", {"device/cuda", "engine/cuda", "comm"}},
     {"jpeglib.h", {"data"}},
     {"jerror.h", {"data"}},

@@ -9,6 +9,7 @@
 #include "model/networks.hpp"
 #include "report/metrics_file.hpp"
 #include "report/run_file.hpp"
+#include "train/device_plan.hpp"
 
 namespace convoy::test {
 namespace {
@@ -92,6 +93,15 @@ std::vector<EventRecord> Records::events_of(const std::string& what) const {
   for (const EventRecord& event : events)
     if (event.what == what) found.push_back(event);
   return found;
+}
+
+std::string why_no_gpus(Communicator& communicator) {
+  try {
+    plan_device(DeviceKind::cuda, communicator);
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator,

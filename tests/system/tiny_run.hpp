@@ -66,6 +66,9 @@ class Recorder : public Observer, public Records {
   std::atomic<bool> stop{false};
 };
 
+// Why this test's ranks have no GPU each; empty when they have. Collective, the same on every rank.
+std::string why_no_gpus(Communicator& communicator);
+
 // run_training with a recorder (rank 0's remembers, every rank's can stop). Quiet.
 TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator, Recorder& recorder);
 

@@ -19,10 +19,11 @@ std::string gibibytes(std::size_t bytes) {
   int device = 0;
   cudaGetDevice(&device);
   const MemoryFacts facts = memory_facts();
-  fail(ExitCode::device,
-       "GPU {} is out of memory: {} ({} bytes) asked for {}, {} of its {} are free; take a smaller batch "
-       "(--batch) or more GPUs, and look with nvidia-smi whether another program uses this one",
-       device, gibibytes(bytes), bytes, purpose, gibibytes(facts.free), gibibytes(facts.total));
+  throw OutOfDeviceMemory(fmt::format(
+      "GPU {} is out of memory: {} ({} bytes) asked for {}, {} of its {} are free; take a smaller batch "
+      "(--global-batch, --accumulate) or more GPUs, and look with nvidia-smi whether another program uses "
+      "this one",
+      device, gibibytes(bytes), bytes, purpose, gibibytes(facts.free), gibibytes(facts.total)));
 }
 
 // Page-locked memory of `bytes`, seen by every device of the process; null where the system gives none.

@@ -6,12 +6,20 @@
 #include <cstddef>
 #include <memory_resource>
 #include <span>
+#include <string>
 #include <string_view>
+
+#include "base/error.hpp"
 
 namespace convoy::cuda {
 
-// Thrown as ExitCode::device when a device has not enough memory: names what was asked for and why, and what
-// is free and what the device has. A caller that knows the batch adds the batch that would fit.
+// Thrown (category ExitCode::device) when a device has not enough memory: names what was asked for and why,
+// and what is free and what the device has. A caller that knows the batch adds the batch that would fit.
+class OutOfDeviceMemory final : public Error {
+ public:
+  explicit OutOfDeviceMemory(const std::string& message) : Error(ExitCode::device, message) {}
+};
+
 class DeviceMemory {
  public:
   DeviceMemory() = default;

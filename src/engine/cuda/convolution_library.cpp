@@ -32,12 +32,24 @@ constexpr std::array filter_order{
     CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED,
     CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT};
 
-// The first of `order` that the list serves deterministically within `limit` bytes.
+// Whether a found algorithm is one at all, within the workspace and in the right arithmetic: full float32
+// never on tensor cores.
+template <typename Found>
+bool serves(const Found& found, const ConvolutionRule& rule, bool full_float32) {
+  const bool tensor_cores =
+      found.mathType == CUDNN_TENSOR_OP_MATH || found.mathType == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION;
+  return found.status == CUDNN_STATUS_SUCCESS && found.memory <= rule.workspace_limit &&
+         !(full_float32 && tensor_cores);
+}
+
+// The first of `order` that the list serves deterministically. An algorithm may be listed once for each kind
+// of arithmetic, the faster first.
 template <typename Found, typename Order>
-const Found* by_rule(const std::vector<Found>& list, const Order& order, std::size_t limit) {
+const Found* by_rule(const std::vector<Found>& list, const Order& order, const ConvolutionRule& rule,
+                     bool full_float32) {
   for (const auto algorithm : order) {
     for (const Found& found : list) {
-      if (found.algo == algorithm && found.status == CUDNN_STATUS_SUCCESS && found.memory <= limit &&
+      if (found.algo == algorithm && serves(found, rule, full_float32) &&
           found.determinism == CUDNN_DETERMINISTIC) {
         return &found;
       }
@@ -48,17 +60,17 @@ const Found* by_rule(const std::vector<Found>& list, const Order& order, std::si
 
 // Measured lists are ordered by time.
 template <typename Found>
-const Found* fastest(const std::vector<Found>& list, std::size_t limit) {
+const Found* fastest(const std::vector<Found>& list, const ConvolutionRule& rule, bool full_float32) {
   for (const Found& found : list) {
-    if (found.status == CUDNN_STATUS_SUCCESS && found.memory <= limit) return &found;
+    if (serves(found, rule, full_float32)) return &found;
   }
   return nullptr;
 }
 
 // An algorithm for one direction. `listed` and `measured` fill a list of at most the given length.
 template <typename Found, typename Order, typename Listed, typename Measured>
-Found choose_one(const ConvolutionRule& rule, const Order& order, const std::string& what, Listed&& listed,
-                 Measured&& measured) {
+Found choose_one(const ConvolutionRule& rule, bool full_float32, const Order& order, const std::string& what,
+                 Listed&& listed, Measured&& measured) {
   constexpr int longest = 32;
   std::vector<Found> list(longest);
   int returned = 0;
@@ -69,7 +81,7 @@ Found choose_one(const ConvolutionRule& rule, const Order& order, const std::str
   }
   list.resize(static_cast<std::size_t>(returned));
   const Found* found =
-      rule.deterministic ? by_rule(list, order, rule.workspace_limit) : fastest(list, rule.workspace_limit);
+      rule.deterministic ? by_rule(list, order, rule, full_float32) : fastest(list, rule, full_float32);
   if (found == nullptr) {
     fail(ExitCode::device, "cuDNN has no {}algorithm for {} within {} MiB of workspace",
          rule.deterministic ? "deterministic " : "", what, rule.workspace_limit >> 20);
@@ -153,7 +165,7 @@ void LibraryConvolution::choose_forward(const ConvolutionRule& rule, const Convo
   // The fused call without ReLU exists for the first algorithm of the fixed order alone.
   forward_rule.deterministic = rule.deterministic || !relu_;
   const auto found = choose_one<Found>(
-      forward_rule, forward_order, "convolution " + name_,
+      forward_rule, precision_ == Precision::fp32, forward_order, "convolution " + name_,
       [&](int longest, int* returned, Found* list) {
         return cudnnGetConvolutionForwardAlgorithm_v7(libraries_->cudnn(), input_.get(), filter_.get(),
                                                       forward_.get(), output_.get(), longest, returned, list);
@@ -175,7 +187,7 @@ void LibraryConvolution::choose_backward(const ConvolutionRule& rule, const Conv
   cudnnHandle_t handle = libraries_->cudnn();
   if (input_gradient_) {
     const auto found = choose_one<FoundData>(
-        rule, data_order, "the input gradient of convolution " + name_,
+        rule, precision_ == Precision::fp32, data_order, "the input gradient of convolution " + name_,
         [&](int longest, int* returned, FoundData* list) {
           return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, filter_.get(), output_.get(),
                                                              backward_data_.get(), input_.get(), longest,
@@ -191,7 +203,7 @@ void LibraryConvolution::choose_backward(const ConvolutionRule& rule, const Conv
     if (precision_ != Precision::fp32) choice_.backward_data_math = found.mathType;
   }
   const auto found = choose_one<FoundFilter>(
-      rule, filter_order, "the filter gradient of convolution " + name_,
+      rule, precision_ == Precision::fp32, filter_order, "the filter gradient of convolution " + name_,
       [&](int longest, int* returned, FoundFilter* list) {
         return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, input_.get(), output_.get(),
                                                              backward_filter_.get(), filter_.get(), longest,

@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "device/cuda/check.hpp"
-#include "engine/memory_plan.hpp"
 
 namespace convoy::cuda {
 
@@ -74,6 +73,14 @@ ParameterView Builder::parameter(std::string_view layer, ParameterKind kind) con
 
 void Builder::choose_algorithms() {
   if (convolutions_.empty()) return;
+  try {
+    try_algorithms();
+  } catch (const OutOfDeviceMemory& error) {
+    explain(error);
+  }
+}
+
+void Builder::try_algorithms() {
   std::size_t input = 0, output = 0, filter = 0, workspace_bytes = 0;
   for (const LibraryConvolution& convolution : convolutions_) {
     input = std::max(input, convolution.shape().input.bytes());
@@ -114,31 +121,34 @@ void Builder::choose_algorithms() {
   this->workspace(workspace_bytes);
 }
 
-DeviceMemory Builder::allocate(std::size_t bytes) const {
-  const std::string purpose =
-      fmt::format("{} with a batch of {}", training() ? "training" : "evaluation", options_.batch);
-  try {
-    return {bytes, purpose};
-  } catch (const Error& error) {
-    const std::size_t free = memory_facts().free;
-    const std::size_t row = std::max<std::size_t>(1, bytes / static_cast<std::size_t>(options_.batch));
-    // A tenth less than would fill it: other allocations and pieces in between.
-    const std::size_t fits = free / 10 * 9 / row;
-    fail(error.category(), "{}; {}", error.what(),
-         fits > 0
-             ? fmt::format(
-                   "a batch of about {} would fit on this GPU (a smaller --global-batch, or --accumulate)",
-                   fits)
-             : std::string("not even one image would fit"));
+std::size_t Builder::plan(std::vector<PlannedPiece>& pieces) const {
+  for (const Tensor& tensor : tensors_) {
+    pieces.push_back({tensor.bytes, keep_all_ ? 0 : tensor.first, keep_all_ ? forever : tensor.last});
   }
+  return plan_memory(pieces);
+}
+
+void Builder::explain(const OutOfDeviceMemory& error) const {
+  std::vector<PlannedPiece> pieces;
+  const std::size_t row = std::max<std::size_t>(1, plan(pieces) / static_cast<std::size_t>(options_.batch));
+  // A tenth less than would fill it: the workspace does not shrink with the batch.
+  const std::size_t fits = memory_facts().free / 10 * 9 / row;
+  throw OutOfDeviceMemory(fmt::format("{}; {} with a batch of {} needs about {} MiB: {}", error.what(),
+                                      training() ? "training" : "evaluation", options_.batch,
+                                      row * static_cast<std::size_t>(options_.batch) >> 20,
+                                      fits > 0 ? fmt::format("a batch of about {} would fit", fits)
+                                               : std::string("not even one image fits")));
 }
 
 DeviceMemory Builder::place() {
   std::vector<PlannedPiece> pieces;
-  for (const Tensor& tensor : tensors_) {
-    pieces.push_back({tensor.bytes, keep_all_ ? 0 : tensor.first, keep_all_ ? forever : tensor.last});
+  const std::size_t bytes = plan(pieces);
+  DeviceMemory arena;
+  try {
+    arena = DeviceMemory(bytes, "a program's activations and gradients");
+  } catch (const OutOfDeviceMemory& error) {
+    explain(error);
   }
-  DeviceMemory arena = allocate(plan_memory(pieces));
   std::size_t index = 0;
   for (Tensor& tensor : tensors_) tensor.data = arena.data() + pieces[index++].offset;
   return arena;

@@ -11,11 +11,13 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "device/cuda/memory.hpp"
 #include "engine/cuda/convolution_library.hpp"
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/libraries.hpp"
+#include "engine/memory_plan.hpp"
 #include "engine/replica.hpp"
 
 namespace convoy::cuda {
@@ -27,6 +29,7 @@ struct ProgramResources {
   const InputSpec* input = nullptr;
   const ParameterTable* table = nullptr;
   const Libraries* libraries = nullptr;  // on the compute stream
+  int device = 0;
   cudaStream_t compute = nullptr, copy = nullptr;
   const float* parameters = nullptr;
   float* gradients = nullptr;         // null in evaluation
@@ -83,16 +86,19 @@ class Builder {
 
   ParameterView parameter(std::string_view layer, ParameterKind kind) const;
 
-  // Chooses the convolutions' algorithms (rank 0's where ranks agree). Call once, before place().
+  // Chooses the convolutions' algorithms (rank 0's where ranks agree). Call once, before place(). Throws
+  // OutOfDeviceMemory, as place() does, saying which batch would fit.
   void choose_algorithms();
   // Places every tensor in one piece of memory; call once, at the end. Tensors and convolutions then belong
-  // to the program. An error for want of memory says which batch would fit.
+  // to the program.
   DeviceMemory place();
   std::deque<Tensor> take_tensors() { return std::move(tensors_); }
   std::deque<LibraryConvolution> take_convolutions() { return std::move(convolutions_); }
 
  private:
-  DeviceMemory allocate(std::size_t bytes) const;
+  void try_algorithms();
+  std::size_t plan(std::vector<PlannedPiece>& pieces) const;
+  [[noreturn]] void explain(const OutOfDeviceMemory& error) const;
 
   const ProgramResources& resources_;
   ProgramOptions options_;

@@ -35,6 +35,13 @@ CudaProgram::CudaProgram(const ProgramResources& resources, const ProgramOptions
   compile();
 }
 
+CudaProgram::~CudaProgram() {
+  // Errors were reported where they mattered; here the memory only must be out of use.
+  cudaSetDevice(resources_.device);
+  cudaStreamSynchronize(resources_.copy);
+  cudaStreamSynchronize(resources_.compute);
+}
+
 void CudaProgram::compile() {
   if (options_.batch < 1) fail(ExitCode::bug, "a program for a batch of {} was asked for", options_.batch);
   ensure(options_.micro_batches >= 1, "a step has at least one pass");
@@ -182,6 +189,7 @@ void CudaProgram::build_backward(Builder& builder) {
 }
 
 void CudaProgram::stage(int micro, const BatchView& batch, const PassContext& context) {
+  use_device(resources_.device);
   if (micro == 0 && reading_) end_step();
   batches_->stage(micro, batch, context);
   staged_micro_ = micro;
@@ -189,12 +197,14 @@ void CudaProgram::stage(int micro, const BatchView& batch, const PassContext& co
 }
 
 void CudaProgram::begin_step() {
+  use_device(resources_.device);
   reading_ = true;
   if (std::exchange(arrived_, true)) return;
   batches_->wait_until_copied(resources_.compute);
 }
 
 void CudaProgram::end_step() {
+  use_device(resources_.device);
   batches_->finished_reading(resources_.compute, batches_->parity());
   reading_ = false;
   // Where the step was replayed from a graph, these are its last pass.
@@ -233,6 +243,7 @@ void CudaProgram::run_forward(const BatchPlace& place) {
 
 void CudaProgram::backward(bool add, const GradientsReady& ready) {
   ensure(options_.mode == Mode::training, "backward belongs to training programs");
+  use_device(resources_.device);
   std::size_t announced = 0;
   Pass pass{.stream = resources_.compute, .place = place_, .add = add, .gradients_enqueued = {}};
   pass.gradients_enqueued = [&](std::size_t end) {
@@ -253,16 +264,19 @@ void CudaProgram::backward(bool add, const GradientsReady& ready) {
 }
 
 BatchMetrics CudaProgram::metrics() const {
+  use_device(resources_.device);
   return loss_->metrics(rows_);
 }
 
 void CudaProgram::read_probabilities(std::span<float> out) const {
+  use_device(resources_.device);
   loss_->read_probabilities(rows_, out);
 }
 
 void CudaProgram::read_activation(int layer_index, std::span<float> out) const {
   ensure(layer_index >= 0 && static_cast<std::size_t>(layer_index) < resources_.spec->layers.size(),
          "the activation of a layer that exists is read");
+  use_device(resources_.device);
   if (every_activation_ == nullptr) {
     ProgramResources alone = resources_;
     alone.agree = {};  // pictures are made by one rank

@@ -25,6 +25,9 @@ class CudaProgram final : public StepProgram {
   // Collective where resources.agree is set. Throws ExitCode::device when the device has not enough memory,
   // saying which batch would fit.
   CudaProgram(const ProgramResources& resources, const ProgramOptions& options);
+  ~CudaProgram() override;  // waits for both streams
+  CudaProgram(const CudaProgram&) = delete;
+  CudaProgram& operator=(const CudaProgram&) = delete;
 
   void stage(int micro, const BatchView& batch, const PassContext& context) override;
   void forward_staged(int micro) override;

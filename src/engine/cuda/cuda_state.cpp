@@ -125,6 +125,7 @@ ProgramResources CudaState::resources(Precision precision) const {
   result.input = &input;
   result.table = &table;
   result.libraries = &libraries;
+  result.device = options.device_index;
   result.compute = compute.get();
   result.copy = copy.get();
   result.parameters = parameters.as<float>();
