@@ -111,8 +111,9 @@ Loader::State::State(const Store& store, const LoaderOptions& given)
   std::pmr::memory_resource* memory =
       given.memory != nullptr ? given.memory : std::pmr::get_default_resource();
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
-  slots.reserve(static_cast<std::size_t>(given.slots + given.held));
-  for (int i = 0; i < given.slots + given.held; ++i) {
+  const int slots_wanted = given.slots + given.held;
+  slots.reserve(static_cast<std::size_t>(slots_wanted));
+  for (int i = 0; i < slots_wanted; ++i) {
     Slot& slot = slots.emplace_back(memory);
     slot.images.resize(static_cast<std::size_t>(rows) * image_bytes);
     slot.labels.resize(static_cast<std::size_t>(rows));
