@@ -244,7 +244,7 @@ class KernelCases {
     const std::vector<UpdateConstants> constants = {
         update_constants({.rule = rule}, {.number = 1, .rates = {}}, {.rate = 1e-4F, .decay = 5e-4F})};
     const auto* constants_on_gpu = keep<const UpdateConstants>(on_device(constants));
-    const auto* control = keep<const cuda::UpdateControl>(on_device(std::vector<cuda::UpdateControl>{{}}));
+    auto* control = keep<cuda::UpdateControl>(on_device(std::vector<cuda::UpdateControl>{{}}));
     const double bytes = 4.0 * (3 + 2 * slot_count(rule)) + (copy ? 2 : 0);
     const int piece_count = static_cast<int>(pieces.size());
     add(fmt::format("{}{}", rule_name, copy ? " with a bf16 copy" : ""), bytes * static_cast<double>(count),

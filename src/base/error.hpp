@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -41,6 +42,10 @@ template <typename... Arguments>
 inline void ensure(bool condition, const char* what) {
   if (!condition) throw Error(ExitCode::bug, std::string("internal check failed: ") + what);
 }
+
+// Whatever was thrown, as a category and its text: out of memory is ExitCode::device, a file system's error
+// ExitCode::io, anything unknown a bug.
+Error as_error(const std::exception_ptr& thrown);
 
 // Text of errno value `number`, e.g. "No such file or directory" (thread-safe).
 std::string system_error_text(int number);

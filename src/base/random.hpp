@@ -3,16 +3,17 @@
 // the number of ranks, on threads, on the engine or on an interruption. Frozen values stand in
 // tests/base/test_random.cpp: changing this file changes every run.
 //
-//   purpose          word 0        word 1              word 2           word 3 (purpose in the top 8 bits)
-//   initial_weights  element/4 lo  element/4 hi        parameter        0
-//   sample_order     position      epoch               piece (node)     0
-//   augmentation     sample        epoch               draw             0
-//   dropout          unit/4        position in global  step, low half   dropout layer << 16 | step
-//   bits 32..47
-//                                  batch
-//   synthesis        image         class               draw             0
+// clang-format off
+//   purpose          word 0         word 1         word 2        word 3, below the purpose in its top 8 bits
+//   initial_weights  element/4, lo  element/4, hi  parameter     0
+//   sample_order     position       epoch          piece (node)  0
+//   augmentation     sample         epoch          draw          0
+//   dropout          unit/4         position       step, lo      dropout layer << 16 | step, bits 32 to 47
+//   synthesis        image          class          draw          0
+// clang-format on
 //
-// A block holds four 32-bit words; "x/4" means that word x%4 of the block belongs to element x.
+// A block holds four 32-bit words; "x/4" means that word x%4 of the block belongs to element x. "lo" and "hi"
+// are halves of 64 bits; a dropout's position is the sample's in the global batch.
 #pragma once
 
 #include <cstdint>

@@ -3,22 +3,17 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "train/option_words.hpp"
 
 namespace convoy {
 
 void add_device_option(OptionTable& table, DeviceKind& device) {
-  table.add_word<DeviceKind>(
-      "device", "where to compute", device,
-      {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}});
+  table.add_word<DeviceKind>("device", "where to compute", device, device_words());
 }
 
 void add_precision_option(OptionTable& table, Precision& precision) {
   table.add_word<Precision>("precision", "arithmetic of the layers; weights are always kept in float32",
-                            precision,
-                            {{"fp32", Precision::fp32},
-                             {"tf32", Precision::tf32},
-                             {"bf16", Precision::bf16},
-                             {"fp16", Precision::fp16}});
+                            precision, precision_words());
 }
 
 void add_threads_option(OptionTable& table, int& threads) {

@@ -22,8 +22,6 @@ class OptionTable {
  public:
   using Setter = std::function<void(const std::string& value)>;
   using KeyedSetter = std::function<void(const std::string& key, const std::string& value)>;
-  template <typename Value>
-  using Words = std::vector<std::pair<std::string_view, Value>>;
 
   // `command` is named in errors: "convoy train".
   explicit OptionTable(std::string command) : command_(std::move(command)) {}

@@ -2,20 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <new>
 #include <optional>
-#include <thread>
 
-#include "base/host_name.hpp"
 #include "base/log.hpp"
 #include "cli/command.hpp"
 #include "cli/spelling.hpp"
 #include "cli/stop_signals.hpp"
 #include "comm/communicator.hpp"
+#include "comm/group_end.hpp"
 
 namespace convoy {
 namespace {
@@ -68,24 +64,6 @@ Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, con
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
-// An error as a category and its text, whatever was thrown.
-Error as_error(const std::exception_ptr& thrown) {
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return {ExitCode::device,
-            "out of memory: use more ranks or nodes, a smaller --global-batch, or --accumulate"};
-  } catch (const std::filesystem::filesystem_error& error) {
-    return {ExitCode::io, error.what()};
-  } catch (const std::exception& error) {
-    return {ExitCode::bug, fmt::format("unexpected error: {}", error.what())};
-  } catch (...) {
-    return {ExitCode::bug, "unexpected error of unknown type"};
-  }
-}
-
 void print_usage_error(const Error& error) {
   const std::string_view text = error.what();
   fmt::print(stderr, "{}{}\n", text.starts_with("convoy ") ? "" : "convoy: ", text);
@@ -111,34 +89,6 @@ std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::
   return std::nullopt;
 }
 
-// Told once when all ranks failed alike; otherwise this rank tells its own error and takes the others with
-// it.
-ExitCode end_with(Communicator& communicator, const Log& log, const Error& error) {
-  if (communicator.size() == 1) {
-    log.error("{}", error.what());
-    return error.category();
-  }
-  bool alike = false;
-  try {
-    const double one = 1;
-    const std::unique_ptr<PendingSum> arrivals = communicator.start_sum({&one, 1});
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-    bool ready = false;
-    while (!(ready = arrivals->ready()) && std::chrono::steady_clock::now() < patience)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    alike = ready && arrivals->wait()[0] == communicator.size();
-    if (!alike) {
-      log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
-      communicator.abort(error.category());
-    }
-  } catch (const Error&) {
-    log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
-    communicator.abort(error.category());
-  }
-  if (communicator.rank() == 0) log.error("{}", error.what());
-  return error.category();
-}
-
 ExitCode run_on_ranks(Command& command, const std::optional<Error>& usage, int* argc, char*** argv) {
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
@@ -150,7 +100,7 @@ ExitCode run_on_ranks(Command& command, const std::optional<Error>& usage, int* 
     RankContext context{communicator, log, signals ? signals->requested() : never};
     return command.run(context);
   } catch (...) {
-    return end_with(communicator, log, as_error(std::current_exception()));
+    return end_group(communicator, log, as_error(std::current_exception()));
   }
 }
 

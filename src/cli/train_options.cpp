@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "cli/common_options.hpp"
 #include "model/networks.hpp"
+#include "train/option_words.hpp"
 
 namespace convoy {
 namespace {
@@ -25,7 +26,7 @@ void declare_what(OptionTable& table, TrainConfiguration& c) {
             [&c](const std::string& value) {
               const std::vector<std::string> names = network_names();
               c.model = parse_word<std::string>(value, [&names]() {
-                OptionTable::Words<std::string> words;
+                Words<std::string> words;
                 for (const std::string& name : names) words.emplace_back(name, name);
                 return words;
               }());
@@ -66,7 +67,7 @@ void declare_batch(OptionTable& table, TrainConfiguration& c) {
   table.add_integer("accumulate", "parts in which each rank computes its share, to save memory", c.accumulate,
                     1);
   table.add_word<bool>("scale-lr", "linear: multiply the rate by --global-batch over the recipe's own",
-                       c.scale_rate_linearly, {{"none", false}, {"linear", true}});
+                       c.scale_rate_linearly, rate_scaling_words());
   table.add_integer("recipe-batch",
                     "global batch that the rate was chosen for, for --scale-lr; 0: the recipe file's",
                     c.recipe_batch, 0, most_samples);
@@ -77,8 +78,7 @@ void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
   table.add_word<OptimizerRule>(
       "optimizer",
       "sgd as PyTorch writes it, sgd-caffe with the rate inside the velocity (Caffe, the 2012 paper), adam",
-      c.optimizer.rule,
-      {{"sgd", OptimizerRule::sgd}, {"sgd-caffe", OptimizerRule::sgd_caffe}, {"adam", OptimizerRule::adam}});
+      c.optimizer.rule, optimizer_words());
   table.add(
       "lr", "RATE",
       fmt::format("0.01, or dated: 0.01, 25:0.001, 51:1e-4 (from that epoch on) [{}]", c.schedule.rate.first),
@@ -107,12 +107,7 @@ void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
 void declare_schedule(OptionTable& table, TrainConfiguration& c) {
   table.group("Schedule of the rate");
   ScheduleSettings& s = c.schedule;
-  table.add_word<ScheduleKind>("schedule", "how the rate changes", s.kind,
-                               {{"constant", ScheduleKind::constant},
-                                {"step", ScheduleKind::step},
-                                {"plateau", ScheduleKind::plateau},
-                                {"polynomial", ScheduleKind::polynomial},
-                                {"cosine", ScheduleKind::cosine}});
+  table.add_word<ScheduleKind>("schedule", "how the rate changes", s.kind, schedule_words());
   table.add_real("warmup-epochs", "N", "rise linearly to the rate over these epochs", s.warmup_epochs, 0);
   table.add_real("warmup-start", "F", "where the warm-up starts, as a fraction of the rate", s.warmup_start,
                  0, 1);
@@ -131,10 +126,7 @@ void declare_network(OptionTable& table, TrainConfiguration& c) {
   table.group("Network");
   table.add("init", "paper|caffe|torch|keras", "how the weights start [the network's own]",
             [&c](const std::string& value) {
-              c.initialiser = parse_word<Initialiser>(value, {{"paper", Initialiser::paper},
-                                                              {"caffe", Initialiser::caffe},
-                                                              {"torch", Initialiser::torch},
-                                                              {"keras", Initialiser::keras}});
+              c.initialiser = parse_word<Initialiser>(value, initialiser_words());
             });
   table.add("dropout", "P",
             "probability that a unit of the fully connected layers is dropped [the network's own]",
@@ -192,7 +184,7 @@ void declare_input(OptionTable& table, TrainConfiguration& c) {
                     1024);
   table.add_word<bool>("shuffle",
                        "node: each node reads only its own shards, and the order depends on their number",
-                       c.shuffle_by_node, {{"global", false}, {"node", true}});
+                       c.shuffle_by_node, shuffle_words());
 }
 
 void declare_machine(OptionTable& table, TrainConfiguration& c) {
@@ -202,16 +194,16 @@ void declare_machine(OptionTable& table, TrainConfiguration& c) {
   add_threads_option(table, c.threads);
   table.add_word<std::optional<bool>>(
       "deterministic", "same inputs, same bits; auto: on for the CPU, off for GPUs, which then run faster",
-      c.deterministic, {{"auto", std::nullopt}, {"on", true}, {"off", false}});
-  table.add_word<CollectiveKind>(
-      "collective", "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs", c.collective,
-      {{"auto", CollectiveKind::automatic}, {"nccl", CollectiveKind::nccl}, {"mpi", CollectiveKind::mpi}});
+      c.deterministic, deterministic_words());
+  table.add_word<CollectiveKind>("collective",
+                                 "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs",
+                                 c.collective, collective_words());
   table.add_word<WirePrecision>(
       "wire-precision", "what gradients travel as between GPUs (nccl); sums in 16 bits are less exact",
-      c.wire, {{"fp32", WirePrecision::fp32}, {"bf16", WirePrecision::bf16}, {"fp16", WirePrecision::fp16}});
+      c.wire, wire_words());
   table.add_word<GraphUse>(
       "cuda-graph", "record a step once and replay it, so that a GPU does not wait to be told what to do",
-      c.cuda_graph, {{"auto", GraphUse::automatic}, {"on", GraphUse::on}, {"off", GraphUse::off}});
+      c.cuda_graph, graph_words());
   table.add_real("watchdog-seconds", "S",
                  "end all ranks when a step takes longer, naming the one that is missing; 0: off",
                  c.watchdog_seconds, 0, most_seconds);

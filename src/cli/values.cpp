@@ -134,12 +134,6 @@ Interval parse_interval(std::string_view text) {
   return {count, !steps};
 }
 
-std::string interval_text(const Interval& interval) {
-  if (interval.count == 0) return "0";
-  return fmt::format("{}{}{}", interval.count, interval.epochs ? "epoch" : "step",
-                     interval.count == 1 ? "" : "s");
-}
-
 DatedRate parse_dated_rate(std::string_view text) {
   const auto refuse = [&]() {
     fail(ExitCode::usage,

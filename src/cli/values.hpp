@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/words.hpp"
 #include "train/configuration.hpp"
 
 namespace convoy {
@@ -33,7 +34,6 @@ std::uint64_t parse_bytes(std::string_view text);
 
 // "500steps", "1epoch", "2 epochs", "0".
 Interval parse_interval(std::string_view text);
-std::string interval_text(const Interval& interval);
 
 // "0.01, 25:0.001, 51:1e-4": the rate at the start and the epochs from which others hold, ascending.
 DatedRate parse_dated_rate(std::string_view text);
@@ -43,13 +43,13 @@ RateRule parse_rate_rule(std::string_view text);
 
 // The value beside `text` in `words`; the error lists the words.
 template <typename Value>
-Value parse_word(std::string_view text, const std::vector<std::pair<std::string_view, Value>>& words);
+Value parse_word(std::string_view text, const Words<Value>& words);
 
 // Throws the error of parse_word.
 [[noreturn]] void refuse_word(std::string_view text, const std::vector<std::string_view>& words);
 
 template <typename Value>
-Value parse_word(std::string_view text, const std::vector<std::pair<std::string_view, Value>>& words) {
+Value parse_word(std::string_view text, const Words<Value>& words) {
   std::vector<std::string_view> names;
   for (const auto& [name, value] : words) {
     if (name == text) return value;

@@ -62,15 +62,18 @@ function(convoy_test name)
   convoy_add_test(${name} "" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}")
 endfunction()
 
-# Of convoy_test only: registers the executable <name> as <name><suffix>, with further arguments.
+# Of convoy_test only: registers the executable <name> as <name><suffix>, with further arguments. A test of which every
+# case was skipped, or that has none on this machine (a typed suite without its device), is shown as skipped.
 function(convoy_add_test name suffix rank_counts timeout labels)
+  set(nothing_ran "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)*$")
   set(environment "")
   if(TARGET convoy_cuda)
     list(APPEND environment "CONVOY_CUDA_MODULE=$<TARGET_FILE:convoy_cuda>")
   endif()
   if(NOT rank_counts)
     add_test(NAME ${name}${suffix} COMMAND ${name} ${ARGN})
-    set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" ENVIRONMENT "${environment}")
+    set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" ENVIRONMENT "${environment}"
+      SKIP_REGULAR_EXPRESSION "${nothing_ran}")
   endif()
   list(APPEND environment OMP_NUM_THREADS=1 OMPI_MCA_btl_vader_single_copy_mechanism=none)
   foreach(ranks IN LISTS rank_counts)
@@ -78,6 +81,6 @@ function(convoy_add_test name suffix rank_counts timeout labels)
     add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe --bind-to none -n ${ranks}
       $<TARGET_FILE:${name}> ${ARGN})
     set_tests_properties(${test} PROPERTIES TIMEOUT ${timeout} PROCESSORS ${ranks} LABELS "${labels}"
-      ENVIRONMENT "${environment}")
+      ENVIRONMENT "${environment}" SKIP_REGULAR_EXPRESSION "${nothing_ran}")
   endforeach()
 endfunction()

@@ -1,7 +1,7 @@
 // The data plane: sums slices of the flat gradient buffer over all ranks, in place, while backward still
-// runs. On the CPU it is MPI (a communication thread where a core is spare, else non-blocking all-reduces
-// progressed from the compute thread); on GPUs NCCL on a stream of its own, or MPI through host memory. Used
-// by train/'s GradientReducer.
+// runs. On the CPU it is MPI (a communication thread where a core is spare, else messages in pieces that are
+// progressed from the compute thread; slice_sum.hpp); on GPUs NCCL on a stream of its own, or MPI through
+// host memory. Used by train/'s GradientReducer.
 #pragma once
 
 #include <cstddef>

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <limits>
 
+#include "base/clock.hpp"
 #include "comm/mpi_calls.hpp"
 
 namespace convoy {
@@ -115,6 +118,7 @@ Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<St
   state_->exceptions_at_start = std::uncaught_exceptions();
   state_->control = duplicate_of(MPI_COMM_WORLD);
   state_->pending = duplicate_of(MPI_COMM_WORLD);
+  state_->ending = duplicate_of(MPI_COMM_WORLD);
   state_->rank = rank_in(state_->control);
   state_->size = size_of(state_->control);
   find_nodes(*state_);
@@ -125,6 +129,7 @@ Communicator::~Communicator() {
   // aborts them, or mpirun does when it sees this process end without having finalised.
   const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
   if (unwinding && state_->size > 1) return;
+  MPI_Comm_free(&state_->ending);
   MPI_Comm_free(&state_->pending);
   MPI_Comm_free(&state_->control);
   MPI_Finalize();
@@ -224,8 +229,39 @@ std::unique_ptr<PendingSum> Communicator::start_sum(std::span<const double> valu
   return std::make_unique<MpiPendingSum>(values, state_->pending);
 }
 
+std::optional<Ending> Communicator::end_together(const Error& mine, double patience) {
+  State& state = *state_;
+  // A communicator of its own: the other ranks may still have sums under way on `pending`.
+  if (state.endings.empty()) {
+    state.endings.resize(static_cast<std::size_t>(state.size));
+    const std::size_t hash = std::hash<std::string_view>()(mine.what());
+    state.endings[static_cast<std::size_t>(state.rank)] = {static_cast<std::int64_t>(mine.category()),
+                                                           static_cast<std::int64_t>(hash)};
+    check_mpi(MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, state.endings.data(), 2, MPI_INT64_T,
+                             state.ending, &state.ending_request),
+              "MPI_Iallgather");
+  }
+  const Stopwatch watch;
+  for (int done = 0;;) {
+    check_mpi(MPI_Test(&state.ending_request, &done, MPI_STATUS_IGNORE), "MPI_Iallgather");
+    if (done) break;
+    if (watch.seconds() >= patience) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const State::EndingReport& first = state.endings.front();
+  const auto cause = std::find_if(state.endings.begin(), state.endings.end(), [](const auto& report) {
+    return report.code != static_cast<int>(ExitCode::device);
+  });
+  return Ending{.code = static_cast<ExitCode>((cause != state.endings.end() ? *cause : first).code),
+                .alike = std::all_of(state.endings.begin(), state.endings.end(), [&](const auto& report) {
+                  return report.code == first.code && report.text_hash == first.text_hash;
+                })};
+}
+
 void Communicator::abort(ExitCode code) noexcept {
   const int number = static_cast<int>(code);
+  // A second thread that ends the process must not be faster than the first one's message to the launcher.
+  if (state_->aborting.exchange(true)) std::this_thread::sleep_for(std::chrono::seconds(10));
   // Where MPI does not allow this thread to call it the process just ends: mpirun then ends the others.
   if (thread_multiple() || std::this_thread::get_id() == state_->main_thread)
     MPI_Abort(MPI_COMM_WORLD, number);

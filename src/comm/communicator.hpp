@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ class PendingSum {
   virtual ~PendingSum() = default;
   virtual bool ready() = 0;                    // progresses MPI; never blocks
   virtual std::span<const double> wait() = 0;  // the sums
+};
+
+// How ranks end that all met an error.
+struct Ending {
+  ExitCode code = ExitCode::bug;
+  bool alike = true;  // whether all ranks met the same one
 };
 
 class Communicator {
@@ -52,7 +59,14 @@ class Communicator {
   // Sum that overlaps with other work; at most a few are in flight.
   std::unique_ptr<PendingSum> start_sum(std::span<const double> values);
 
-  // Ends all ranks with `code`; never returns. Not collective: any rank, any thread.
+  // Says that `mine` ends this rank's work, and waits up to `patience` seconds for all others to say so too;
+  // empty when some did not: they go on, and only abort() ends them. Where categories differ that of the
+  // lowest rank counts whose error is no device failure: such a one is often but the echo of another rank's
+  // end. May be called again, to wait further or for the same answer; the first error counts.
+  std::optional<Ending> end_together(const Error& mine, double patience);
+
+  // Ends all ranks with `code`; never returns. Not collective: any rank, any thread; the first call's code
+  // counts.
   [[noreturn]] void abort(ExitCode code) noexcept;
 
   // Runs `work` on rank 0 alone; an Error thrown there is thrown on every rank with the same text and

@@ -26,7 +26,7 @@ class HostStagedCollective final : public Collective {
   }
 
   void progress() override {
-    while (!coming_.empty() && stage_->arrived(false)) begin_oldest();
+    while (!coming_.empty() && stage_->arrived()) begin_oldest();
     sums_->progress();
   }
 
@@ -85,18 +85,14 @@ std::unique_ptr<Collective> make_nccl(Communicator& communicator, const CudaModu
 
 }  // namespace
 
-std::unique_ptr<Collective> make_host_staged_collective(std::unique_ptr<HostStage> stage,
-                                                        std::unique_ptr<Collective> sums) {
-  return std::make_unique<HostStagedCollective>(std::move(stage), std::move(sums));
-}
-
 std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator,
                                                 const CollectiveOptions& options) {
   const CudaModule module;
   if (options.kind != CollectiveKind::mpi) return make_nccl(communicator, module, options);
   std::unique_ptr<HostStage> stage;
   module.entry<ConvoyMakeHostStage>("convoy_make_host_stage")(options.compute, options.gradient, stage);
-  return make_host_staged_collective(std::move(stage), make_mpi_collective(communicator, options.spare_core));
+  return std::make_unique<HostStagedCollective>(std::move(stage),
+                                                make_mpi_collective(communicator, options.spare_core));
 }
 
 }  // namespace convoy

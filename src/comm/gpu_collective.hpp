@@ -1,5 +1,5 @@
 // The data plane of GPUs, program's side: NCCL from the CUDA module, or MPI by way of page-locked host
-// memory. Used by make_collective (collective.hpp) and tests.
+// memory. Used by make_collective (collective.hpp).
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ class HostStage {
   // Begins to copy a device slice to its own place on the host, behind what the compute stream holds now.
   // Returns that place.
   virtual std::span<float> fetch(std::span<float> device_slice) = 0;
-  // Whether the oldest fetch that was not yet reported has arrived; `wait`: waits for it.
-  virtual bool arrived(bool wait) = 0;
+  // Whether the oldest fetch that was not yet reported has arrived.
+  virtual bool arrived() = 0;
   // Copies a host place back; the compute stream goes on only behind it.
   virtual void put_back(std::span<float> device_slice) = 0;
 };
@@ -48,9 +48,5 @@ using ConvoyMakeHostStage = void(DeviceStream compute, std::span<float> device_b
 // The transport for a gradient in device memory over at least two ranks; `options.kind` may be automatic
 // (NCCL). Collective: all ranks fail when one cannot. Throws ExitCode::usage without a CUDA module.
 std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator, const CollectiveOptions& options);
-
-// Sums device slices through `stage` with `sums`, a transport of host memory (owned both).
-std::unique_ptr<Collective> make_host_staged_collective(std::unique_ptr<HostStage> stage,
-                                                        std::unique_ptr<Collective> sums);
 
 }  // namespace convoy

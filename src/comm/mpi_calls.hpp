@@ -4,9 +4,12 @@
 
 #include <mpi.h>
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/error.hpp"
 #include "comm/communicator.hpp"
@@ -41,10 +44,17 @@ class OwnedCommunicator {
 struct Communicator::State {
   MPI_Comm control = MPI_COMM_NULL;  // the members of Communicator
   MPI_Comm pending = MPI_COMM_NULL;  // start_sum
+  MPI_Comm ending = MPI_COMM_NULL;   // end_together
+  struct EndingReport {
+    std::int64_t code = 0, text_hash = 0;
+  };
+  std::vector<EndingReport> endings;  // by rank, filled by `ending_request`; empty before end_together
+  MPI_Request ending_request = MPI_REQUEST_NULL;
   int rank = 0, size = 1, local_rank = 0, local_size = 1, node = 0, nodes = 1;
   int thread_level = MPI_THREAD_SINGLE;
   std::thread::id main_thread = std::this_thread::get_id();
   int exceptions_at_start = 0;
+  std::atomic<bool> aborting{false};
 };
 
 }  // namespace convoy

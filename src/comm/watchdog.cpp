@@ -89,7 +89,7 @@ struct Watchdog::State {
       views.emplace_back();
       views.back().host = host;
     }
-    shared = communicator.size() > 1 && communicator.thread_multiple();
+    shared = limit > 0 && communicator.size() > 1 && communicator.thread_multiple();
     if (!shared) return;
     check_mpi(MPI_Comm_dup(communicator.state().control, &channel), "MPI_Comm_dup");
     for (int other = 0; other < communicator.size(); ++other)
@@ -178,6 +178,7 @@ bool Watchdog::State::everybody_left() {
 }
 
 void Watchdog::State::decide() {
+  if (limit <= 0) return;
   std::string verdict;
   if (!shared) {
     verdict = judge(std::span(views).subspan(static_cast<std::size_t>(rank), 1), limit);
@@ -218,7 +219,7 @@ void Watchdog::State::end_group() {
 }
 
 void Watchdog::State::run() {
-  const double interval = std::clamp(limit / 10, 0.02, 1.0);
+  const double interval = limit > 0 ? std::clamp(limit / 10, 0.02, 1.0) : 1.0;
   Stopwatch watch;
   try {
     for (;;) {
@@ -248,13 +249,11 @@ void Watchdog::State::run() {
 }
 
 Watchdog::Watchdog(Communicator& communicator, const Log& log, double seconds) {
-  if (seconds <= 0) return;
   state_ = std::make_unique<State>(communicator, log, seconds);
   state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
 Watchdog::~Watchdog() {
-  if (!state_) return;
   const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
   {
     const std::lock_guard lock(state_->mutex);
@@ -272,7 +271,6 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::beat(const char* phase, std::int64_t step) {
-  if (!state_) return;
   State& state = *state_;
   const bool same = state.step.load(std::memory_order_relaxed) == step;
   const std::int64_t before = same ? state.beats_of_step.load(std::memory_order_relaxed) : 0;
@@ -283,13 +281,11 @@ void Watchdog::beat(const char* phase, std::int64_t step) {
 }
 
 Watchdog::Watch::Watch(Watchdog& watchdog, Collective& collective) : watchdog_(watchdog) {
-  if (!watchdog_.state_) return;
   const std::lock_guard lock(watchdog_.state_->collective_mutex);
   watchdog_.state_->collective = &collective;
 }
 
 Watchdog::Watch::~Watch() {
-  if (!watchdog_.state_) return;
   const std::lock_guard lock(watchdog_.state_->collective_mutex);
   watchdog_.state_->collective = nullptr;
 }

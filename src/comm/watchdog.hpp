@@ -1,6 +1,6 @@
 // No rank waits for ever: a thread that ends the process group when nobody gets on any more, or when a rank
-// gives no sign of life, and says which rank is missing, in which phase and step. Used by long-running
-// commands (train, evaluate, pack).
+// gives no sign of life, and says which rank is missing, in which phase and step. Used by training and by
+// distributed evaluation, whose ranks wait for each other at every step.
 //
 // Each rank's thread tells rank 0 about once a second what its rank last did; rank 0's thread judges and
 // answers. So a rank that waits for a slow one is never taken for a stuck one, and of a stuck group the rank
@@ -24,8 +24,9 @@ class Collective;
 class Watchdog {
  public:
   // `seconds` without a heartbeat of any rank, or without a message from one, end all ranks with
-  // ExitCode::device; 0 switches the watchdog off. Below MPI_THREAD_MULTIPLE every rank watches itself alone.
-  // Constructor and destructor are collective; the destructor waits for nobody while an error unwinds.
+  // ExitCode::device; with 0 nobody is missed, and only a Watch's collective is asked. Below
+  // MPI_THREAD_MULTIPLE every rank watches itself alone. Constructor and destructor are collective; the
+  // destructor waits for nobody while an error unwinds.
   Watchdog(Communicator& communicator, const Log& log, double seconds);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;

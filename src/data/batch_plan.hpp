@@ -1,5 +1,5 @@
 // Which samples belong to which step, micro-batch and rank: a pure function, the same on every rank. Used by
-// the loader, the trainer (steps of an epoch, true counts) and `convoy plan`.
+// the loader and the trainer (steps of an epoch, true counts).
 #pragma once
 
 #include <cstdint>

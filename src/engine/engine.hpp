@@ -23,8 +23,8 @@ struct ReplicaOptions {
   bool deterministic =
       true;  // GPUs: algorithms by rule instead of by measurement, none that adds in any order
   GraphUse cuda_graph = GraphUse::automatic;
-  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose). Empty:
-  // each chooses for itself.
+  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
+  // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
 };
 

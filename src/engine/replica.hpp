@@ -90,7 +90,8 @@ class Program {
   virtual void read_probabilities(std::span<float> out) const = 0;
 
   // Activation after layer `index` of NetSpec::layers in canonical order, rows × C × H × W, of the last
-  // forward pass (evaluation: any layer, the pass is repeated as needed; for pictures and tests).
+  // forward pass; for pictures and tests. The pass is repeated as needed, with the same dropout, and counts
+  // nowhere; its batch must still be there and parameters as they were.
   virtual void read_activation(int layer_index, std::span<float> out) const = 0;
 
   // Seconds spent inside library primitives in the last forward + backward, for benchmarks; 0 when not

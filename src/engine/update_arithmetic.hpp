@@ -37,6 +37,13 @@ inline UpdateConstants update_constants(const OptimizerSettings& settings, const
   return constants;
 }
 
+// Whether training can go on from this weight. Beyond 2^60 products of weights and activations overflow
+// inside a layer, and the NaN that comes of it may leave a library's fused ReLU as 0, so that neither the
+// loss nor a gradient shows it. A NaN is not sound either.
+CONVOY_HOST_DEVICE inline bool is_sound(float weight) {
+  return std::fabs(weight) < 0x1p60F;
+}
+
 // PyTorch's torch.optim.SGD (dampening 0, no Nesterov): v ← μ v + g + λ w; w ← w − ε v.
 CONVOY_HOST_DEVICE inline void sgd_update(const UpdateConstants& c, float gradient, float& weight,
                                           float& velocity) {

@@ -1,5 +1,4 @@
-// How a global batch is shared out, in words, and the refusal of one that cannot be. Used by the trainer and
-// `convoy plan`.
+// How a global batch is shared out, in words, and the refusal of one that cannot be. Used by the trainer.
 #pragma once
 
 #include <cstdint>

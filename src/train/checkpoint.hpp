@@ -1,6 +1,5 @@
 // Checkpoints: a trained model and all that is needed to go on training it, in one HDF5 file (README, "A
-// checkpoint"). Only rank 0 calls what is in here; train/, and the commands evaluate, predict, visualize use
-// it.
+// checkpoint"). Only rank 0 calls what is in here; train/ and the commands evaluate and predict use it.
 #pragma once
 
 #include <cstdint>

@@ -7,216 +7,10 @@
 #include "base/error.hpp"
 #include "data/augmentation.hpp"
 #include "model/networks.hpp"
+#include "train/option_words.hpp"
 
 namespace convoy {
 namespace {
-
-// The spellings of the command line, so that the text can be given back as a configuration file.
-const char* schedule_name(ScheduleKind kind) {
-  switch (kind) {
-    case ScheduleKind::constant:
-      return "constant";
-    case ScheduleKind::step:
-      return "step";
-    case ScheduleKind::plateau:
-      return "plateau";
-    case ScheduleKind::polynomial:
-      return "polynomial";
-    case ScheduleKind::cosine:
-      return "cosine";
-  }
-  return "";
-}
-
-const char* initialiser_name(Initialiser initialiser) {
-  switch (initialiser) {
-    case Initialiser::paper:
-      return "paper";
-    case Initialiser::caffe:
-      return "caffe";
-    case Initialiser::torch:
-      return "torch";
-    case Initialiser::keras:
-      return "keras";
-  }
-  return "";
-}
-
-const char* precision_name(Precision precision) {
-  switch (precision) {
-    case Precision::fp32:
-      return "fp32";
-    case Precision::tf32:
-      return "tf32";
-    case Precision::bf16:
-      return "bf16";
-    case Precision::fp16:
-      return "fp16";
-  }
-  return "";
-}
-
-const char* wire_name(WirePrecision wire) {
-  switch (wire) {
-    case WirePrecision::fp32:
-      return "fp32";
-    case WirePrecision::bf16:
-      return "bf16";
-    case WirePrecision::fp16:
-      return "fp16";
-  }
-  return "";
-}
-
-const char* collective_name(CollectiveKind kind) {
-  switch (kind) {
-    case CollectiveKind::automatic:
-      return "auto";
-    case CollectiveKind::nccl:
-      return "nccl";
-    case CollectiveKind::mpi:
-      return "mpi";
-  }
-  return "";
-}
-
-const char* graph_name(GraphUse use) {
-  switch (use) {
-    case GraphUse::automatic:
-      return "auto";
-    case GraphUse::on:
-      return "on";
-    case GraphUse::off:
-      return "off";
-  }
-  return "";
-}
-
-const char* device_kind_name(DeviceKind kind) {
-  switch (kind) {
-    case DeviceKind::automatic:
-      return "auto";
-    case DeviceKind::cpu:
-      return "cpu";
-    case DeviceKind::cuda:
-      return "cuda";
-  }
-  return "";
-}
-
-std::string text_of(const DatedRate& rate) {
-  std::string text = fmt::format("{}", rate.first);
-  for (const auto& [epoch, value] : rate.later) text += fmt::format(", {}:{}", epoch, value);
-  return text;
-}
-
-std::string text_of(const RateRule& rule) {
-  if (rule.own) return text_of(*rule.own);
-  return fmt::format("x{}", rule.factor.value_or(1));
-}
-
-std::string text_of(const Interval& interval) {
-  if (interval.count == 0) return "0";
-  return fmt::format("{}{}{}", interval.count, interval.epochs ? "epoch" : "step",
-                     interval.count == 1 ? "" : "s");
-}
-
-std::string text_of(const AugmentationSettings& settings) {
-  std::string text;
-  const auto add = [&](bool on, const char* name) {
-    if (!on) return;
-    if (!text.empty()) text += ',';
-    text += name;
-  };
-  add(settings.crop, "crop");
-  add(settings.resized_crop, "resized-crop");
-  add(settings.mirror, "mirror");
-  add(settings.colour, "colour");
-  add(settings.rotate, "rotate");
-  add(settings.shift, "shift");
-  return text.empty() ? "none" : text;
-}
-
-// Collects "key = value" lines.
-class Lines {
- public:
-  template <typename Value>
-  void add(std::string_view key, const Value& value) {
-    text_ += fmt::format("{} = {}\n", key, value);
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-void add_optimizer(Lines& lines, const TrainConfiguration& c) {
-  lines.add("optimizer", optimizer_name(c.optimizer.rule));
-  if (c.optimizer.rule == OptimizerRule::adam) {
-    lines.add("adam-betas", fmt::format("{},{}", c.optimizer.beta1, c.optimizer.beta2));
-    lines.add("adam-epsilon", c.optimizer.epsilon);
-  } else {
-    lines.add("momentum", c.optimizer.momentum);
-  }
-  lines.add("weight-decay", c.weight_decay);
-  if (c.bias_decay) lines.add("bias-decay", *c.bias_decay);
-}
-
-void add_schedule(Lines& lines, const TrainConfiguration& c) {
-  const ScheduleSettings& s = c.schedule;
-  lines.add("lr", text_of(s.rate));
-  for (const auto& [key, rule] : s.rules) lines.add("lr." + key, text_of(rule));
-  lines.add("schedule", schedule_name(s.kind));
-  if (s.kind == ScheduleKind::step) {
-    lines.add("step-epochs", s.step_epochs);
-    lines.add("step-factor", s.step_factor);
-  }
-  if (s.kind == ScheduleKind::plateau) {
-    lines.add("patience", s.patience);
-    lines.add("drops", s.drops);
-    lines.add("plateau-factor", s.plateau_factor);
-    lines.add("plateau-threshold", s.plateau_threshold);
-  }
-  if (s.kind == ScheduleKind::polynomial) lines.add("power", s.power);
-  if (s.kind == ScheduleKind::polynomial || s.kind == ScheduleKind::cosine) lines.add("end-lr", s.end_rate);
-  if (s.warmup_epochs > 0) {
-    lines.add("warmup-epochs", s.warmup_epochs);
-    lines.add("warmup-start", s.warmup_start);
-  }
-  lines.add("scale-lr", c.scale_rate_linearly ? "linear" : "none");
-  if (c.scale_rate_linearly) lines.add("recipe-batch", c.recipe_batch);
-}
-
-void add_input(Lines& lines, const TrainConfiguration& c) {
-  const AugmentationSettings& a = c.augmentation;
-  lines.add("augment", text_of(a));
-  if (a.colour) {
-    lines.add("colour-sigma", a.colour_sigma);
-    if (a.colour_until_epoch >= 0) lines.add("augment.colour", fmt::format("until:{}", a.colour_until_epoch));
-  }
-  if (a.rotate) lines.add("rotate-degrees", a.rotate_degrees);
-  if (a.shift) lines.add("shift-fraction", a.shift_fraction);
-  lines.add("input-mean", c.input_mean);
-  lines.add("input-scale", c.input_scale);
-  lines.add("shuffle", c.shuffle_by_node ? "node" : "global");
-}
-
-void add_result_options(Lines& lines, const TrainConfiguration& c) {
-  lines.add("model", c.model);
-  lines.add("classes", c.classes);
-  lines.add("seed", c.seed);
-  lines.add("epochs", c.epochs);
-  lines.add("global-batch", c.global_batch);
-  lines.add("accumulate", c.accumulate);
-  add_optimizer(lines, c);
-  add_schedule(lines, c);
-  if (c.initialiser) lines.add("init", initialiser_name(*c.initialiser));
-  if (c.dropout) lines.add("dropout", *c.dropout);
-  add_input(lines, c);
-  lines.add("precision", precision_name(c.precision));
-  lines.add("deterministic", !c.deterministic ? "auto" : *c.deterministic ? "on" : "off");
-  if (c.wire != WirePrecision::fp32) lines.add("wire-precision", wire_name(c.wire));
-}
 
 void check_positive(double value, const char* option) {
   if (!(value > 0) || !std::isfinite(value))
@@ -242,7 +36,7 @@ void check_dates(const DatedRate& rate, const std::string& option) {
       fail(ExitCode::usage, "--{} {}:{}: a rate must be 0 or more", option, epoch, value);
     if (!(epoch > last))
       fail(ExitCode::usage, "--{} {}: the epochs of a dated rate must ascend from above 0, and {} does not",
-           option, text_of(rate), epoch);
+           option, rate_text(rate), epoch);
     last = epoch;
   }
 }
@@ -326,45 +120,6 @@ void check_optimizer(const TrainConfiguration& c) {
 
 }  // namespace
 
-const char* optimizer_name(OptimizerRule rule) {
-  switch (rule) {
-    case OptimizerRule::sgd:
-      return "sgd";
-    case OptimizerRule::sgd_caffe:
-      return "sgd-caffe";
-    case OptimizerRule::adam:
-      return "adam";
-  }
-  return "";
-}
-
-std::string configuration_text(const TrainConfiguration& configuration) {
-  Lines lines;
-  add_result_options(lines, configuration);
-  return lines.take();
-}
-
-std::string full_configuration_text(const TrainConfiguration& c) {
-  Lines lines;
-  add_result_options(lines, c);
-  lines.add("data", c.data);
-  lines.add("output", c.output);
-  if (!c.weights.empty()) lines.add("weights", c.weights);
-  lines.add("resume", c.resume);
-  if (c.steps >= 0) lines.add("steps", c.steps);
-  lines.add("evaluate-every", text_of(c.evaluate_every));
-  lines.add("checkpoint-every", text_of(c.checkpoint_every));
-  lines.add("keep", c.keep);
-  lines.add("log-every", c.log_every);
-  lines.add("workers", c.workers);
-  lines.add("device", device_kind_name(c.device));
-  lines.add("threads", c.threads);
-  lines.add("collective", collective_name(c.collective));
-  lines.add("cuda-graph", graph_name(c.cuda_graph));
-  lines.add("watchdog-seconds", c.watchdog_seconds);
-  return lines.take();
-}
-
 void check_configuration(const TrainConfiguration& configuration) {
   const TrainConfiguration& c = configuration;
   if (c.data.empty())
@@ -381,13 +136,12 @@ void check_configuration(const TrainConfiguration& configuration) {
   if (c.threads < 0)
     fail(ExitCode::usage, "--threads {}: must be 0 (this rank's share of the cores) or more", c.threads);
   check_not_negative(c.watchdog_seconds, "watchdog-seconds");
-  const DeviceKind device = resolve_device(c.device);
-  if (device != DeviceKind::automatic) check_device_options(c, device);
+  check_device_options(c, resolve_device(c.device), 1);
   if (const std::string refusal = precision_refusal(c.device, c.precision); !refusal.empty())
     fail(ExitCode::usage, "{}", refusal);
 }
 
-void check_device_options(const TrainConfiguration& configuration, DeviceKind device) {
+void check_device_options(const TrainConfiguration& configuration, DeviceKind device, int ranks) {
   const TrainConfiguration& c = configuration;
   const char* where = c.device == DeviceKind::cpu ? "with --device cpu" : "on a machine without a usable GPU";
   if (device == DeviceKind::cpu) {
@@ -397,7 +151,7 @@ void check_device_options(const TrainConfiguration& configuration, DeviceKind de
     if (c.wire != WirePrecision::fp32)
       fail(ExitCode::usage,
            "--wire-precision {} is a transport of GPUs by NCCL, and does not go {}: use fp32",
-           wire_name(c.wire), where);
+           word_of(wire_words(), c.wire), where);
     if (c.cuda_graph == GraphUse::on)
       fail(ExitCode::usage, "--cuda-graph on records what a GPU does, and does not go {}: use auto or off",
            where);
@@ -407,12 +161,12 @@ void check_device_options(const TrainConfiguration& configuration, DeviceKind de
     fail(ExitCode::usage,
          "--wire-precision {} is a transport of NCCL: with --collective mpi use fp32, or use --collective "
          "nccl",
-         wire_name(c.wire));
-  if (c.cuda_graph == GraphUse::on)
-    fail(
-        ExitCode::usage,
-        "--cuda-graph on does not go with --collective mpi, which waits for the device within each step: use "
-        "--cuda-graph auto or off, or --collective nccl");
+         word_of(wire_words(), c.wire));
+  if (c.cuda_graph == GraphUse::on && ranks > 1)
+    fail(ExitCode::usage,
+         "--cuda-graph on does not go with --collective mpi on several ranks, which wait for the device "
+         "within "
+         "each step: use --cuda-graph auto or off, or --collective nccl");
 }
 
 }  // namespace convoy

@@ -94,8 +94,9 @@ struct TrainConfiguration {
   double watchdog_seconds = 600;
 };
 
-// "sgd", "sgd-caffe", "adam": the spelling of the option and of checkpoints.
-const char* optimizer_name(OptimizerRule rule);
+// As options spell them: "0.01, 25:0.001", and "500steps", "1epoch", "0".
+std::string rate_text(const DatedRate& rate);
+std::string interval_text(const Interval& interval);
 
 // The options that decide the result (not paths, threads, intervals of logging), one "key = value" a line in
 // a fixed order: stands in checkpoints, is compared between ranks and with a resumed checkpoint.
@@ -107,8 +108,9 @@ std::string full_configuration_text(const TrainConfiguration& configuration);
 // Refuses combinations that cannot work (ExitCode::usage, naming option, value and what would be accepted).
 void check_configuration(const TrainConfiguration& configuration);
 
-// Refuses options of GPUs that do not go together, or that mean nothing on `device` (cpu or cuda), in the
-// same way. Called by check_configuration.
-void check_device_options(const TrainConfiguration& configuration, DeviceKind device);
+// Refuses options of GPUs that do not go together, or that mean nothing on `device` (cpu or cuda) or with so
+// many ranks, in the same way. Called by prepare_run, which knows both, and with one rank by
+// check_configuration.
+void check_device_options(const TrainConfiguration& configuration, DeviceKind device, int ranks);
 
 }  // namespace convoy

@@ -1,5 +1,5 @@
-// Class probabilities of single images from a checkpoint alone; the commands `predict` and, for pictures,
-// `visualize` use it. One process; images are decoded by the caller to the checkpoint's stored size.
+// Class probabilities of single images from a checkpoint alone; the command `predict` uses
+// it. One process; images are decoded by the caller to the checkpoint's stored size.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,11 @@
 #include "train/run_checkpoints.hpp"
 
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "engine/update_arithmetic.hpp"
 #include "train/checkpoint.hpp"
+#include "train/option_words.hpp"
 
 namespace convoy {
 
@@ -30,12 +35,18 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.best_top1 = state.best_top1;
   header.input = setup_.input;
   header.classes = setup_.classes;
-  header.optimizer = optimizer_name(c.optimizer.rule);
+  header.optimizer = word_of(optimizer_words(), c.optimizer.rule);
   header.slots = c.optimizer.rule == OptimizerRule::adam
                      ? std::vector<std::string>{"first_moment", "second_moment"}
                      : std::vector<std::string>{"velocity"};
   checkpoint.parameters.resize(replica_.table().size());
   replica_.read(Slot::parameters, checkpoint.parameters);
+  // The step that would show it is still to come, or never comes: what cannot be gone on from is not kept.
+  if (!std::all_of(checkpoint.parameters.begin(), checkpoint.parameters.end(), is_sound))
+    fail(ExitCode::diverged,
+         "training diverged: after step {} a weight is not finite (or beyond 2^60). Try a lower --lr, "
+         "--warmup-epochs, or another --init; this state is not written, and older checkpoints are kept",
+         state.step);
   for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {
     checkpoint.optimizer.emplace_back(replica_.table().size());
     replica_.read(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, checkpoint.optimizer.back());

@@ -128,7 +128,7 @@ RunSetup prepare_run(const TrainConfiguration& configuration, Communicator& comm
   setup.last_step = updates_of_run(c, setup.plan);
   setup.threads = plan_threads(c.threads, communicator);
   setup.device = plan_device(c.device, communicator);
-  check_device_options(c, setup.device.kind);
+  check_device_options(c, setup.device.kind, communicator.size());
   if (!c.deterministic) c.deterministic = setup.device.kind == DeviceKind::cpu;
   return setup;
 }

@@ -1,6 +1,6 @@
 // The learning rate as a pure function of the epoch: constant, step, plateau, polynomial and cosine schedules
-// over a base rate that may itself be dated, with a linear warm-up. Used by the trainer (every step) and
-// `convoy plan`. An epoch here is fractional: complete epochs plus the part of the next that is done, taken
+// over a base rate that may itself be dated, with a linear warm-up. Used by the trainer at
+// every step. An epoch here is fractional: complete epochs plus the part of the next that is done, taken
 // before the update it is for; the first update of epoch 25 (counted from 0) sees 25.0.
 #pragma once
 

@@ -19,7 +19,8 @@ void StepSumQueue::take_result() {
   const BatchMetrics& metrics = result.metrics;
   // A scale of 1 changes nothing: what overflows then is the gradient itself.
   const bool may_skip = overflow_ == Overflow::skips && result.loss_scale > 1;
-  const bool sound = std::isfinite(metrics.loss) && (result.update.finite || may_skip);
+  const bool sound =
+      std::isfinite(metrics.loss) && result.update.weights_sound && (result.update.finite || may_skip);
   const bool skipped = sound && !result.update.finite;
   // A loss that is not finite is told by its flag; counts stay exact in a double below 2^53.
   const std::array<double, 6> values = {sound ? metrics.loss : 0.0,

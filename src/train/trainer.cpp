@@ -7,6 +7,7 @@
 
 #include "base/host_name.hpp"
 #include "comm/collective.hpp"
+#include "comm/group_end.hpp"
 #include "comm/watchdog.hpp"
 #include "device/cpu/cpu_facts.hpp"
 #include "train/agreement.hpp"
@@ -92,16 +93,18 @@ void tell_start(const RunSetup& setup, const Log& log, const Replica& replica, c
 
 std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator) {
   const TrainConfiguration& c = setup.configuration;
-  return make_replica(
-      setup.network, setup.input,
-      {.device = setup.device.kind,
-       .device_index = setup.device.index,
-       .threads = setup.threads.threads,
-       .optimizer = c.optimizer,
-       .for_training = true,
-       .deterministic = *c.deterministic,
-       .cuda_graph = c.cuda_graph,
-       .agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); }});
+  return make_replica(setup.network, setup.input,
+                      {.device = setup.device.kind,
+                       .device_index = setup.device.index,
+                       .threads = setup.threads.threads,
+                       .optimizer = c.optimizer,
+                       .for_training = true,
+                       .deterministic = *c.deterministic,
+                       .cuda_graph = c.cuda_graph,
+                       .agree = communicator.size() == 1 ? std::function<std::string(const std::string&)>()
+                                                         : [&communicator](const std::string& mine) {
+                                                             return communicator.broadcast_text(mine);
+                                                           }});
 }
 
 std::unique_ptr<Collective> make_collective(const RunSetup& setup, Communicator& communicator,
@@ -156,7 +159,12 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                      .watchdog = watchdog,
                      .stop_requested = stop_requested},
                     start.state);
-  return loop.run();
+  try {
+    return loop.run();
+  } catch (...) {
+    end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
+    throw;
+  }
 }
 
 }  // namespace convoy

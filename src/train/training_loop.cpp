@@ -293,10 +293,9 @@ TrainingResult TrainingLoop::diverge() {
                                          : "the last sound checkpoint is " + checkpoints_.newest().string();
   });
   const std::string text = fmt::format(
-      "training diverged: at step {} the loss or a gradient is not finite (learning rate {:.6g}). Try a "
-      "lower "
-      "--lr, "
-      "--warmup-epochs, or another --init; {}",
+      "training diverged: at step {} the loss, a gradient or a weight is not finite (learning rate {:.6g}). "
+      "Try "
+      "a lower --lr, --warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
   parts_.report.event(diverged_step_, "diverged", text);
   return {.code = ExitCode::diverged, .step = diverged_step_ - 1, .text = text};

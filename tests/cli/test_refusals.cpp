@@ -92,7 +92,6 @@ TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
   expect_refused(train({"--resume", "nowhere"}), 64, {"--resume nowhere", "auto"});
 }
 
-// Larger than what the random counters and the arithmetic of steps can hold.
 TEST_F(Refusals, OptionsOfGpusOnACpu) {
   expect_refused(train({"--device", "cpu", "--collective", "nccl"}), 64,
                  {"--collective nccl", "with --device cpu", "use auto or mpi"});
@@ -103,6 +102,7 @@ TEST_F(Refusals, OptionsOfGpusOnACpu) {
   expect_refused(train({"--cuda-graph", "yes"}), 64, {"'yes' is not one of auto, on, off"});
 }
 
+// Larger than what the random counters and the arithmetic of steps can hold.
 TEST_F(Refusals, NumbersBeyondCounting) {
   expect_refused(train({"--global-batch", "9223372036854775807"}), 64, {"--global-batch", "2147483647"});
   expect_refused(train({"--epochs", "1e300"}), 64, {"--epochs", "'1e300'"});

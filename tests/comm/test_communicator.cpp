@@ -44,6 +44,26 @@ TEST(Communicator, SumsAndMaxima) {
   EXPECT_EQ(values[1], -1);
 }
 
+// All ranks end: the error of a rank that was not merely left alone counts, whatever else is under way.
+TEST(Communicator, EndsTogether) {
+  auto& comm = world();
+  const std::vector<double> values(6, 1.0);
+  std::unique_ptr<PendingSum> under_way;
+  if (comm.rank() == 0) under_way = comm.start_sum(values);
+  const bool late = comm.rank() == 0 && comm.size() > 1;
+  const Error mine(comm.rank() == comm.size() - 1 ? ExitCode::bad_data : ExitCode::device, "what was wrong");
+  if (late) std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  if (!late && comm.size() > 1) {
+    EXPECT_FALSE(comm.end_together(mine, 0.1)) << "rank 0 still works";
+  }
+  const std::optional<Ending> ending = comm.end_together(mine, 20);
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->code, ExitCode::bad_data);
+  EXPECT_EQ(ending->alike, comm.size() == 1);
+  if (comm.rank() != 0) under_way = comm.start_sum(values);
+  EXPECT_EQ(under_way->wait()[0], comm.size());
+}
+
 TEST(Communicator, BroadcastsFromAnyRoot) {
   auto& comm = world();
   for (int root = 0; root < comm.size(); ++root) {

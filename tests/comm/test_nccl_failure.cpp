@@ -230,8 +230,8 @@ TEST_F(NcclFailure, AbortComesBackEvenIfNcclDoesNot) {
   stand_in().abort_hangs = true;
   const Stopwatch watch;
   collective->abort();
-  EXPECT_LT(watch.seconds(), 8);  // it waits for 5 s
-  EXPECT_EQ(stand_in().aborts, 1);
+  EXPECT_LT(watch.seconds(), 3);
+  while (stand_in().aborts == 0) std::this_thread::sleep_for(1ms);
   stand_in().abort_hangs = false;
 }
 

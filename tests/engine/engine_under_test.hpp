@@ -28,8 +28,9 @@ std::vector<Target> exact_targets();
 // Largest relative error in the Euclidean norm, ‖found − expected‖ / ‖expected‖. The reference rounds what
 // it keeps between layers as the target does.
 struct Tolerance {
-  double forward = 0;   // of activations, and a quarter of that of probabilities and losses
-  double backward = 0;  // of a gradient tensor
+  double forward = 0;   // of activations; of probabilities and losses four times as much
+  double backward = 0;  // of a gradient tensor, behind equal activations
+  double switched = 0;  // of a gradient tensor, where a ReLU or a maximum may have been decided otherwise
 };
 
 // An engine's replica and the reference with equal parameters.
@@ -62,11 +63,16 @@ double relative_error(std::span<const float> found, std::span<const double> expe
 void expect_same_forward(EngineUnderTest& engine, Program& program, const TestBatch& batch, Mode mode,
                          const PassContext& context);
 
-// Runs both backward and compares the gradient of every tensor; gaps must be zero.
+// Holds the program's activations against those of the reference, which ran the same pass, and puts them into
+// the reference, so that its backward pass follows the same decisions.
+void adopt_activations(EngineUnderTest& engine, const Program& program);
+
+// Runs both backward, from the program's activations, and compares the gradient of every tensor; gaps must be
+// zero.
 void expect_same_backward(EngineUnderTest& engine, Program& program, const PassContext& context,
                           bool add = false);
 
-// Compares the gradient buffers as they stand.
-void expect_same_gradients(EngineUnderTest& engine);
+// Compares the gradient buffers as they stand, to `allowed`.
+void expect_same_gradients(EngineUnderTest& engine, double allowed);
 
 }  // namespace convoy::test

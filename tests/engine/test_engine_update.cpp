@@ -77,6 +77,30 @@ INSTANTIATE_TEST_SUITE_P(All, EngineUpdate, testing::ValuesIn(all_rules()), [](c
   return each.param.target.name() + "_" + each.param.rule_name();
 });
 
+// Weights that an update has made too large, or no numbers at all, are told with the next one.
+TEST_P(EngineUpdate, TellsOfWeightsThatBroke) {
+  const std::vector<float> sound = engine_->read(Slot::parameters);
+  engine_->replica().write(Slot::gradients, std::vector<float>(table().size(), 0.5F));
+  std::int64_t number = 0;
+  const auto update = [&](float rate) {
+    inspect_all();
+    const std::vector<TensorRate> rates(rates_.size(), {rate, 0});
+    return engine_->replica().update({++number, 1, rates});
+  };
+  EXPECT_TRUE(update(1e-3F).weights_sound);
+  EXPECT_TRUE(update(1e30F).weights_sound) << "it began with sound ones";
+  const UpdateResult broken = update(1e-3F);
+  EXPECT_FALSE(broken.weights_sound);
+  EXPECT_TRUE(broken.finite);
+  engine_->replica().write(Slot::parameters, sound);
+  update(1e-3F);
+  std::vector<float> one_bad = sound;
+  one_bad[table().parameters()[2].offset + 1] = NAN;
+  engine_->replica().write(Slot::parameters, one_bad);
+  update(1e-3F);
+  EXPECT_FALSE(update(1e-3F).weights_sound);
+}
+
 TEST_P(EngineUpdate, FollowsTheFormula) {
   ReferenceOptimizer optimizer(settings_, table());
   std::vector<double> parameters = engine_->reference().parameters();

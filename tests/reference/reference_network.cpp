@@ -123,6 +123,12 @@ void ReferenceNetwork::forward(const Tensor& input, std::span<const std::int32_t
   }
 }
 
+void ReferenceNetwork::adopt_activation(int layer_index, std::span<const float> values) {
+  Tensor& activation = activations_.at(static_cast<std::size_t>(layer_index));
+  ensure(values.size() == activation.values.size(), "an adopted activation has the layer's shape");
+  activation.values.assign(values.begin(), values.end());
+}
+
 std::vector<double> ReferenceNetwork::probabilities() const {
   const Tensor& scores = activations_.back();
   const long long classes = scores.shape.elements();

@@ -53,6 +53,11 @@ class ReferenceNetwork {
   std::vector<double> probabilities() const;  // rows × classes
   BatchMetrics metrics() const;
 
+  // Puts an engine's own activation behind layer `layer_index` in place of what the last forward computed:
+  // backward then follows the engine's decisions, which ReLU is on and which maximum won, where both sides
+  // lie within a rounding of each other and either decision is right.
+  void adopt_activation(int layer_index, std::span<const float> values);
+
   // Gradients of Σ loss × gradient_scale of the last forward, stored or added.
   void backward(double gradient_scale, bool add);
 

@@ -39,7 +39,9 @@ int main(int argc, char** argv) {
     listeners.Append(new Failures);
   }
   double failed = RUN_ALL_TESTS() != 0;
+  const bool mine = failed > 0;
   communicator->sum(std::span<double>(&failed, 1));
+  if (failed > 0 && !mine && communicator->rank() == 0) std::printf("[  FAILED  ] on another rank\n");
   communicator.reset();
   return failed > 0 ? 1 : 0;
 }

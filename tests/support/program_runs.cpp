@@ -1,5 +1,6 @@
 #include "support/program_runs.hpp"
 
+#include <fstream>
 #include <stdexcept>
 
 namespace convoy::test {
@@ -21,6 +22,20 @@ std::vector<std::string> tiny_training(const std::string& program, const std::fi
                                       "--log-every",    "1",     "--device",  "cpu"};
   command.insert(command.end(), more.begin(), more.end());
   return command;
+}
+
+void damage_an_image(const std::filesystem::path& store) {
+  for (const auto& entry : std::filesystem::directory_iterator(store)) {
+    if (!entry.path().filename().string().starts_with("train-00000-")) continue;
+    std::fstream shard(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);  // pixels are nearly all of it
+    shard.seekg(middle);
+    const int value = shard.get();
+    shard.seekp(middle);
+    shard.put(static_cast<char>(value ^ 1));
+    return;
+  }
+  throw std::runtime_error("no training shard in " + store.string());
 }
 
 int occurrences(const std::string& text, const std::string& part) {

@@ -19,6 +19,9 @@ std::vector<std::string> tiny_training(const std::string& program, const std::fi
                                        const std::filesystem::path& output,
                                        const std::vector<std::string>& more = {});
 
+// Flips a bit of one image in the store's first training shard.
+void damage_an_image(const std::filesystem::path& store);
+
 // How often `part` stands in `text`.
 int occurrences(const std::string& text, const std::string& part);
 

@@ -6,6 +6,7 @@
 
 #include "data/loader.hpp"
 #include "model/initialise.hpp"
+#include "train/option_words.hpp"
 #include "train/schedule.hpp"
 #include "train/training_state.hpp"
 
@@ -24,7 +25,7 @@ Checkpoint checkpoint_of(const RunSetup& setup, const Replica& replica, std::int
   header.schedule_state = state_to_json({});
   header.input = setup.input;
   header.classes = setup.classes;
-  header.optimizer = optimizer_name(setup.configuration.optimizer.rule);
+  header.optimizer = word_of(optimizer_words(), setup.configuration.optimizer.rule);
   header.slots = {"velocity"};
   checkpoint.parameters.resize(replica.table().size());
   replica.read(Slot::parameters, checkpoint.parameters);

@@ -83,8 +83,10 @@ TEST_F(Training, TenCropsOfEveryImage) {
   configuration.steps = 3;
   Recorder recorder;
   train(configuration, world(), recorder);
-  EvaluationOptions options{
-      .checkpoint = checkpoint("run", 3).string(), .data = configuration.data, .threads = 1};
+  EvaluationOptions options{.checkpoint = checkpoint("run", 3).string(),
+                            .data = configuration.data,
+                            .device = DeviceKind::cpu,
+                            .threads = 1};
   const Log log(world().rank(), world().size(), true);
   const EvaluationResult one = evaluate_checkpoint(options, world(), log);
   options.ten_crop = true;
@@ -131,6 +133,23 @@ TEST_F(Training, DivergenceEndsTheRunAndKeepsTheLastSoundCheckpoint) {
   const Checkpoint kept = load(configuration.output, 6, configuration);
   for (const float value : kept.parameters) ASSERT_TRUE(std::isfinite(value));
   EXPECT_FALSE(std::filesystem::exists(checkpoint("run", 9)));
+}
+
+// The last update of a run is looked at too: its weights are not kept.
+TEST_F(Training, AnUpdateThatBreaksTheWeightsIsNotWritten) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.steps = 1;
+  configuration.schedule.rate.first = 1e36;
+  Recorder recorder;
+  try {
+    train(configuration, world(), recorder);
+    ADD_FAILURE() << "broken weights were written";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::diverged);
+    EXPECT_NE(std::string(error.what()).find("after step 1 a weight is not finite"), std::string::npos)
+        << error.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(checkpoint("run", 1)));
 }
 
 TEST_F(Training, SixteenBitsLearnAlike) {
@@ -181,8 +200,10 @@ TEST_F(Training, EvaluationRefusesWhatDoesNotFitTheCheckpoint) {
     }
     return std::make_pair(ExitCode::done, std::string());
   };
-  const EvaluationOptions sound{
-      .checkpoint = checkpoint("run", 0).string(), .data = configuration.data, .threads = 1};
+  const EvaluationOptions sound{.checkpoint = checkpoint("run", 0).string(),
+                                .data = configuration.data,
+                                .device = DeviceKind::cpu,
+                                .threads = 1};
   EXPECT_EQ(refusal(sound).first, ExitCode::done);
   EvaluationOptions options = sound;
   options.data = (folder_ / "wide").string();

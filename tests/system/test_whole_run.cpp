@@ -59,6 +59,8 @@ TEST(WholeRun, LearnsEvaluatesAndNamesImages) {
                                            "0",
                                            "--evaluate-every",
                                            "6epochs",
+                                           "--device",
+                                           "cpu",
                                            "--threads",
                                            "1"}),
                               240);
@@ -78,9 +80,10 @@ TEST(WholeRun, LearnsEvaluatesAndNamesImages) {
 
   // The checkpoint alone gives the same figures, at any number of ranks.
   const std::string checkpoint = std::filesystem::path(output) / "checkpoints" / "latest";
-  const Outcome one = run({program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--json"});
-  const Outcome three =
-      run(on_ranks(3, {program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--json"}));
+  const Outcome one =
+      run({program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--json", "--device", "cpu"});
+  const Outcome three = run(on_ranks(
+      3, {program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--json", "--device", "cpu"}));
   ASSERT_EQ(one.code, 0) << one.err;
   ASSERT_EQ(three.code, 0) << three.err;
   const nlohmann::json alone = nlohmann::json::parse(one.out);
@@ -91,8 +94,8 @@ TEST(WholeRun, LearnsEvaluatesAndNamesImages) {
   EXPECT_NEAR(alone["loss"].get<double>(), shared["loss"].get<double>(), 1e-4);
   EXPECT_NEAR(alone["loss"].get<double>(), validations.back()["loss"].get<double>(), 1e-4);
   EXPECT_EQ(alone["top1"], validations.back()["top1"]);
-  const Outcome seen =
-      run({program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--split", "train", "--json"});
+  const Outcome seen = run({program, "evaluate", "--checkpoint", checkpoint, "--data", store, "--split",
+                            "train", "--json", "--device", "cpu"});
   ASSERT_EQ(seen.code, 0) << seen.err;
   EXPECT_GT(nlohmann::json::parse(seen.out)["top1"].get<double>(), 0.6);  // a guess is right once in four
 
@@ -119,15 +122,7 @@ TEST(WholeRun, ZeroStepsWriteTheInitialWeights) {
 TEST(WholeRun, ADamagedImageOnOneRankEndsThemAll) {
   const TemporaryFolder folder;
   make_tiny_store(program, folder / "store");
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "store")) {
-    if (!entry.path().filename().string().starts_with("train-00000-")) continue;
-    std::fstream shard(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);  // pixels are nearly all of it
-    shard.seekg(middle);
-    const int value = shard.get();
-    shard.seekp(middle);
-    shard.put(static_cast<char>(value ^ 1));
-  }
+  damage_an_image(folder / "store");
   const Outcome outcome =
       run(on_ranks(2, tiny_training(program, folder / "store", folder / "run", {"--epochs", "1"})), 60);
   EXPECT_EQ(outcome.code, 65) << outcome.err;

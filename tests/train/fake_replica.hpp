@@ -35,7 +35,9 @@ class FakeReplica final : public Replica {
   void apply_update() override {
     inspected_ = 0;
     const double norm = std::exchange(norm_, 0);
-    results_.push_back({.update = {std::isfinite(norm), std::sqrt(norm)}, .metrics = {}, .seconds = {}});
+    results_.push_back({.update = {.finite = std::isfinite(norm), .gradient_norm = std::sqrt(norm)},
+                        .metrics = {},
+                        .seconds = {}});
   }
   StepResult take_result() override {
     EXPECT_FALSE(results_.empty()) << "a result was asked for before its update";

@@ -80,6 +80,7 @@ TEST(Configuration, OptionsOfGpusThatDoNotGoTogether) {
     DeviceKind device;
     std::vector<std::string> parts;  // of the refusal; none: accepted
     std::function<void(C&)> change;
+    int ranks = 2;
   };
   const std::vector<Case> cases = {
       {DeviceKind::cpu,
@@ -93,6 +94,10 @@ TEST(Configuration, OptionsOfGpusThatDoNotGoTogether) {
       {DeviceKind::cuda,
        {"--cuda-graph on", "--collective mpi"},
        [](C& c) { c.cuda_graph = GraphUse::on, c.collective = CollectiveKind::mpi; }},
+      {DeviceKind::cuda,
+       {},
+       [](C& c) { c.cuda_graph = GraphUse::on, c.collective = CollectiveKind::mpi; },
+       1},  // nothing is summed
       {DeviceKind::cpu, {}, [](C& c) { c.collective = CollectiveKind::mpi, c.cuda_graph = GraphUse::off; }},
       {DeviceKind::cpu, {}, [](C& c) { c.deterministic = false; }},
       {DeviceKind::cuda, {}, [](C& c) { c.collective = CollectiveKind::mpi; }},
@@ -107,7 +112,7 @@ TEST(Configuration, OptionsOfGpusThatDoNotGoTogether) {
     one.change(configuration);
     std::string text;
     try {
-      check_device_options(configuration, one.device);
+      check_device_options(configuration, one.device, one.ranks);
     } catch (const Error& error) {
       EXPECT_EQ(error.category(), ExitCode::usage);
       text = error.what();

@@ -46,18 +46,9 @@ class PinnedStage final : public HostStage {
     return place;
   }
 
-  bool arrived(bool wait) override {
+  bool arrived() override {
     ensure(!coming_.empty(), "a fetch is outstanding");
-    if (wait) {
-      check(cudaEventSynchronize(coming_.front().get()), "waiting for gradients");
-    } else {
-      const cudaError_t status = cudaEventQuery(coming_.front().get());
-      if (status == cudaErrorNotReady) {
-        cudaGetLastError();  // no error: taken off, so that no launch of a kernel is blamed for it
-        return false;
-      }
-      check(status, "asking for gradients");
-    }
+    if (!has_passed(coming_.front().get(), "asking for gradients")) return false;
     spare_.push_back(std::move(coming_.front()));
     coming_.pop_front();
     return true;

@@ -19,7 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 5s;           // of abort, for calls that should come back at once
+constexpr auto patience = 5s;           // for calls that should come back at once
+constexpr auto abort_patience = 100ms;  // of abort: what it does first, telling kernels to end, takes no time
 constexpr double leaving_seconds = 10;  // for all ranks to leave together
 
 // Rings add in an order that the order of GPUs alone decides; sums inside a switch (NVLS) or by other
@@ -51,6 +52,8 @@ NcclCommunicator::NcclCommunicator(const NcclOptions& options)
 NcclCommunicator::~NcclCommunicator() {
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
   if (unwinding || !leave()) abort();
+  // What holds the communicator is gone by now, so an abort comes to its end.
+  if (aborted_.valid()) aborted_.wait_for(patience);
 }
 
 void NcclCommunicator::refuse(const std::string& text) const {
@@ -67,6 +70,7 @@ void NcclCommunicator::connect() {
   std::memcpy(&id, options_.id.data(), sizeof id);
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
+  ::setenv("NCCL_COMM_BLOCKING", "0", 1);  // the variable would win over the configuration
   ncclComm_t communicator = nullptr;
   const ncclResult_t result =
       ncclCommInitRankConfig(&communicator, options_.ranks, id, options_.rank, &config);
@@ -138,18 +142,18 @@ void NcclCommunicator::abort() noexcept {
 void NcclCommunicator::release() noexcept {
   const std::unique_lock lock(mutex_, patience);
   if (!lock.owns_lock() || communicator_ == nullptr) return;
-  // ncclCommAbort may block (for graphs that hold the communicator, for one), so it is called on a thread
-  // that can be left behind: the process ends soon.
+  // ncclCommAbort tells the kernels under way to end, and then may wait: for graphs that hold the
+  // communicator, for one. So it is called on a thread that can be left behind, as the process ends soon.
   try {
     std::promise<void> done;
-    const std::future<void> ended = done.get_future();
+    aborted_ = done.get_future();
     std::thread([communicator = std::exchange(communicator_, nullptr), device = options_.device_index,
                  done = std::move(done)]() mutable {
       cudaSetDevice(device);
       ncclCommAbort(communicator);
       done.set_value();
     }).detach();
-    ended.wait_for(patience);
+    aborted_.wait_for(abort_patience);
   } catch (const std::exception&) {
     // No thread to be had: nothing is left to try.
   }

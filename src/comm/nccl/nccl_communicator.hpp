@@ -7,6 +7,7 @@
 #include <nccl.h>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -38,8 +39,8 @@ class NcclCommunicator {
   // What NCCL met by itself since the last call, and from then on always; empty while all is well.
   std::string failure();
 
-  // Ends what is under way; comes back within a few seconds whatever NCCL does. Calls after the first do
-  // nothing.
+  // Ends what is under way; comes back soon whatever NCCL does (5 s where one of its calls hangs). Calls
+  // after the first do nothing.
   void abort() noexcept;
 
  private:
@@ -58,6 +59,7 @@ class NcclCommunicator {
   std::timed_mutex mutex_;
   ncclComm_t communicator_ = nullptr;
   std::string failure_;
+  std::future<void> aborted_;
 };
 
 }  // namespace convoy::cuda

@@ -28,6 +28,16 @@ Event make_event(bool timing) {
   return Event(event);
 }
 
+bool has_passed(cudaEvent_t event, const char* what) {
+  const cudaError_t status = cudaEventQuery(event);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();  // "not ready" is no error to be found by somebody else
+    return false;
+  }
+  check(status, what);
+  return true;
+}
+
 void follow(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event) {
   check(cudaEventRecord(event, earlier), "recording an event");
   check(cudaStreamWaitEvent(later, event, 0), "letting a stream wait for an event");

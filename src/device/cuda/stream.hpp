@@ -22,6 +22,9 @@ Stream make_stream(bool urgent = false);
 // `timing`: its times can be compared; else only waited for.
 Event make_event(bool timing = false);
 
+// Whether what was before `event` in its stream has run. Throws ExitCode::device, naming `what`.
+bool has_passed(cudaEvent_t event, const char* what);
+
 // `later` goes on only when `earlier` has come to this point (through `event`, which is recorded anew).
 void follow(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event);
 

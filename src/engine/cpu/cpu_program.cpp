@@ -24,7 +24,7 @@ bool has_parameters(const Layer& layer) {
 }  // namespace
 
 CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool every_activation)
-    : state_(state), options_(options) {
+    : state_(state), options_(options), counts_(options.mode == Mode::training && !every_activation) {
   ensure(options.micro_batches >= 1, "a step has at least one pass");
   staged_.resize(static_cast<std::size_t>(options.micro_batches));
   if (options.batch < 1) fail(ExitCode::bug, "a program for a batch of {} was asked for", options.batch);
@@ -137,7 +137,7 @@ void CpuProgram::forward_staged(int micro) {
     for (const OperationPointer& operation : operations_) operation->forward(pass_);
   }
   loss_->forward(library, batch);
-  if (options_.mode == Mode::training) state_.step_metrics += loss_->metrics();
+  if (counts_) state_.step_metrics += loss_->metrics();
   primitive_seconds_ = library.primitive_seconds;
 }
 

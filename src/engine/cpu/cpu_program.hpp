@@ -40,6 +40,7 @@ class CpuProgram final : public Program {
 
   CpuState& state_;
   ProgramOptions options_;
+  bool counts_;  // its passes belong to training steps
   std::unique_ptr<InputStage> input_;
   std::vector<OperationPointer> operations_;
   std::vector<Tensor*> activations_;  // after each layer

@@ -49,7 +49,9 @@ class CpuReplica final : public Replica {
     const std::span<float> target = buffer(slot);
     ensure(values.size() == target.size(), "a whole flat buffer is written");
     std::copy(values.begin(), values.end(), target.begin());
-    if (slot == Slot::parameters) ++state_.parameter_version;
+    if (slot != Slot::parameters) return;
+    ++state_.parameter_version;
+    weights_sound_ = true;
   }
 
   void read(Slot slot, std::span<float> values) const override {
@@ -85,6 +87,7 @@ class CpuReplica final : public Replica {
     StepResult result;
     result.update.finite = std::isfinite(squares);
     result.update.gradient_norm = std::sqrt(squares) * double{staged_.inverse_loss_scale};
+    result.update.weights_sound = weights_sound_;
     if (result.update.finite) update_parameters();
     result.metrics = std::exchange(state_.step_metrics, {});
     result.seconds = clock_.take();
@@ -101,11 +104,11 @@ class CpuReplica final : public Replica {
  private:
   void update_parameters() {
     const bool two_slots = slot_count(state_.options.optimizer.rule) == 2;
-    update_loop_.run({.parameters = buffer(Slot::parameters).data(),
-                      .gradients = buffer(Slot::gradients).data(),
-                      .first = buffer(Slot::optimizer0).data(),
-                      .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
-                     staged_);
+    weights_sound_ = update_loop_.run({.parameters = buffer(Slot::parameters).data(),
+                                       .gradients = buffer(Slot::gradients).data(),
+                                       .first = buffer(Slot::optimizer0).data(),
+                                       .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
+                                      staged_);
     ++state_.parameter_version;
   }
 
@@ -127,6 +130,7 @@ class CpuReplica final : public Replica {
   std::vector<TensorRate> rates_;
   UpdateStep staged_;  // its rates are rates_
   std::deque<StepResult> results_;
+  bool weights_sound_ = true;  // those that the last update made
 };
 
 }  // namespace

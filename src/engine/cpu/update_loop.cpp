@@ -16,21 +16,37 @@ namespace {
 // Elements of a piece of work: 256 KB of each buffer.
 constexpr std::size_t piece_elements = std::size_t{1} << 16;
 
-CONVOY_VECTORISED void sgd_piece(UpdateConstants c, const float* __restrict gradients,
+// Each updates one piece and says whether its weights are sound.
+CONVOY_VECTORISED bool sgd_piece(UpdateConstants c, const float* __restrict gradients,
                                  float* __restrict weights, float* __restrict velocity, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) sgd_update(c, gradients[i], weights[i], velocity[i]);
+  int unsound = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sgd_update(c, gradients[i], weights[i], velocity[i]);
+    unsound |= is_sound(weights[i]) ? 0 : 1;
+  }
+  return unsound == 0;
 }
 
-CONVOY_VECTORISED void sgd_caffe_piece(UpdateConstants c, const float* __restrict gradients,
+CONVOY_VECTORISED bool sgd_caffe_piece(UpdateConstants c, const float* __restrict gradients,
                                        float* __restrict weights, float* __restrict velocity,
                                        std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) sgd_caffe_update(c, gradients[i], weights[i], velocity[i]);
+  int unsound = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sgd_caffe_update(c, gradients[i], weights[i], velocity[i]);
+    unsound |= is_sound(weights[i]) ? 0 : 1;
+  }
+  return unsound == 0;
 }
 
-CONVOY_VECTORISED void adam_piece(UpdateConstants c, const float* __restrict gradients,
+CONVOY_VECTORISED bool adam_piece(UpdateConstants c, const float* __restrict gradients,
                                   float* __restrict weights, float* __restrict first,
                                   float* __restrict second, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) adam_update(c, gradients[i], weights[i], first[i], second[i]);
+  int unsound = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    adam_update(c, gradients[i], weights[i], first[i], second[i]);
+    unsound |= is_sound(weights[i]) ? 0 : 1;
+  }
+  return unsound == 0;
 }
 
 CONVOY_VECTORISED void add_piece(const float* __restrict addend, float* __restrict sum, std::size_t count) {
@@ -67,13 +83,14 @@ UpdateLoop::UpdateLoop(const ParameterTable& table, const OptimizerSettings& set
   }
 }
 
-void UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
+bool UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
   ensure(step.rates.size() == parameters_, "an update has a rate for every parameter");
   std::vector<UpdateConstants> constants;
   constants.reserve(parameters_);
   for (const TensorRate& rate : step.rates) constants.push_back(update_constants(settings_, step, rate));
   const auto pieces = static_cast<std::int64_t>(pieces_.size());
-#pragma omp parallel for schedule(static)
+  bool sound = true;
+#pragma omp parallel for schedule(static) reduction(&& : sound)
   for (std::int64_t index = 0; index < pieces; ++index) {
     const Piece& piece = pieces_[static_cast<std::size_t>(index)];
     const UpdateConstants& c = constants[piece.parameter];
@@ -81,18 +98,21 @@ void UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
     float* weights = buffers.parameters + piece.begin;
     float* first = buffers.first + piece.begin;
     const std::size_t count = piece.end - piece.begin;
+    bool mine = true;
     switch (settings_.rule) {
       case OptimizerRule::sgd:
-        sgd_piece(c, gradients, weights, first, count);
+        mine = sgd_piece(c, gradients, weights, first, count);
         break;
       case OptimizerRule::sgd_caffe:
-        sgd_caffe_piece(c, gradients, weights, first, count);
+        mine = sgd_caffe_piece(c, gradients, weights, first, count);
         break;
       case OptimizerRule::adam:
-        adam_piece(c, gradients, weights, first, buffers.second + piece.begin, count);
+        mine = adam_piece(c, gradients, weights, first, buffers.second + piece.begin, count);
         break;
     }
+    sound = sound && mine;
   }
+  return sound;
 }
 
 SquareSum::SquareSum(std::size_t elements)

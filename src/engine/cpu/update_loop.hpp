@@ -21,7 +21,7 @@ struct UpdateBuffers {
 class UpdateLoop {
  public:
   UpdateLoop(const ParameterTable& table, const OptimizerSettings& settings);
-  void run(const UpdateBuffers& buffers, const UpdateStep& step);
+  bool run(const UpdateBuffers& buffers, const UpdateStep& step);
 
  private:
   struct Piece {

@@ -32,27 +32,35 @@ constexpr std::array filter_order{
     CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED,
     CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT};
 
-// Whether a found algorithm is one at all, within the workspace and in the right arithmetic: full float32
-// never on tensor cores.
+// What one direction of a convolution is chosen for.
+struct Wanted {
+  std::string what;  // for errors
+  bool deterministic = true;
+  bool full_float32 = false;  // never on tensor cores
+  std::size_t workspace_limit = 0;
+};
+
+// Whether a found algorithm is one at all, within the workspace and in the right arithmetic.
 template <typename Found>
-bool serves(const Found& found, const ConvolutionRule& rule, bool full_float32) {
+bool serves(const Found& found, const Wanted& wanted) {
   const bool tensor_cores =
       found.mathType == CUDNN_TENSOR_OP_MATH || found.mathType == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION;
-  return found.status == CUDNN_STATUS_SUCCESS && found.memory <= rule.workspace_limit &&
-         !(full_float32 && tensor_cores);
+  return found.status == CUDNN_STATUS_SUCCESS && found.memory <= wanted.workspace_limit &&
+         !(wanted.full_float32 && tensor_cores);
 }
 
-// The first of `order` that the list serves deterministically. An algorithm may be listed once for each kind
-// of arithmetic, the faster first.
-template <typename Found, typename Order>
-const Found* by_rule(const std::vector<Found>& list, const Order& order, const ConvolutionRule& rule,
-                     bool full_float32) {
+// The first of `order` that the list serves deterministically and whose workspace the library names: what is
+// listed but never ran is not always to be had. An algorithm may be listed once for each kind of arithmetic,
+// the faster first.
+template <typename Found, typename Order, typename Workspace>
+const Found* by_rule(const std::vector<Found>& list, const Order& order, const Wanted& wanted,
+                     Workspace&& workspace) {
   for (const auto algorithm : order) {
     for (const Found& found : list) {
-      if (found.algo == algorithm && serves(found, rule, full_float32) &&
-          found.determinism == CUDNN_DETERMINISTIC) {
-        return &found;
-      }
+      if (found.algo != algorithm || !serves(found, wanted) || found.determinism != CUDNN_DETERMINISTIC)
+        continue;
+      std::size_t bytes = 0;
+      if (workspace(found, bytes) == CUDNN_STATUS_SUCCESS && bytes <= wanted.workspace_limit) return &found;
     }
   }
   return nullptr;
@@ -60,31 +68,31 @@ const Found* by_rule(const std::vector<Found>& list, const Order& order, const C
 
 // Measured lists are ordered by time.
 template <typename Found>
-const Found* fastest(const std::vector<Found>& list, const ConvolutionRule& rule, bool full_float32) {
+const Found* fastest(const std::vector<Found>& list, const Wanted& wanted) {
   for (const Found& found : list) {
-    if (serves(found, rule, full_float32)) return &found;
+    if (serves(found, wanted)) return &found;
   }
   return nullptr;
 }
 
-// An algorithm for one direction. `listed` and `measured` fill a list of at most the given length.
-template <typename Found, typename Order, typename Listed, typename Measured>
-Found choose_one(const ConvolutionRule& rule, bool full_float32, const Order& order, const std::string& what,
-                 Listed&& listed, Measured&& measured) {
+// An algorithm for one direction. `listed` and `measured` fill a list of at most the given length;
+// `workspace` asks what a found algorithm takes.
+template <typename Found, typename Order, typename Listed, typename Measured, typename Workspace>
+Found choose_one(const Wanted& wanted, const Order& order, Listed&& listed, Measured&& measured,
+                 Workspace&& workspace) {
   constexpr int longest = 32;
   std::vector<Found> list(longest);
   int returned = 0;
-  if (rule.deterministic) {
-    check(listed(longest, &returned, list.data()), what.c_str());
+  if (wanted.deterministic) {
+    check(listed(longest, &returned, list.data()), wanted.what.c_str());
   } else {
-    check(measured(longest, &returned, list.data()), what.c_str());
+    check(measured(longest, &returned, list.data()), wanted.what.c_str());
   }
   list.resize(static_cast<std::size_t>(returned));
-  const Found* found =
-      rule.deterministic ? by_rule(list, order, rule, full_float32) : fastest(list, rule, full_float32);
+  const Found* found = wanted.deterministic ? by_rule(list, order, wanted, workspace) : fastest(list, wanted);
   if (found == nullptr) {
     fail(ExitCode::device, "cuDNN has no {}algorithm for {} within {} MiB of workspace",
-         rule.deterministic ? "deterministic " : "", what, rule.workspace_limit >> 20);
+         wanted.deterministic ? "deterministic " : "", wanted.what, wanted.workspace_limit >> 20);
   }
   return *found;
 }
@@ -152,20 +160,35 @@ void LibraryConvolution::set_math() {
   set(backward_filter_, choice_.backward_filter_math);
 }
 
+std::size_t LibraryConvolution::workspace_limit() const {
+  constexpr std::size_t least = std::size_t{256} << 20;
+  return std::max(least, shape_.input.bytes() + shape_.output.bytes() + filter_bytes());
+}
+
+// fp32 stays with full float32 whatever a list says.
+void LibraryConvolution::take_math(int& mine, cudnnMathType_t listed) {
+  if (precision_ == Precision::fp32) return;
+  mine = listed;
+  set_math();
+}
+
 void LibraryConvolution::choose(const ConvolutionRule& rule, const ConvolutionScratch& scratch) {
   training_ = rule.training;
   choose_forward(rule, scratch);
-  if (training_) choose_backward(rule, scratch);
+  if (training_ && input_gradient_) choose_backward_data(rule, scratch);
+  if (training_) choose_backward_filter(rule, scratch);
   accept(choice());
 }
 
 void LibraryConvolution::choose_forward(const ConvolutionRule& rule, const ConvolutionScratch& scratch) {
   using Found = cudnnConvolutionFwdAlgoPerf_t;
-  ConvolutionRule forward_rule = rule;
-  // The fused call without ReLU exists for the first algorithm of the fixed order alone.
-  forward_rule.deterministic = rule.deterministic || !relu_;
+  const Wanted wanted{.what = "convolution " + name_,
+                      // The fused call without ReLU exists for the first algorithm of the fixed order alone.
+                      .deterministic = rule.deterministic || !relu_,
+                      .full_float32 = precision_ == Precision::fp32,
+                      .workspace_limit = workspace_limit()};
   const auto found = choose_one<Found>(
-      forward_rule, precision_ == Precision::fp32, forward_order, "convolution " + name_,
+      wanted, forward_order,
       [&](int longest, int* returned, Found* list) {
         return cudnnGetConvolutionForwardAlgorithm_v7(libraries_->cudnn(), input_.get(), filter_.get(),
                                                       forward_.get(), output_.get(), longest, returned, list);
@@ -175,48 +198,69 @@ void LibraryConvolution::choose_forward(const ConvolutionRule& rule, const Convo
                                                       filter_.get(), scratch.filter, forward_.get(),
                                                       output_.get(), scratch.output, longest, returned, list,
                                                       scratch.workspace, scratch.workspace_bytes);
+      },
+      [&](const Found& one_of_list, std::size_t& bytes) {
+        take_math(choice_.forward_math, one_of_list.mathType);
+        return ask_forward_workspace(one_of_list.algo, bytes);
       });
   choice_.forward = found.algo;
-  // fp32 stays with full float32 whatever the list says.
-  if (precision_ != Precision::fp32) choice_.forward_math = found.mathType;
+  take_math(choice_.forward_math, found.mathType);
 }
 
-void LibraryConvolution::choose_backward(const ConvolutionRule& rule, const ConvolutionScratch& scratch) {
-  using FoundData = cudnnConvolutionBwdDataAlgoPerf_t;
-  using FoundFilter = cudnnConvolutionBwdFilterAlgoPerf_t;
-  cudnnHandle_t handle = libraries_->cudnn();
-  if (input_gradient_) {
-    const auto found = choose_one<FoundData>(
-        rule, precision_ == Precision::fp32, data_order, "the input gradient of convolution " + name_,
-        [&](int longest, int* returned, FoundData* list) {
-          return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, filter_.get(), output_.get(),
-                                                             backward_data_.get(), input_.get(), longest,
-                                                             returned, list);
-        },
-        [&](int longest, int* returned, FoundData* list) {
-          return cudnnFindConvolutionBackwardDataAlgorithmEx(
-              handle, filter_.get(), scratch.filter, output_.get(), scratch.output, backward_data_.get(),
-              input_.get(), scratch.input, longest, returned, list, scratch.workspace,
-              scratch.workspace_bytes);
-        });
-    choice_.backward_data = found.algo;
-    if (precision_ != Precision::fp32) choice_.backward_data_math = found.mathType;
-  }
-  const auto found = choose_one<FoundFilter>(
-      rule, precision_ == Precision::fp32, filter_order, "the filter gradient of convolution " + name_,
-      [&](int longest, int* returned, FoundFilter* list) {
-        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, input_.get(), output_.get(),
+void LibraryConvolution::choose_backward_data(const ConvolutionRule& rule,
+                                              const ConvolutionScratch& scratch) {
+  using Found = cudnnConvolutionBwdDataAlgoPerf_t;
+  const Wanted wanted{.what = "the input gradient of convolution " + name_,
+                      .deterministic = rule.deterministic,
+                      .full_float32 = precision_ == Precision::fp32,
+                      .workspace_limit = workspace_limit()};
+  const auto found = choose_one<Found>(
+      wanted, data_order,
+      [&](int longest, int* returned, Found* list) {
+        return cudnnGetConvolutionBackwardDataAlgorithm_v7(libraries_->cudnn(), filter_.get(), output_.get(),
+                                                           backward_data_.get(), input_.get(), longest,
+                                                           returned, list);
+      },
+      [&](int longest, int* returned, Found* list) {
+        return cudnnFindConvolutionBackwardDataAlgorithmEx(
+            libraries_->cudnn(), filter_.get(), scratch.filter, output_.get(), scratch.output,
+            backward_data_.get(), input_.get(), scratch.input, longest, returned, list, scratch.workspace,
+            scratch.workspace_bytes);
+      },
+      [&](const Found& one_of_list, std::size_t& bytes) {
+        take_math(choice_.backward_data_math, one_of_list.mathType);
+        return ask_data_workspace(one_of_list.algo, bytes);
+      });
+  choice_.backward_data = found.algo;
+  take_math(choice_.backward_data_math, found.mathType);
+}
+
+void LibraryConvolution::choose_backward_filter(const ConvolutionRule& rule,
+                                                const ConvolutionScratch& scratch) {
+  using Found = cudnnConvolutionBwdFilterAlgoPerf_t;
+  const Wanted wanted{.what = "the filter gradient of convolution " + name_,
+                      .deterministic = rule.deterministic,
+                      .full_float32 = precision_ == Precision::fp32,
+                      .workspace_limit = workspace_limit()};
+  const auto found = choose_one<Found>(
+      wanted, filter_order,
+      [&](int longest, int* returned, Found* list) {
+        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(libraries_->cudnn(), input_.get(), output_.get(),
                                                              backward_filter_.get(), filter_.get(), longest,
                                                              returned, list);
       },
-      [&](int longest, int* returned, FoundFilter* list) {
+      [&](int longest, int* returned, Found* list) {
         return cudnnFindConvolutionBackwardFilterAlgorithmEx(
-            handle, input_.get(), scratch.input, output_.get(), scratch.output, backward_filter_.get(),
-            filter_.get(), scratch.filter, longest, returned, list, scratch.workspace,
+            libraries_->cudnn(), input_.get(), scratch.input, output_.get(), scratch.output,
+            backward_filter_.get(), filter_.get(), scratch.filter, longest, returned, list, scratch.workspace,
             scratch.workspace_bytes);
+      },
+      [&](const Found& one_of_list, std::size_t& bytes) {
+        take_math(choice_.backward_filter_math, one_of_list.mathType);
+        return ask_filter_workspace(one_of_list.algo, bytes);
       });
   choice_.backward_filter = found.algo;
-  if (precision_ != Precision::fp32) choice_.backward_filter_math = found.mathType;
+  take_math(choice_.backward_filter_math, found.mathType);
 }
 
 // Which types and layouts the fused call serves differs between versions and is not to be asked: one call
@@ -226,27 +270,33 @@ void LibraryConvolution::try_fused(const ConvolutionScratch& scratch) {
     choice_.fused = 0;
     return;
   }
-  // The bias is taken from the beginning of the filter: contents do not matter, and a filter has at least as
-  // many elements.
-  const cudnnStatus_t status = forward_fused(scratch.input, scratch.filter, scratch.filter, scratch.output,
-                                             scratch.workspace, scratch.workspace_bytes);
-  choice_.fused = status == CUDNN_STATUS_SUCCESS ? 1 : 0;
-  if (status != CUDNN_STATUS_SUCCESS && status != CUDNN_STATUS_NOT_SUPPORTED) {
-    check(status, ("convolution " + name_).c_str());
+  // The call has a plan of its own, whose workspace is not to be asked either: the convolution's, or else all
+  // there is. The bias is taken from the beginning of the filter: contents do not matter, and a filter has at
+  // least as many elements.
+  for (const std::size_t bytes : {forward_bytes_, scratch.workspace_bytes}) {
+    const cudnnStatus_t status = forward_fused(scratch.input, scratch.filter, scratch.filter, scratch.output,
+                                               scratch.workspace, bytes);
+    choice_.fused = status == CUDNN_STATUS_SUCCESS ? 1 : 0;
+    choice_.fused_bytes = choice_.fused != 0 ? bytes : 0;
+    if (choice_.fused != 0) return;
+    // It says in many ways that it does not serve this; a device that fails is another matter.
+    if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_EXECUTION_FAILED) {
+      check(status, ("convolution " + name_).c_str());
+    }
   }
 }
 
 std::string LibraryConvolution::choice() const {
-  return fmt::format("{} {} {} {} {} {} {}", choice_.forward, choice_.forward_math, choice_.backward_data,
+  return fmt::format("{} {} {} {} {} {} {} {}", choice_.forward, choice_.forward_math, choice_.backward_data,
                      choice_.backward_data_math, choice_.backward_filter, choice_.backward_filter_math,
-                     choice_.fused);
+                     choice_.fused_bytes, choice_.fused);
 }
 
 void LibraryConvolution::accept(std::string_view text) {
   std::istringstream stream{std::string(text)};
   ConvolutionChoice chosen;
   stream >> chosen.forward >> chosen.forward_math >> chosen.backward_data >> chosen.backward_data_math >>
-      chosen.backward_filter >> chosen.backward_filter_math >> chosen.fused;
+      chosen.backward_filter >> chosen.backward_filter_math >> chosen.fused_bytes >> chosen.fused;
   if (!stream) {
     fail(ExitCode::device,
          "rank 0 chose \"{}\" for convolution {}, which names no algorithms: do all ranks "
@@ -255,26 +305,37 @@ void LibraryConvolution::accept(std::string_view text) {
   }
   choice_ = chosen;
   set_math();
-  cudnnHandle_t handle = libraries_->cudnn();
-  check(cudnnGetConvolutionForwardWorkspaceSize(
-            handle, input_.get(), filter_.get(), forward_.get(), output_.get(),
-            static_cast<cudnnConvolutionFwdAlgo_t>(chosen.forward), &forward_bytes_),
+  check(ask_forward_workspace(chosen.forward, forward_bytes_),
         ("the workspace of convolution " + name_).c_str());
   if (!training_) return;
   if (input_gradient_) {
-    check(cudnnGetConvolutionBackwardDataWorkspaceSize(
-              handle, filter_.get(), output_.get(), backward_data_.get(), input_.get(),
-              static_cast<cudnnConvolutionBwdDataAlgo_t>(chosen.backward_data), &data_bytes_),
+    check(ask_data_workspace(chosen.backward_data, data_bytes_),
           ("the workspace of the input gradient of convolution " + name_).c_str());
   }
-  check(cudnnGetConvolutionBackwardFilterWorkspaceSize(
-            handle, input_.get(), output_.get(), backward_filter_.get(), filter_.get(),
-            static_cast<cudnnConvolutionBwdFilterAlgo_t>(chosen.backward_filter), &filter_workspace_bytes_),
+  check(ask_filter_workspace(chosen.backward_filter, filter_workspace_bytes_),
         ("the workspace of the filter gradient of convolution " + name_).c_str());
 }
 
+cudnnStatus_t LibraryConvolution::ask_forward_workspace(int algorithm, std::size_t& bytes) const {
+  return cudnnGetConvolutionForwardWorkspaceSize(libraries_->cudnn(), input_.get(), filter_.get(),
+                                                 forward_.get(), output_.get(),
+                                                 static_cast<cudnnConvolutionFwdAlgo_t>(algorithm), &bytes);
+}
+
+cudnnStatus_t LibraryConvolution::ask_data_workspace(int algorithm, std::size_t& bytes) const {
+  return cudnnGetConvolutionBackwardDataWorkspaceSize(
+      libraries_->cudnn(), filter_.get(), output_.get(), backward_data_.get(), input_.get(),
+      static_cast<cudnnConvolutionBwdDataAlgo_t>(algorithm), &bytes);
+}
+
+cudnnStatus_t LibraryConvolution::ask_filter_workspace(int algorithm, std::size_t& bytes) const {
+  return cudnnGetConvolutionBackwardFilterWorkspaceSize(
+      libraries_->cudnn(), input_.get(), output_.get(), backward_filter_.get(), filter_.get(),
+      static_cast<cudnnConvolutionBwdFilterAlgo_t>(algorithm), &bytes);
+}
+
 std::size_t LibraryConvolution::workspace_bytes() const {
-  return std::max({forward_bytes_, data_bytes_, filter_workspace_bytes_});
+  return std::max({forward_bytes_, choice_.fused_bytes, data_bytes_, filter_workspace_bytes_});
 }
 
 cudnnStatus_t LibraryConvolution::forward_fused(const void* input, const void* filter, const void* bias,
@@ -289,7 +350,7 @@ cudnnStatus_t LibraryConvolution::forward_fused(const void* input, const void* f
 bool LibraryConvolution::forward(const void* input, const void* filter, const void* bias, void* output,
                                  void* workspace) const {
   if (choice_.fused != 0) {
-    check(forward_fused(input, filter, bias, output, workspace, forward_bytes_),
+    check(forward_fused(input, filter, bias, output, workspace, choice_.fused_bytes),
           ("convolution " + name_).c_str());
     return true;
   }

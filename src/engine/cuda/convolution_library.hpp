@@ -22,7 +22,8 @@ struct ConvolutionChoice {
   int forward = 0, forward_math = 0;
   int backward_data = 0, backward_data_math = 0;
   int backward_filter = 0, backward_filter_math = 0;
-  int fused = 0;  // 1: bias (and ReLU) in the convolution's own call
+  std::size_t fused_bytes = 0;  // workspace of the call that fuses
+  int fused = 0;                // 1: bias (and ReLU) in the convolution's own call
 };
 
 // Memory to try algorithms on: `input`, `output`, `filter` and `workspace` hold the largest of each.
@@ -36,7 +37,6 @@ struct ConvolutionScratch {
 struct ConvolutionRule {
   bool deterministic = true;  // by a fixed order instead of by measurement, none that adds in any order
   bool training = true;       // backward algorithms too
-  std::size_t workspace_limit = 0;
 };
 
 class LibraryConvolution {
@@ -51,11 +51,14 @@ class LibraryConvolution {
 
   const ConvolutionShape& shape() const { return shape_; }
   std::size_t filter_bytes() const;
+  // What an algorithm may take of workspace: those that convert layouts want the size of the operands.
+  std::size_t workspace_limit() const;
 
   // Chooses algorithms. Never inside a capture: it may run them on `scratch` (whose contents are lost).
   void choose(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  // Runs the chosen forward algorithm once with bias and ReLU in the same call, on scratch with the workspace
-  // that it needs, to learn whether that is to be had. After choose().
+  // Runs the chosen forward algorithm once with bias and ReLU in the same call, to learn whether that is to
+  // be had and whether the convolution's own workspace is enough for it, or all of the scratch. After
+  // choose().
   void try_fused(const ConvolutionScratch& scratch);
   // The choice as text, and back; accept() throws ExitCode::device when the text is not one.
   std::string choice() const;
@@ -76,7 +79,12 @@ class LibraryConvolution {
 
  private:
   void choose_forward(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  void choose_backward(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
+  void choose_backward_data(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
+  void choose_backward_filter(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
+  void take_math(int& mine, cudnnMathType_t listed);
+  cudnnStatus_t ask_forward_workspace(int algorithm, std::size_t& bytes) const;
+  cudnnStatus_t ask_data_workspace(int algorithm, std::size_t& bytes) const;
+  cudnnStatus_t ask_filter_workspace(int algorithm, std::size_t& bytes) const;
   void set_math();
   cudnnStatus_t forward_fused(const void* input, const void* filter, const void* bias, void* output,
                               void* workspace, std::size_t bytes) const;

@@ -12,8 +12,6 @@ namespace convoy::cuda {
 
 namespace {
 
-// What a convolution's algorithm may use at most.
-constexpr std::size_t workspace_limit = std::size_t{256} << 20;
 constexpr int forever = std::numeric_limits<int>::max();
 
 }  // namespace
@@ -81,11 +79,12 @@ void Builder::choose_algorithms() {
 }
 
 void Builder::try_algorithms() {
-  std::size_t input = 0, output = 0, filter = 0, workspace_bytes = 0;
+  std::size_t input = 0, output = 0, filter = 0, workspace_limit = 0, workspace_bytes = 0;
   for (const LibraryConvolution& convolution : convolutions_) {
     input = std::max(input, convolution.shape().input.bytes());
     output = std::max(output, convolution.shape().output.bytes());
     filter = std::max(filter, convolution.filter_bytes());
+    workspace_limit = std::max(workspace_limit, convolution.workspace_limit());
   }
   const auto zeroed = [&](std::size_t bytes) {
     DeviceMemory memory(bytes, "choosing algorithms of convolutions");
@@ -98,14 +97,16 @@ void Builder::try_algorithms() {
     return ConvolutionScratch{inputs.data(), outputs.data(), filters.data(), workspace.data(),
                               workspace.size()};
   };
-  const ConvolutionRule rule{
-      .deterministic = resources_.deterministic, .training = training(), .workspace_limit = workspace_limit};
+  const ConvolutionRule rule{.deterministic = resources_.deterministic, .training = training()};
   for (LibraryConvolution& convolution : convolutions_) {
     convolution.choose(rule, scratch());
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
   }
   if (workspace.size() < workspace_bytes) workspace = zeroed(workspace_bytes);
-  for (LibraryConvolution& convolution : convolutions_) convolution.try_fused(scratch());
+  for (LibraryConvolution& convolution : convolutions_) {
+    convolution.try_fused(scratch());
+    workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
+  }
   check(cudaStreamSynchronize(resources_.compute), "trying algorithms of convolutions");
   if (resources_.agree) {
     std::string mine;
@@ -132,7 +133,11 @@ void Builder::explain(const OutOfDeviceMemory& error) const {
   std::vector<PlannedPiece> pieces;
   const std::size_t row = std::max<std::size_t>(1, plan(pieces) / static_cast<std::size_t>(options_.batch));
   // A tenth less than would fill it: the workspace does not shrink with the batch.
-  const std::size_t fits = memory_facts().free / 10 * 9 / row;
+  std::size_t fits = memory_facts().free / 10 * 9 / row;
+  for (const Tensor& tensor : tensors_) {
+    if (tensor.bytes == 0 || tensor.shape.elements() == 0) continue;
+    fits = std::min(fits, static_cast<std::size_t>(most_map_elements / tensor.shape.row_elements()));
+  }
   throw OutOfDeviceMemory(fmt::format("{}; {} with a batch of {} needs about {} MiB: {}", error.what(),
                                       training() ? "training" : "evaluation", options_.batch,
                                       row * static_cast<std::size_t>(options_.batch) >> 20,

@@ -71,7 +71,9 @@ class StepRange {
 class CudaReplica final : public Replica {
  public:
   CudaReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options)
-      : state_(spec, input, options), transfer_memory_(options.device_index), graphs_(options.cuda_graph) {
+      : state_(spec, input, options),
+        transfer_memory_(options.device_index),
+        graphs_(options.cuda_graph, options.agree) {
     if (options.for_training) update_stage_.emplace(state_.table, options.optimizer);
   }
 
@@ -118,6 +120,7 @@ class CudaReplica final : public Replica {
   void choose_layout(Layout layout);
   void begin_loss_scaling();
   void write_loss_scale(const LossScale& scale);
+  void inspect_waiting();
   void enqueue_update_kernels();
   void close_update();
 
@@ -218,7 +221,19 @@ void CudaReplica::enter(Phase phase) {
 
 void CudaReplica::inspect_gradients(std::size_t begin, std::size_t end) {
   ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
-  inspect(state_.compute.get(), buffer(Slot::gradients).as<float>(), begin, end, state_.block_sums);
+  // A bucket alone would leave most of the device idle: ranges that follow each other are looked at together.
+  constexpr std::size_t enough = (std::size_t{64} << 20) / sizeof(float);
+  if (trace_.inspect_end != begin) inspect_waiting();
+  if (trace_.inspect_begin == trace_.inspect_end) trace_.inspect_begin = begin;
+  trace_.inspect_end = end;
+  if (end - trace_.inspect_begin >= enough) inspect_waiting();
+}
+
+void CudaReplica::inspect_waiting() {
+  const std::size_t begin = std::exchange(trace_.inspect_begin, 0),
+                    end = std::exchange(trace_.inspect_end, 0);
+  if (begin < end)
+    inspect(state_.compute.get(), buffer(Slot::gradients).as<float>(), begin, end, state_.block_sums);
 }
 
 void CudaReplica::stage_update(const UpdateStep& step) {
@@ -231,6 +246,7 @@ void CudaReplica::stage_update(const UpdateStep& step) {
 void CudaReplica::apply_update() {
   ensure(results_.is_open(), "an update is staged before it is applied");
   if (!in_step_) update_stage().arrive(state_.compute.get());
+  inspect_waiting();
   enqueue_update_kernels();
   if (!trace_.phases.empty()) {
     results_.mark(trace_.phases.size(), state_.compute.get(), graphs_.capturing());

@@ -1,5 +1,6 @@
 // What both directions of the fused LRN and max-pool share: how a map is cut into blocks, the vectors of 16
-// bytes that a thread works on, and the normalisation of one. For fused_pool_*.cu only.
+// bytes that a thread works on, and the normalisation of one. For fused_pool_*.cu
+// and normalisation.cu.
 //
 // A block takes a band of output rows of one image and, where shared memory does not hold rows of the whole
 // width, a tile of output columns. It walks down the band with the three input rows under a window in shared

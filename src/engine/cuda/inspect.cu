@@ -61,8 +61,9 @@ __global__ void __launch_bounds__(block_threads)
   if (threadIdx.x != 0) return;
   const bool finite = isfinite(squares);
   const float scale = loss_scale->scale;
-  ring[update->ring_place] = {*sums, squares, scale, finite ? 1 : 0};
+  ring[update->ring_place] = {*sums, squares, scale, finite ? 1 : 0, control->unsound_weights != 0 ? 0 : 1};
   *sums = MetricSums{};
+  control->unsound_weights = 0;
   control->apply = finite ? 1 : 0;
   control->inverse_loss_scale = update->inverse_loss_scale / scale;
   move_loss_scale(*loss_scale, finite);

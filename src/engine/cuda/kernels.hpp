@@ -100,10 +100,11 @@ void inspect(cudaStream_t stream, const float* gradients, std::size_t begin, std
              double* block_sums);
 // Takes the block sums: writes record (page-locked; index = update->ring_place) from sums, squares and the
 // loss scale; says in `control` whether the update may happen and by what gradients are multiplied; moves the
-// loss scale on; empties `sums` and the block sums.
+// loss scale on; empties `sums`, the block sums and the mark of unsound weights.
 struct UpdateControl {  // device memory
   std::int32_t apply = 1;
   float inverse_loss_scale = 1;
+  std::int32_t unsound_weights = 0;  // 1: set by update() for weights that are not is_sound()
 };
 struct UpdateParameters {  // device memory, written by a copy before the step
   std::int32_t ring_place = 0;
@@ -129,7 +130,7 @@ struct UpdateArrays {
 };
 // `constants`: one for each tensor, device memory; their inverse_loss_scale is replaced by control's.
 void update(cudaStream_t stream, OptimizerRule rule, const UpdatePiece* pieces, int count,
-            const UpdateConstants* constants, const UpdateControl* control, const UpdateArrays& arrays);
+            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays);
 
 // ---- convert.cu: elements between float32 and a 16-bit format.
 void to_narrow(cudaStream_t stream, const float* input, void* output, Element element, std::size_t count);

@@ -57,6 +57,13 @@ cudaDataType_t cublas_type(Element element) {
 }
 
 TensorDescriptor describe(const MapShape& shape) {
+  if (shape.elements() > most_map_elements) {
+    fail(ExitCode::usage,
+         "cuDNN's maps have at most 2^31 - 1 elements, and {} images of {} x {} x {} are more: at most {} "
+         "images "
+         "go through a GPU at once. Take more ranks, a smaller --global-batch, or --accumulate",
+         shape.rows, shape.channels, shape.height, shape.width, most_map_elements / shape.row_elements());
+  }
   cudnnTensorDescriptor_t descriptor = nullptr;
   check(cudnnCreateTensorDescriptor(&descriptor), "a tensor descriptor");
   TensorDescriptor owner(descriptor);

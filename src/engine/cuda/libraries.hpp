@@ -73,7 +73,7 @@ cudnnDataType_t cudnn_type(Element element);
 cudnnTensorFormat_t cudnn_format(Layout layout);
 cudaDataType_t cublas_type(Element element);
 
-// A packed batch of maps.
+// A packed batch of maps. Throws ExitCode::usage for more elements than cuDNN counts.
 TensorDescriptor describe(const MapShape& shape);
 
 }  // namespace convoy::cuda

@@ -29,6 +29,9 @@ struct MapShape {
   std::size_t bytes() const { return static_cast<std::size_t>(elements()) * bytes_of(element); }
 };
 
+// What cuDNN's descriptors can say.
+constexpr std::int64_t most_map_elements = (std::int64_t{1} << 31) - 1;
+
 // What changes from pass to pass; lies in device memory, written by an asynchronous copy before the pass, so
 // that a recorded graph need not change. 48 bytes.
 struct PassParameters {
@@ -62,6 +65,8 @@ struct StepRecord {
   double gradient_squares = 0;  // Σ g² of the reduced gradient, still multiplied by the loss scale
   float loss_scale = 1;         // that the step was computed with
   std::int32_t finite = 1;
+  std::int32_t weights_sound = 1;  // those that the step was computed with
+  std::int32_t reserved = 0;
 };
 
 }  // namespace convoy::cuda

@@ -1,5 +1,7 @@
 #include "engine/cuda/matrix_product.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/error.hpp"
@@ -64,18 +66,27 @@ MatrixProduct::MatrixProduct(const Libraries& libraries, std::string what, const
   second_ = shape.transpose_left ? describe_matrix(shape.operands, shape.inner, shape.rows)
                                  : describe_matrix(shape.operands, shape.rows, shape.inner);
   result_ = describe_matrix(shape.result, shape.rows, shape.columns);
-  cublasLtMatmulHeuristicResult_t found = {};
+  choose(shape);
+}
+
+// The first of the library's list, which is ordered by the time that it expects, that it says will run.
+void MatrixProduct::choose(const ProductShape& shape) {
+  std::array<cublasLtMatmulHeuristicResult_t, 8> list = {};
   int count = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(libraries.cublas(), operation, first_.get(), second_.get(),
-                                     result_.get(), result_.get(), preference().get(), 1, &found, &count);
-  if (status == CUBLAS_STATUS_SUCCESS && count == 0) {
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      libraries_->cublas(), operation_.get(), first_.get(), second_.get(), result_.get(), result_.get(),
+      preference().get(), static_cast<int>(list.size()), list.data(), &count);
+  const auto end = list.begin() + (status == CUBLAS_STATUS_SUCCESS ? count : 0);
+  const auto found = std::find_if(list.begin(), end, [](const cublasLtMatmulHeuristicResult_t& one) {
+    return one.state == CUBLAS_STATUS_SUCCESS;
+  });
+  if (found == end && (status == CUBLAS_STATUS_SUCCESS || status == CUBLAS_STATUS_NOT_SUPPORTED)) {
     fail(ExitCode::device, "cuBLASLt has no algorithm for {} ({} × {} over {})", what_, shape.rows,
          shape.columns, shape.inner);
   }
   check(status, what_.c_str());
-  algorithm_ = found.algo;
-  workspace_bytes_ = found.workspaceSize;
+  algorithm_ = found->algo;
+  workspace_bytes_ = found->workspaceSize;
 }
 
 void MatrixProduct::run(const void* left, const void* right, const void* bias, void* result, bool add,

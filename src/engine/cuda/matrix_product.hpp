@@ -39,6 +39,8 @@ class MatrixProduct {
            void* workspace) const;
 
  private:
+  void choose(const ProductShape& shape);
+
   const Libraries* libraries_ = nullptr;
   std::string what_;
   ProductEpilogue epilogue_ = ProductEpilogue::none;

@@ -1,3 +1,6 @@
+#include <limits>
+
+#include "engine/cuda/fused_pool.cuh"
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/launch.cuh"
 
@@ -5,12 +8,14 @@ namespace convoy::cuda {
 
 namespace {
 
-// Output may stand where the input was, and the input's gradient where the output's was: every element is
-// read by the thread that writes it.
+// Two ways. Where channels come in whole vectors of 16 bytes and the constants are those of every network, a
+// thread takes a vector, and its neighbouring channels come from the neighbouring lanes (fused_pool.cuh): no
+// shared memory, no barriers. It reads what others write, so not in place.
 //
-// A block takes places of the map one after the other: their channels lie side by side, are read once into
-// shared memory, and each thread finds its neighbours there. AlexNet's maps have 96 and 256 channels; with
-// fewer than a block's threads several places are taken at once.
+// Else, and in place (output where the input was, the input's gradient where the output's was: every element
+// is read by the thread that writes it), a block takes places of the map one after the other: their channels
+// lie side by side, are read once into shared memory, and each thread finds its neighbours there. AlexNet's
+// maps have 96 and 256 channels; with fewer than a block's threads several places are taken at once.
 struct Places {
   std::int64_t count;
   int channels;
@@ -112,6 +117,96 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+template <typename T>
+__global__ void __launch_bounds__(block_threads)
+    forward_vectors_kernel(const T* __restrict__ input, T* __restrict__ output, int vectors,
+                           fused::Plan plan) {
+  constexpr int n = fused::elements_of_vector<T>;
+  // The same number of turns for every thread: all lanes of a warp exchange values.
+  for (int base = static_cast<int>(blockIdx.x) * block_threads; base < vectors;
+       base += static_cast<int>(gridDim.x) * block_threads) {
+    const int number = base + static_cast<int>(threadIdx.x);
+    const bool inside = number < vectors;
+    const std::int64_t place = std::int64_t{number} * n;
+    fused::Words vector;
+    vector.all = make_uint4(0, 0, 0, 0);
+    if (inside) vector.all = *reinterpret_cast<const uint4*>(input + place);
+    const fused::Words result =
+        fused::normalised<T, 2>(vector, input + place, inside, number % plan.groups, plan);
+    if (inside) *reinterpret_cast<uint4*>(output + place) = result.all;
+  }
+}
+
+// dL/da as above. The terms of the two channels on either side are computed here too, from four channels of
+// input beside them.
+template <typename T>
+__device__ fused::Words gradient_of_vector(const float* values, const float* gradients,
+                                           const fused::Plan& plan) {
+  constexpr int n = fused::elements_of_vector<T>;
+  float direct[n + 4], terms[n + 4], result[n];
+#pragma unroll
+  for (int i = 0; i < n + 4; ++i) {  // channel i − 2: values[i + 2], gradients[i]
+    float power, inverse;
+    const float sum = fused::window_sum<2, true>(values, i, 2);
+    fused::power_and_inverse<2>(fmaf(plan.alpha, sum, plan.k), plan.beta, power, inverse);
+    direct[i] = gradients[i] * power;
+    terms[i] = direct[i] * values[i + 2] * inverse;
+  }
+#pragma unroll
+  for (int i = 0; i < n; ++i) {
+    const float sum = fused::window_sum<2, false>(terms, i, 2);
+    result[i] = fmaf(-2 * plan.alpha * plan.beta * values[i + 4], sum, direct[i + 2]);
+  }
+  return fused::pack<T>(result);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(block_threads)
+    backward_vectors_kernel(const T* __restrict__ input, const T* __restrict__ output_gradient,
+                            T* __restrict__ input_gradient, int vectors, fused::Plan plan) {
+  constexpr int n = fused::elements_of_vector<T>;
+  for (int base = static_cast<int>(blockIdx.x) * block_threads; base < vectors;
+       base += static_cast<int>(gridDim.x) * block_threads) {
+    const int number = base + static_cast<int>(threadIdx.x), group = number % plan.groups;
+    const bool inside = number < vectors;
+    const std::int64_t place = std::int64_t{number} * n;
+    fused::Words vector, incoming;
+    vector.all = incoming.all = make_uint4(0, 0, 0, 0);
+    if (inside) {
+      vector.all = *reinterpret_cast<const uint4*>(input + place);
+      incoming.all = *reinterpret_cast<const uint4*>(output_gradient + place);
+    }
+    float values[n + 8], gradients[n + 4];
+    fused::with_neighbours<T, 4>(vector, input + place, inside, group, plan.groups, values);
+    fused::with_neighbours<T, 2>(incoming, output_gradient + place, inside, group, plan.groups, gradients);
+    const fused::Words result = gradient_of_vector<T>(values, gradients, plan);
+    if (inside) *reinterpret_cast<uint4*>(input_gradient + place) = result.all;
+  }
+}
+
+// Vectors of the map where their kernels serve, else 0.
+template <typename T>
+int vectors_of(const MapShape& shape, const NormalisationConstants& constants, const void* input,
+               const void* gradient, const void* result) {
+  constexpr int n = fused::elements_of_vector<T>;
+  if (constants.size != 5 || constants.beta != 0.75F || shape.channels % n != 0) return 0;
+  if (result == input || result == gradient) return 0;
+  const std::int64_t vectors = vectors_in<T>(shape.elements(), input, gradient, result);
+  return vectors > std::numeric_limits<int>::max() - most_blocks * block_threads ? 0
+                                                                                 : static_cast<int>(vectors);
+}
+
+template <typename T>
+fused::Plan plan_of(const MapShape& shape, const NormalisationConstants& constants) {
+  fused::Plan plan{};
+  plan.groups = shape.channels / fused::elements_of_vector<T>;
+  plan.half = constants.size / 2;
+  plan.k = constants.k;
+  plan.alpha = constants.alpha / static_cast<float>(constants.size);
+  plan.beta = constants.beta;
+  return plan;
+}
+
 }  // namespace
 
 void normalisation_forward(cudaStream_t stream, const void* input, void* output, const MapShape& shape,
@@ -121,6 +216,11 @@ void normalisation_forward(cudaStream_t stream, const void* input, void* output,
   const std::size_t shared = static_cast<std::size_t>(places.at_once * places.channels) * sizeof(float);
   with_element(shape.element, [&](auto zero) {
     using T = decltype(zero);
+    if (const int vectors = vectors_of<T>(shape, constants, input, nullptr, output); vectors > 0) {
+      forward_vectors_kernel<<<blocks_for(vectors), block_threads, 0, stream>>>(
+          static_cast<const T*>(input), static_cast<T*>(output), vectors, plan_of<T>(shape, constants));
+      return;
+    }
     normalisation_forward_kernel<<<blocks_of(places), block_threads, shared, stream>>>(
         static_cast<const T*>(input), static_cast<T*>(output), places, constants);
   });
@@ -135,6 +235,13 @@ void normalisation_backward(cudaStream_t stream, const void* input, const void* 
   const std::size_t shared = std::size_t{3} * places.at_once * places.channels * sizeof(float);
   with_element(shape.element, [&](auto zero) {
     using T = decltype(zero);
+    if (const int vectors = vectors_of<T>(shape, constants, input, output_gradient, input_gradient);
+        vectors > 0) {
+      backward_vectors_kernel<<<blocks_for(vectors), block_threads, 0, stream>>>(
+          static_cast<const T*>(input), static_cast<const T*>(output_gradient),
+          static_cast<T*>(input_gradient), vectors, plan_of<T>(shape, constants));
+      return;
+    }
     normalisation_backward_kernel<<<blocks_of(places), block_threads, shared, stream>>>(
         static_cast<const T*>(input), static_cast<const T*>(output_gradient), static_cast<T*>(input_gradient),
         places, constants);

@@ -19,13 +19,7 @@ void wait_for(cudaEvent_t event) {
   constexpr int quick = 64;
   constexpr auto longest = std::chrono::microseconds(100);
   auto pause = std::chrono::microseconds(5);
-  for (int turn = 0;; ++turn) {
-    const cudaError_t status = cudaEventQuery(event);
-    if (status != cudaErrorNotReady) {
-      check(status, "waiting for a step's end");
-      return;
-    }
-    cudaGetLastError();  // "not ready" is no error to be found by somebody else
+  for (int turn = 0; !has_passed(event, "waiting for a step's end"); ++turn) {
     if (turn < quick) continue;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest);
@@ -83,6 +77,7 @@ StepResult ResultRing::collect() {
   const StepRecord& record = records()[number];
   StepResult result;
   result.update.finite = record.finite != 0;
+  result.update.weights_sound = record.weights_sound != 0;
   result.update.gradient_norm =
       std::sqrt(record.gradient_squares) * place.inverse_loss_scale / double{record.loss_scale};
   result.metrics = {.loss = record.metrics.loss,

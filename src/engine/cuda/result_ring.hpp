@@ -22,6 +22,7 @@ namespace convoy::cuda {
 struct StepTrace {
   std::vector<Phase> phases;  // entered, in order; mark i stands at the start of phase i, one more at the end
   bool applied = false;       // whether there was an update
+  std::size_t inspect_begin = 0, inspect_end = 0;  // of the gradient: to be inspected, not enqueued yet
 };
 
 class ResultRing {

@@ -68,12 +68,8 @@ void StagedBatches::begin_step() {
   ++step_;
   // Never waits where the host is at most two steps ahead; programs used otherwise may be further.
   cudaEvent_t copied = copied_[ring_place()].get();
-  const cudaError_t status = cudaEventQuery(copied);
-  if (status == cudaErrorNotReady) {
-    cudaGetLastError();  // "not ready" is no error to be found by somebody else
+  if (!has_passed(copied, "an earlier batch's copy")) {
     check(cudaEventSynchronize(copied), "waiting for an earlier batch to be copied");
-  } else {
-    check(status, "an earlier batch's copy");
   }
   check(cudaStreamWaitEvent(resources_.copy, read_[static_cast<std::size_t>(parity())].get(), 0),
         "copies behind the step that reads the same places");

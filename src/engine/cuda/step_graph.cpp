@@ -77,6 +77,7 @@ void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturabl
   if (recorded == nullptr) {
     std::string refusal;
     Executable executable = record(stream, enqueue, refusal);
+    if (agree_) follow_rank_zero(executable, refusal);
     if (executable == nullptr) {
       if (use_ == GraphUse::on) {
         fail(ExitCode::device, "--cuda-graph on: the step cannot be recorded as a graph: {}", refusal);
@@ -91,6 +92,17 @@ void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturabl
   }
   trace = recorded->trace;
   check(cudaGraphLaunch(recorded->executable.get(), stream), "launching a recorded step");
+}
+
+void StepGraphs::follow_rank_zero(Executable& executable, std::string& refusal) const {
+  const std::string common = agree_(executable == nullptr ? refusal : std::string());
+  if (!common.empty()) {
+    executable.reset();
+    refusal = "on rank 0: " + common;
+  } else if (executable == nullptr) {
+    fail(ExitCode::device,
+         "this rank cannot record its step as a graph, though rank 0 can: {}; use --cuda-graph off", refusal);
+  }
 }
 
 bool StepGraphs::runs_directly(const StepSlots& slots, bool capturable) {
@@ -137,7 +149,9 @@ StepGraphs::Executable StepGraphs::record(cudaStream_t stream, const std::functi
     return nullptr;
   }
   cudaGraphExec_t executable = nullptr;
-  const cudaError_t made = cudaGraphInstantiate(&executable, graph.get(), 0);
+  const cudaError_t made = cudaGraphInstantiate(&executable, graph.get(),
+                                                // Sums over ranks keep their stream's priority.
+                                                cudaGraphInstantiateFlagUseNodePriority);
   if (made != cudaSuccess) refusal = words(made, "making the graph executable");
   return Executable(executable);
 }

@@ -26,14 +26,18 @@ struct StepSlots {
 
 class StepGraphs {
  public:
-  explicit StepGraphs(GraphUse use) : use_(use) {}
+  // `agree`: ReplicaOptions'.
+  explicit StepGraphs(GraphUse use, std::function<std::string(const std::string&)> agree = {})
+      : use_(use), agree_(std::move(agree)) {}
 
   // Runs one step on `stream`: the first of a program by calling `enqueue` (libraries load their kernels
   // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
   // tells of itself, filled in too where it is not called.
   //
   // Where recording is refused (by `enqueue` too: ExitCode::device), `automatic` says so once on standard
-  // error and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. Whatever else
+  // error and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. With several
+  // ranks rank 0's success counts, for sums over ranks are recorded by all of them or by none: a rank that
+  // cannot follow throws ExitCode::device. Whatever else
   // `enqueue` throws is passed on, the capture ended. `on` with a step that is not capturable throws
   // ExitCode::usage.
   void run(const StepSlots& slots, cudaStream_t stream, bool capturable, StepTrace& trace,
@@ -61,7 +65,10 @@ class StepGraphs {
   Recorded* find(const StepSlots& slots);
   Executable record(cudaStream_t stream, const std::function<void()>& enqueue, std::string& refusal);
 
+  void follow_rank_zero(Executable& executable, std::string& refusal) const;
+
   GraphUse use_;
+  std::function<std::string(const std::string&)> agree_;
   bool capturing_ = false;
   bool given_up_ = false;
   std::list<Recorded> graphs_;

@@ -7,8 +7,9 @@ namespace {
 
 // A block takes a piece of one tensor, so its constants are read once; four elements a thread and turn.
 // Tensors start at multiples of 64 elements and pieces at multiples of 4, so vectors are aligned.
+// Says whether the new weights are sound.
 template <OptimizerRule Rule, typename Copy>
-__device__ void update_four(const UpdateConstants& c, const UpdateArrays& arrays, std::uint64_t begin,
+__device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays, std::uint64_t begin,
                             int count) {
   Vector<float> weight, gradient, first, second;
   const bool whole = count == 4;
@@ -26,6 +27,7 @@ __device__ void update_four(const UpdateConstants& c, const UpdateArrays& arrays
       if constexpr (Rule == OptimizerRule::adam) second.at[j] = arrays.second[begin + j];
     }
   }
+  bool sound = true;
   for (int j = 0; j < count; ++j) {
     if constexpr (Rule == OptimizerRule::sgd) {
       sgd_update(c, gradient.at[j], weight.at[j], first.at[j]);
@@ -34,6 +36,7 @@ __device__ void update_four(const UpdateConstants& c, const UpdateArrays& arrays
     } else {
       adam_update(c, gradient.at[j], weight.at[j], first.at[j], second.at[j]);
     }
+    sound = sound && is_sound(weight.at[j]);
   }
   if (whole) {
     *reinterpret_cast<Vector<float>*>(arrays.parameters + begin) = weight;
@@ -59,28 +62,32 @@ __device__ void update_four(const UpdateConstants& c, const UpdateArrays& arrays
       for (int j = 0; j < count; ++j) store(copy[j], weight.at[j]);
     }
   }
+  return sound;
 }
 
 template <OptimizerRule Rule, typename Copy>
 __global__ void __launch_bounds__(block_threads)
     update_kernel(const UpdatePiece* __restrict__ pieces, int count,
-                  const UpdateConstants* __restrict__ constants, const UpdateControl* __restrict__ control,
+                  const UpdateConstants* __restrict__ constants, UpdateControl* control,
                   UpdateArrays arrays) {
   if (control->apply == 0) return;
+  const float inverse_loss_scale = control->inverse_loss_scale;
+  bool sound = true;
   for (int number = static_cast<int>(blockIdx.x); number < count; number += static_cast<int>(gridDim.x)) {
     const UpdatePiece piece = pieces[number];
     UpdateConstants c = constants[piece.tensor];
-    c.inverse_loss_scale = control->inverse_loss_scale;
+    c.inverse_loss_scale = inverse_loss_scale;
     for (std::uint64_t begin = piece.begin + 4 * threadIdx.x; begin < piece.end; begin += 4 * block_threads) {
       const std::uint64_t left = piece.end - begin;
-      update_four<Rule, Copy>(c, arrays, begin, left < 4 ? static_cast<int>(left) : 4);
+      sound = update_four<Rule, Copy>(c, arrays, begin, left < 4 ? static_cast<int>(left) : 4) && sound;
     }
   }
+  if (!sound) control->unsound_weights = 1;  // whoever writes, writes this
 }
 
 template <OptimizerRule Rule>
 void launch(cudaStream_t stream, const UpdatePiece* pieces, int count, const UpdateConstants* constants,
-            const UpdateControl* control, const UpdateArrays& arrays) {
+            UpdateControl* control, const UpdateArrays& arrays) {
   const auto blocks = static_cast<unsigned>(std::min<std::int64_t>(count, most_blocks));
   if (arrays.copy == nullptr) {
     update_kernel<Rule, float>
@@ -97,7 +104,7 @@ void launch(cudaStream_t stream, const UpdatePiece* pieces, int count, const Upd
 }  // namespace
 
 void update(cudaStream_t stream, OptimizerRule rule, const UpdatePiece* pieces, int count,
-            const UpdateConstants* constants, const UpdateControl* control, const UpdateArrays& arrays) {
+            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays) {
   if (count == 0) return;
   switch (rule) {
     case OptimizerRule::sgd:

@@ -44,6 +44,9 @@ UpdateStage::UpdateStage(const ParameterTable& table, const OptimizerSettings& o
   piece_count_ = static_cast<int>(pieces.size());
   check(cudaMemcpy(pieces_.data(), pieces.data(), pieces_.size(), cudaMemcpyHostToDevice),
         "copying the cut of the flat buffers to the device");
+  // A copy from ordinary memory may come back before it has arrived, and no stream of ours waits for its
+  // stream.
+  check(cudaStreamSynchronize(nullptr), "the arrival of the cut of the flat buffers");
 }
 
 void UpdateStage::stage(int place, const UpdateStep& step, cudaStream_t copy) {

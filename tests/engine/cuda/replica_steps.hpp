@@ -20,6 +20,7 @@ struct ReplicaSettings {
   GraphUse graph = GraphUse::automatic;
   OptimizerRule rule = OptimizerRule::sgd;
   int micro_batches = 1;
+  std::function<std::string(const std::string&)> agree = {};  // ReplicaOptions'
 };
 
 class ReplicaSteps {
@@ -31,6 +32,7 @@ class ReplicaSteps {
     options.device = DeviceKind::cuda;
     options.cuda_graph = settings.graph;
     options.optimizer.rule = settings.rule;
+    options.agree = settings.agree;
     replica_ = make_replica(spec_, input_, options);
     replica_->write(Slot::parameters, random_parameters(replica_->table(), 5));
     compile();

@@ -72,7 +72,7 @@ class CudaPrograms : public testing::TestWithParam<Target> {
           relative_error(
               std::span(found).subspan(parameter.offset, parameter.elements),
               std::span<const double>(reference.gradients()).subspan(parameter.offset, parameter.elements)),
-          engine.tolerance().backward)
+          engine.tolerance().switched)
           << parameter.path();
     }
   }

@@ -20,13 +20,15 @@ Case make_case(int rows, int channels, int side, NormalisationConstants constant
 }
 
 // Krizhevsky's constants, stronger ones, other windows and powers; channels that vectors do not divide, fewer
-// channels than a window, and more than a block has threads.
+// channels than a window, and more than a block has threads; vectors of a place that lie in two warps and in
+// two blocks.
 const Case cases[] = {
     make_case(2, 96, 3, {5, 2, 1e-4F, 0.75F}, 30), make_case(1, 256, 3, {5, 1, 1e-4F, 0.75F}, 30),
     make_case(3, 8, 5, {5, 1, 2, 0.75F}, 1),       make_case(2, 7, 4, {5, 1, 1, 0.75F}, 1),
     make_case(2, 16, 3, {3, 1, 1, 0.5F}, 2),       make_case(2, 24, 2, {9, 0.5F, 1, 1.25F}, 1),
     make_case(1, 2, 2, {5, 1, 1, 0.75F}, 1),       make_case(1, 1, 1, {5, 1, 1, 0.75F}, 1),
-    make_case(1, 520, 2, {5, 1, 1, 0.75F}, 1),     make_case(1, 301, 1, {5, 1, 1, 0.75F}, 1)};
+    make_case(1, 520, 2, {5, 1, 1, 0.75F}, 1),     make_case(1, 301, 1, {5, 1, 1, 0.75F}, 1),
+    make_case(1, 96, 15, {5, 2, 1, 0.75F}, 1)};
 
 // Of one place: normalised values, and the gradient of its inputs from that of its outputs.
 struct PlaceResult {
@@ -79,9 +81,11 @@ void run_case(const Case& c, const MapShape& shape, cudaStream_t stream, bool in
   normalisation_backward(stream, input.data(), output_gradient.data(), to.data(), shape, c.constants);
   const DeviceElements& normalised = in_place ? input : other;
   normalisation_forward(stream, input.data(), normalised.data(), shape, c.constants);
+  // Below 6e-5 float16 has a fixed step of 2^-24.
+  const double step = shape.element == Element::float16 ? 0x1p-25 : 0;
   // Powers and sums of up to nine squares in float are good to some 20 roundings; the gradient is a
   // difference of two terms, neither much larger than the gradients (up to 5).
-  expect_close(normalised.read(), output, rounding(shape.element) + 20 * 0x1p-24, 0);
+  expect_close(normalised.read(), output, rounding(shape.element) + 20 * 0x1p-24, step);
   expect_close(to.read(), gradient, rounding(shape.element), 40 * 5 * 0x1p-24);
 }
 
@@ -94,6 +98,32 @@ TEST_F(NormalisationKernels, BothWays) {
         SCOPED_TRACE(name_of(shape) + (in_place ? " in place" : ""));
         run_case(c, shape, stream(), in_place);
       }
+    }
+  }
+}
+
+// More vectors than all blocks take in one turn; places are looked at here and there.
+TEST_F(NormalisationKernels, BlocksGoOnInStrides) {
+  const NormalisationConstants constants{5, 1, 1, 0.75F};
+  const MapShape shape{1, 8, 725, 725, Layout::channels_last, Element::bfloat16};
+  const auto count = static_cast<std::size_t>(shape.elements());
+  const auto values = random_values(count, 1, shape.element);
+  const auto gradients = random_values(count, 1, shape.element, 2);
+  const DeviceElements input(values, shape.element, stream()), output(count, shape.element, stream());
+  const DeviceElements output_gradient(gradients, shape.element, stream());
+  const DeviceElements input_gradient(count, shape.element, stream());
+  normalisation_forward(stream(), input.data(), output.data(), shape, constants);
+  normalisation_backward(stream(), input.data(), output_gradient.data(), input_gradient.data(), shape,
+                         constants);
+  const auto found_output = output.read(), found_gradient = input_gradient.read();
+  const std::size_t places = count / 8;
+  for (const std::size_t place : {std::size_t{0}, places / 2, places - 1338, places - 1337, places - 1}) {
+    const std::vector<double> a(values.begin() + 8 * place, values.begin() + 8 * place + 8);
+    const std::vector<double> g(gradients.begin() + 8 * place, gradients.begin() + 8 * place + 8);
+    const PlaceResult right = normalise_place(a, g, constants);
+    for (std::size_t c = 0; c < 8; ++c) {
+      EXPECT_NEAR(found_output[8 * place + c], right.output[c], 0.01) << "place " << place;
+      EXPECT_NEAR(found_gradient[8 * place + c], right.gradient[c], 0.02) << "place " << place;
     }
   }
 }

@@ -1,6 +1,8 @@
 // Steps recorded as graphs: bit for bit what they are without, whatever changes from step to step; what
 // happens when a step cannot be recorded.
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 #include "base/error.hpp"
 #include "engine/cuda/replica_steps.hpp"
@@ -142,6 +144,37 @@ TEST_F(CudaStepGraph, FallsBackToSingleCallsWhereRecordingIsRefused) {
     FAIL() << "a step that cannot be recorded was run under `on`";
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ExitCode::device);
+  }
+}
+
+// With several ranks all record or none: rank 0's word counts.
+TEST_F(CudaStepGraph, FollowsRankZero) {
+  std::vector<std::string> told;
+  std::optional<std::string> rank_zero_says;  // none while algorithms are agreed on
+  const auto agree = [&](const std::string& mine) {
+    if (rank_zero_says) told.push_back(mine);
+    return rank_zero_says.value_or(mine);
+  };
+  ReplicaSteps refused({.graph = GraphUse::automatic, .agree = agree});
+  rank_zero_says = "not here";
+  for (int number = 1; number <= 4; ++number) {
+    refused.step(number);
+    refused.take();
+  }
+  EXPECT_EQ(refused.enqueued(), 5);  // four, and the attempt
+  EXPECT_EQ(told, std::vector<std::string>{""});
+
+  rank_zero_says.reset();
+  ReplicaSteps alone({.graph = GraphUse::automatic, .agree = agree});
+  rank_zero_says = "";
+  const auto step = [&](int number) { alone.step(number, true, [&] { wait_inside(alone.replica()); }); };
+  step(1);
+  try {
+    step(2);
+    FAIL() << "a rank went on without a graph, while rank 0 has one";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::device);
+    EXPECT_NE(std::string(error.what()).find("--cuda-graph off"), std::string::npos) << error.what();
   }
 }
 

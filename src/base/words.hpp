@@ -1,0 +1,22 @@
+// Values that people name by a word: one table serves reading an option and writing it down again.
+#pragma once
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace convoy {
+
+template <typename Value>
+using Words = std::vector<std::pair<std::string_view, Value>>;
+
+// The word for `value`; empty when it has none.
+template <typename Value>
+std::string_view word_of(const Words<Value>& words, const Value& value) {
+  for (const auto& [word, named] : words) {
+    if (named == value) return word;
+  }
+  return {};
+}
+
+}  // namespace convoy

@@ -1,0 +1,45 @@
+#include "comm/group_end.hpp"
+
+#include "base/host_name.hpp"
+
+namespace convoy {
+
+namespace {
+
+constexpr double patience = 1;  // seconds: for the other ranks to meet the same error
+
+void tell(const Communicator& communicator, const Log& log, const Error& error) {
+  log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
+}
+
+// Returns how all ranks end; does not return where some go on.
+Ending end_together_or_abort(Communicator& communicator, const Log& log, const Error& error) {
+  try {
+    if (const std::optional<Ending> ending = communicator.end_together(error, patience)) return *ending;
+  } catch (const Error&) {  // MPI itself fails: what was wrong before it counts
+  }
+  tell(communicator, log, error);
+  communicator.abort(error.category());
+}
+
+}  // namespace
+
+ExitCode end_group(Communicator& communicator, const Log& log, const Error& error) {
+  if (communicator.size() == 1) {
+    log.error("{}", error.what());
+    return error.category();
+  }
+  const Ending ending = end_together_or_abort(communicator, log, error);
+  if (!ending.alike) {
+    tell(communicator, log, error);
+  } else if (communicator.rank() == 0) {
+    log.error("{}", error.what());
+  }
+  return ending.code;
+}
+
+void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error) {
+  if (communicator.size() > 1) end_together_or_abort(communicator, log, error);
+}
+
+}  // namespace convoy

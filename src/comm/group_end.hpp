@@ -1,0 +1,22 @@
+// How a group of ranks ends when something went wrong on one of them or on all. Used by `main` for errors
+// that reach it, and by the trainer before it lets go of what its peers depend on.
+#pragma once
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
+
+namespace convoy {
+
+// Where all other ranks meet an error as well, the code with which all of them end is returned; it is told
+// once when it is the same one (a store that is missing), else by each rank. Otherwise this rank tells its
+// own and takes the others with it: MPI_Abort with the error's code, which is the one that mpirun then ends
+// with.
+ExitCode end_group(Communicator& communicator, const Log& log, const Error& error);
+
+// The second half of end_group alone: returns where all ranks met an error, ends the group where this is the
+// only one. For a rank that holds what the others wait for (NCCL's communicator): were it let go first, they
+// would see a lost peer, and their error would hide this one.
+void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error);
+
+}  // namespace convoy
