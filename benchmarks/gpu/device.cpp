@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
 #include <vector>
 
@@ -131,7 +132,8 @@ DeviceFacts device_facts() {
   facts.processors = attribute(cudaDevAttrMultiProcessorCount);
   facts.level2_bytes = static_cast<std::size_t>(attribute(cudaDevAttrL2CacheSize));
   facts.memory_bytes = cuda::memory_facts().total;
-  facts.emulated = !facts.name.starts_with("NVIDIA");
+  // Where there is neither NVIDIA's driver nor Windows' in its place, what answers is no GPU.
+  facts.emulated = !std::filesystem::exists("/proc/driver/nvidia") && !std::filesystem::exists("/dev/dxg");
   return facts;
 }
 

@@ -33,7 +33,8 @@ endfunction()
 #   GPU      the test is about GPUs: it gets the label `gpu` and does nothing where there is no device.
 #   GPU_TOO  the cases that match the filter (of GoogleTest) are registered once more as <name>.gpu…, with the label `gpu`:
 #            for typed suites, whose targets are the devices that the machine has. Labels that begin with `gpu` are theirs.
-#   LABELS   gpu-narrow: small enough to be run under many orders of an emulated GPU's work.
+#   LABELS   gpu-narrow: small enough to be run under many orders of an emulated GPU's work; alone, without `gpu`, for
+#            cases that are another test's too.
 # Every test finds the CUDA module of this build, if there is one.
 function(convoy_test name)
   cmake_parse_arguments(argument "GPU" "TIMEOUT;GPU_TOO" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
@@ -45,6 +46,8 @@ function(convoy_test name)
   endif()
   add_executable(${name} ${argument_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  # What a test does itself is little: a third less to compile.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
   if(argument_RANKS)
     target_link_libraries(${name} PRIVATE ${argument_LIBRARIES} test_support_mpi GTest::gtest convoy_flags)
   else()
@@ -62,7 +65,18 @@ function(convoy_test name)
   convoy_add_test(${name} "" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}")
 endfunction()
 
-# Of convoy_test only: registers the executable <name> as <name><suffix>, with further arguments. A test of which every
+# convoy_test_again(<name> <suffix> FILTER filter [RANKS n...] [TIMEOUT seconds] [LABELS l...]): the cases of a test that
+# match the filter once more, as <name><suffix>: on other numbers of ranks, or under a label of their own.
+function(convoy_test_again name suffix)
+  cmake_parse_arguments(argument "" "FILTER;TIMEOUT" "RANKS;LABELS" ${ARGN})
+  if(NOT argument_TIMEOUT)
+    set(argument_TIMEOUT 300)
+  endif()
+  convoy_add_test(${name} "${suffix}" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}"
+    --gtest_filter=${argument_FILTER})
+endfunction()
+
+# Of this file only: registers the executable <name> as <name><suffix>, with further arguments. A test of which every
 # case was skipped, or that has none on this machine (a typed suite without its device), is shown as skipped.
 function(convoy_add_test name suffix rank_counts timeout labels)
   set(nothing_ran "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)*$")

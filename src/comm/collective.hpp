@@ -59,14 +59,15 @@ enum class CollectiveKind { automatic, nccl, mpi };
 // What gradients travel as. Narrower than fp32, each rank's values are rounded to nearest once, and NCCL
 // rounds each partial sum again: over P ranks the error of an element is at most P u Σ|x_r|, with u = 2^-9
 // for bf16 and 2^-11 for fp16 (plus half of fp16's smallest step, P 2^-25, for values below 6e-5). fp16
-// overflows above 65504: the sum is infinite then, which the step sees as a gradient that is not finite.
-// Buffers stay float32.
+// overflows above 65504: the sum is infinite then, which the step sees as a gradient that is not finite. Both
+// limits are divided by CollectiveOptions::wire_scale. Buffers stay float32.
 enum class WirePrecision { fp32, bf16, fp16 };
 
 struct CollectiveOptions {
   CollectiveKind kind = CollectiveKind::automatic;  // automatic: nccl for device memory, mpi for host memory
   WirePrecision wire = WirePrecision::fp32;
-  bool spare_core = false;     // CPU: whether a communication thread gets a core of its own
+  float wire_scale = 1;     // a power of two by which gradients are multiplied while they travel in 16 bits
+  bool spare_core = false;  // CPU: whether a communication thread gets a core of its own
   bool deterministic = false;  // GPU: one algorithm, so that sums are the same in every run
   DeviceStream compute = {};   // of the replica; null: the gradient is host memory
   int device_index = 0;

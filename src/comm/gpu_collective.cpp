@@ -75,6 +75,7 @@ std::unique_ptr<Collective> make_nccl(Communicator& communicator, const CudaModu
   mine.device_index = options.device_index;
   mine.compute = options.compute;
   mine.wire = options.wire;
+  mine.wire_scale = options.wire_scale;
   mine.deterministic = options.deterministic;
   mine.largest_slice = options.largest_slice;
   mine.connect_seconds = options.connect_seconds;

@@ -31,6 +31,7 @@ struct NcclOptions {
   int device_index = 0;
   DeviceStream compute;
   WirePrecision wire = WirePrecision::fp32;
+  float wire_scale = 1;
   bool deterministic = false;
   std::size_t largest_slice = 0;  // elements: what a bucket may have, for the scratch of a narrower wire
   double connect_seconds = 0;     // see CollectiveOptions

@@ -123,6 +123,7 @@ struct StepResult {
 struct LossScale {
   double scale = 1;
   std::int64_t good_steps = 0;  // since the scale last changed
+  std::int64_t skipped = 0;     // updates left out so far: Adam's bias correction does not count them
   static constexpr std::int64_t growth_interval = 2000;
   static constexpr double first = 65536;  // of a new run in fp16
 };

@@ -28,7 +28,7 @@ struct TensorRate {
 };
 
 struct UpdateStep {
-  std::int64_t number = 1;            // 1 for the first update (Adam's bias correction)
+  std::int64_t number = 1;            // 1 for the first update, those that were skipped counted too
   float inverse_loss_scale = 1;       // multiplied into the gradients first
   std::span<const TensorRate> rates;  // one per parameter, in table order
 };

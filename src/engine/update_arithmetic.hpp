@@ -20,6 +20,15 @@ struct UpdateConstants {
   float second_correction = 1;  // 1 / √(1 − β2^t)
 };
 
+// Adam's bias corrections for the update of number t (1: the first that was made).
+CONVOY_HOST_DEVICE inline void correct_bias(UpdateConstants& constants, std::int64_t t) {
+  const double number = static_cast<double>(t);
+  constants.adam_rate =
+      static_cast<float>(constants.rate / (1.0 - std::pow(double{constants.beta1}, number)));
+  constants.second_correction =
+      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(double{constants.beta2}, number)));
+}
+
 inline UpdateConstants update_constants(const OptimizerSettings& settings, const UpdateStep& step,
                                         const TensorRate& tensor) {
   UpdateConstants constants;
@@ -30,10 +39,7 @@ inline UpdateConstants update_constants(const OptimizerSettings& settings, const
   constants.beta1 = settings.beta1;
   constants.beta2 = settings.beta2;
   constants.epsilon = settings.epsilon;
-  const double number = static_cast<double>(step.number);
-  constants.adam_rate = static_cast<float>(tensor.rate / (1.0 - std::pow(double{settings.beta1}, number)));
-  constants.second_correction =
-      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(double{settings.beta2}, number)));
+  correct_bias(constants, step.number);
   return constants;
 }
 

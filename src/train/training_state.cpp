@@ -32,6 +32,7 @@ std::string state_to_json(const TrainingState& state) {
   json["evaluated_step"] = state.evaluated_step;
   json["best_checkpoint_top1"] = number_or_null(state.best_checkpoint_top1);
   json["good_steps"] = state.loss_scale.good_steps;
+  json["skipped_steps"] = state.loss_scale.skipped;
   return json.dump();
 }
 
@@ -50,6 +51,7 @@ void state_from_json(const std::string& text, TrainingState& state) {
     state.window.loss = window.at("loss").get<double>();
     state.evaluated_step = json.at("evaluated_step").get<std::int64_t>();
     state.loss_scale.good_steps = json.value("good_steps", std::int64_t{0});  // absent in older files
+    state.loss_scale.skipped = json.value("skipped_steps", std::int64_t{0});  // the same
     state.best_checkpoint_top1 =
         number_or(json, "best_checkpoint_top1", std::numeric_limits<double>::quiet_NaN());
   } catch (const nlohmann::json::exception& error) {

@@ -249,6 +249,25 @@ TEST_P(Narrow, ErrorsStayWithinTheBound) {
   EXPECT_GT(largest, 0.3);  // it was rounded at all
 }
 
+// A scale moves what 16 bits can hold: gradients that fp16 alone would round to nothing arrive.
+TEST_P(Narrow, AScaleKeepsWhatIsSmall) {
+  Fixture fixture(4096);
+  CollectiveOptions options = fixture.options(CollectiveKind::nccl, GetParam());
+  options.wire_scale = 256;
+  const auto collective = make_collective(world(), options);
+  std::vector<double> exact(4096);
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const auto value = static_cast<float>(1e-6 * (1 + static_cast<double>(i) / 1024));
+    fixture.input()[i] = value;
+    exact[i] = double{value} * world().size();
+  }
+  fixture.enqueue_step(*collective);
+  const auto sums = fixture.output();
+  const double unit = GetParam() == WirePrecision::bf16 ? 0x1p-8 : 0x1p-11;  // as above
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    ASSERT_NEAR(sums[i] / exact[i], 1, 1.01 * world().size() * unit) << "element " << i;
+}
+
 TEST_P(Narrow, WhatDoesNotFitIsNotFinite) {
   Fixture fixture(64);
   const auto collective = make_collective(world(), fixture.options(CollectiveKind::nccl, GetParam()));

@@ -217,6 +217,7 @@ TEST(TrainingState, SurvivesItsTextBitForBit) {
   state.evaluated_step = 5000;
   state.best_checkpoint_top1 = 1.0 / 3;
   state.loss_scale.good_steps = 1999;
+  state.loss_scale.skipped = 3;
   TrainingState read;
   state_from_json(state_to_json(state), read);
   EXPECT_EQ(read.plateau, state.plateau);
@@ -225,6 +226,7 @@ TEST(TrainingState, SurvivesItsTextBitForBit) {
   EXPECT_EQ(read.evaluated_step, state.evaluated_step);
   EXPECT_EQ(read.best_checkpoint_top1, state.best_checkpoint_top1);
   EXPECT_EQ(read.loss_scale.good_steps, 1999);
+  EXPECT_EQ(read.loss_scale.skipped, 3);
   TrainingState fresh;
   state_from_json(state_to_json(TrainingState{}), fresh);
   EXPECT_EQ(fresh.plateau, PlateauState{});  // infinity has no JSON number

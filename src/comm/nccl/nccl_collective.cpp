@@ -22,6 +22,7 @@ class NcclCollective final : public Collective {
   explicit NcclCollective(const NcclOptions& options)
       : compute_(static_cast<cudaStream_t>(options.compute.native)),
         wire_(options.wire),
+        scale_(options.wire_scale),
         device_(options.device_index),
         narrow_((use_device(device_), wire_ == WirePrecision::fp32 ? 0 : 2 * options.largest_slice),
                 "gradients in 16 bits on their way"),
@@ -79,15 +80,16 @@ class NcclCollective final : public Collective {
     // One scratch for all slices: they follow each other on one stream.
     ensure(2 * values.size() <= narrow_.size(), "no slice is longer than the longest that was announced");
     const NarrowType type = wire_ == WirePrecision::bf16 ? NarrowType::bf16 : NarrowType::fp16;
-    narrow(type, values, narrow_.data(), stream_.get());
+    narrow(type, values, scale_, narrow_.data(), stream_.get());
     communicator_.all_reduce(narrow_.data(), values.size(),
                              type == NarrowType::bf16 ? ncclBfloat16 : ncclFloat16, stream_.get());
-    widen(type, narrow_.data(), values, stream_.get());
+    widen(type, narrow_.data(), scale_, values, stream_.get());
   }
 
   const int exceptions_at_start_ = std::uncaught_exceptions();
   const cudaStream_t compute_;
   const WirePrecision wire_;
+  const float scale_;
   const int device_;
   DeviceMemory narrow_;
   Stream stream_;

@@ -45,24 +45,24 @@ union Four {
 
 // `count4` groups of four from the front, then single elements up to `count`.
 template <typename Narrow>
-__global__ void narrow_kernel(const float* __restrict__ in, Narrow* __restrict__ out, std::size_t count4,
-                              std::size_t count) {
+__global__ void narrow_kernel(const float* __restrict__ in, float scale, Narrow* __restrict__ out,
+                              std::size_t count4, std::size_t count) {
   using Convert = Conversion<Narrow>;
   const std::size_t first = blockIdx.x * std::size_t{blockDim.x} + threadIdx.x;
   const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
   for (std::size_t i = first; i < count4; i += stride) {
     const float4 values = reinterpret_cast<const float4*>(in)[i];
     Four<Narrow> four;
-    four.pairs[0] = Convert::narrow(values.x, values.y);
-    four.pairs[1] = Convert::narrow(values.z, values.w);
+    four.pairs[0] = Convert::narrow(scale * values.x, scale * values.y);
+    four.pairs[1] = Convert::narrow(scale * values.z, scale * values.w);
     reinterpret_cast<uint2*>(out)[i] = four.word;
   }
-  for (std::size_t i = 4 * count4 + first; i < count; i += stride) out[i] = Convert::narrow(in[i]);
+  for (std::size_t i = 4 * count4 + first; i < count; i += stride) out[i] = Convert::narrow(scale * in[i]);
 }
 
 template <typename Narrow>
-__global__ void widen_kernel(const Narrow* __restrict__ in, float* __restrict__ out, std::size_t count4,
-                             std::size_t count) {
+__global__ void widen_kernel(const Narrow* __restrict__ in, float factor, float* __restrict__ out,
+                             std::size_t count4, std::size_t count) {
   using Convert = Conversion<Narrow>;
   const std::size_t first = blockIdx.x * std::size_t{blockDim.x} + threadIdx.x;
   const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
@@ -70,9 +70,9 @@ __global__ void widen_kernel(const Narrow* __restrict__ in, float* __restrict__ 
     Four<Narrow> four;
     four.word = reinterpret_cast<const uint2*>(in)[i];
     const float2 low = Convert::widen(four.pairs[0]), high = Convert::widen(four.pairs[1]);
-    reinterpret_cast<float4*>(out)[i] = {low.x, low.y, high.x, high.y};
+    reinterpret_cast<float4*>(out)[i] = {factor * low.x, factor * low.y, factor * high.x, factor * high.y};
   }
-  for (std::size_t i = 4 * count4 + first; i < count; i += stride) out[i] = Convert::widen(in[i]);
+  for (std::size_t i = 4 * count4 + first; i < count; i += stride) out[i] = factor * Convert::widen(in[i]);
 }
 
 struct Extent {
@@ -89,37 +89,37 @@ Extent extent_of(const float* values, std::size_t count) {
 }
 
 template <typename Narrow>
-void launch_narrow(std::span<const float> values, void* out, cudaStream_t stream) {
+void launch_narrow(std::span<const float> values, float scale, void* out, cudaStream_t stream) {
   const Extent extent = extent_of(values.data(), values.size());
-  narrow_kernel<<<extent.blocks, block_threads, 0, stream>>>(values.data(), static_cast<Narrow*>(out),
+  narrow_kernel<<<extent.blocks, block_threads, 0, stream>>>(values.data(), scale, static_cast<Narrow*>(out),
                                                              extent.count4, values.size());
 }
 
 template <typename Narrow>
-void launch_widen(const void* in, std::span<float> values, cudaStream_t stream) {
+void launch_widen(const void* in, float factor, std::span<float> values, cudaStream_t stream) {
   const Extent extent = extent_of(values.data(), values.size());
-  widen_kernel<<<extent.blocks, block_threads, 0, stream>>>(static_cast<const Narrow*>(in), values.data(),
-                                                            extent.count4, values.size());
+  widen_kernel<<<extent.blocks, block_threads, 0, stream>>>(static_cast<const Narrow*>(in), factor,
+                                                            values.data(), extent.count4, values.size());
 }
 
 }  // namespace
 
-void narrow(NarrowType type, std::span<const float> values, void* out, cudaStream_t stream) {
+void narrow(NarrowType type, std::span<const float> values, float scale, void* out, cudaStream_t stream) {
   if (values.empty()) return;
   if (type == NarrowType::bf16) {
-    launch_narrow<__nv_bfloat16>(values, out, stream);
+    launch_narrow<__nv_bfloat16>(values, scale, out, stream);
   } else {
-    launch_narrow<__half>(values, out, stream);
+    launch_narrow<__half>(values, scale, out, stream);
   }
   check(cudaGetLastError(), "rounding gradients to 16 bits");
 }
 
-void widen(NarrowType type, const void* in, std::span<float> values, cudaStream_t stream) {
+void widen(NarrowType type, const void* in, float scale, std::span<float> values, cudaStream_t stream) {
   if (values.empty()) return;
   if (type == NarrowType::bf16) {
-    launch_widen<__nv_bfloat16>(in, values, stream);
+    launch_widen<__nv_bfloat16>(in, 1 / scale, values, stream);
   } else {
-    launch_widen<__half>(in, values, stream);
+    launch_widen<__half>(in, 1 / scale, values, stream);
   }
   check(cudaGetLastError(), "widening gradients from 16 bits");
 }

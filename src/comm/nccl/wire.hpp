@@ -10,12 +10,11 @@ namespace convoy::cuda {
 
 enum class NarrowType { bf16, fp16 };
 
-// Enqueues out[i] = values[i] in `type`, which `out` (device memory, 16-byte
-// aligned) holds densely. Values that the type cannot hold become infinite. Moves 6 bytes an element. Throws
-// ExitCode::device.
-void narrow(NarrowType type, std::span<const float> values, void* out, cudaStream_t stream);
+// Enqueues out[i] = scale · values[i] in `type`, which `out` (device memory, 16-byte aligned) holds densely.
+// Values that the type cannot hold become infinite. Moves 6 bytes an element. Throws ExitCode::device.
+void narrow(NarrowType type, std::span<const float> values, float scale, void* out, cudaStream_t stream);
 
-// Enqueues the way back, which is exact.
-void widen(NarrowType type, const void* in, std::span<float> values, cudaStream_t stream);
+// Enqueues the way back, values[i] = in[i] ÷ scale: exact, as `scale` is a power of two.
+void widen(NarrowType type, const void* in, float scale, std::span<float> values, cudaStream_t stream);
 
 }  // namespace convoy::cuda

@@ -299,7 +299,7 @@ LossScale CudaReplica::loss_scale() const {
       cudaMemcpyAsync(&scale, state_.loss_scale, sizeof scale, cudaMemcpyDeviceToHost, state_.compute.get()),
       "reading the loss scale");
   state_.synchronise();
-  return {.scale = double{scale.scale}, .good_steps = scale.good_steps};
+  return {.scale = double{scale.scale}, .good_steps = scale.good_steps, .skipped = scale.skipped};
 }
 
 void CudaReplica::set_loss_scale(const LossScale& scale) {
@@ -315,8 +315,10 @@ void CudaReplica::begin_loss_scaling() {
 
 void CudaReplica::write_loss_scale(const LossScale& scale) {
   state_.use_device();
-  const LossScaleState value{
-      .scale = static_cast<float>(scale.scale), .dynamic = 1, .good_steps = scale.good_steps};
+  const LossScaleState value{.scale = static_cast<float>(scale.scale),
+                             .dynamic = 1,
+                             .good_steps = scale.good_steps,
+                             .skipped = scale.skipped};
   check(
       cudaMemcpyAsync(state_.loss_scale, &value, sizeof value, cudaMemcpyHostToDevice, state_.compute.get()),
       "setting the loss scale");

@@ -41,6 +41,7 @@ __device__ void move_loss_scale(LossScaleState& state, bool finite) {
   if (!finite) {
     state.scale = fmaxf(state.scale * 0.5F, 1.0F);
     state.good_steps = 0;
+    ++state.skipped;
   } else if (++state.good_steps >= loss_scale_growth_interval) {
     state.scale = fminf(state.scale * 2.0F, largest_scale);
     state.good_steps = 0;
@@ -66,6 +67,8 @@ __global__ void __launch_bounds__(block_threads)
   control->unsound_weights = 0;
   control->apply = finite ? 1 : 0;
   control->inverse_loss_scale = update->inverse_loss_scale / scale;
+  control->recount = loss_scale->skipped != 0 ? 1 : 0;
+  control->number = update->number - loss_scale->skipped;
   move_loss_scale(*loss_scale, finite);
 }
 

@@ -47,6 +47,7 @@ struct LossScaleState {
   float scale = 1;
   std::int32_t dynamic = 0;  // 1: halved and doubled as engine/replica.hpp says
   std::int64_t good_steps = 0;
+  std::int64_t skipped = 0;  // updates left out so far
 };
 
 constexpr std::int64_t loss_scale_growth_interval = 2000;  // good steps before the scale doubles

@@ -72,11 +72,16 @@ __global__ void __launch_bounds__(block_threads)
                   UpdateArrays arrays) {
   if (control->apply == 0) return;
   const float inverse_loss_scale = control->inverse_loss_scale;
+  [[maybe_unused]] const bool recount = control->recount != 0;
+  [[maybe_unused]] const std::int64_t number_of_update = control->number;
   bool sound = true;
   for (int number = static_cast<int>(blockIdx.x); number < count; number += static_cast<int>(gridDim.x)) {
     const UpdatePiece piece = pieces[number];
     UpdateConstants c = constants[piece.tensor];
     c.inverse_loss_scale = inverse_loss_scale;
+    if constexpr (Rule == OptimizerRule::adam) {
+      if (recount) correct_bias(c, number_of_update);
+    }
     for (std::uint64_t begin = piece.begin + 4 * threadIdx.x; begin < piece.end; begin += 4 * block_threads) {
       const std::uint64_t left = piece.end - begin;
       sound = update_four<Rule, Copy>(c, arrays, begin, left < 4 ? static_cast<int>(left) : 4) && sound;

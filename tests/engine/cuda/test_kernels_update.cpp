@@ -111,6 +111,10 @@ TEST_F(InspectionKernels, DynamicLossScale) {
   };
   EXPECT_EQ(after(bad, {1024, 1, 7}).scale, 512);
   EXPECT_EQ(after(bad, {1024, 1, 7}).good_steps, 0);
+  EXPECT_EQ(after(bad, {1024, 1, 7, 2}).skipped, 3);
+  EXPECT_EQ(after(good, {1024, 1, 7, 2}).skipped, 2);
+  EXPECT_EQ(inspect_ranges(good, {0, 1}, {1024, 1, 7, 0}).control.recount, 0);
+  EXPECT_EQ(inspect_ranges(good, {0, 1}, {1024, 1, 7, 2}).control.recount, 1);
   EXPECT_EQ(after(bad, {1, 1, 7}).scale, 1) << "not below 1";
   EXPECT_EQ(after(bad, {1024, 0, 7}).scale, 1024) << "fixed";
   EXPECT_EQ(after(good, {1024, 1, 7}).scale, 1024);
@@ -217,6 +221,27 @@ TEST_F(UpdateKernels, AreTheFormulasOfTheCpu) {
       }
     }
   }
+}
+
+// Adam's corrections are those of the updates that were made: of the second, where the first of three was
+// skipped.
+TEST_F(UpdateKernels, SkippedUpdatesAreNotCounted) {
+  const auto gradients = random_values(size, 64, Element::float32, 9);
+  const Buffers start = start_values(Element::bfloat16);
+  const UpdateControl control{.apply = 1, .inverse_loss_scale = 1.0F / 64, .recount = 1, .number = 2};
+  const Buffers result = run(OptimizerRule::adam, start, gradients, Element::bfloat16, false, control);
+  Buffers expected = start;
+  for (const UpdatePiece& piece : pieces()) {
+    UpdateConstants c = constants(OptimizerRule::adam)[static_cast<std::size_t>(piece.tensor)];
+    c.inverse_loss_scale = 1.0F / 64;
+    correct_bias(c, 2);
+    for (std::size_t i = piece.begin; i < piece.end; ++i)
+      adam_update(c, gradients[i], expected.parameters[i], expected.first[i], expected.second[i]);
+  }
+  expect_close(result.parameters, widened(expected.parameters), 0x1p-22, 0x1p-22);
+  EXPECT_NE(result.parameters, run(OptimizerRule::adam, start, gradients, Element::bfloat16, false,
+                                   {.apply = 1, .inverse_loss_scale = 1.0F / 64})
+                                   .parameters);
 }
 
 TEST_F(UpdateKernels, NothingChangesWhenAGradientWasNotFinite) {
