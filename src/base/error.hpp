@@ -20,7 +20,7 @@ enum class ExitCode : int {
   device = 71,    // device or library failure (MPI, oneDNN, CUDA, NCCL)
   io = 74,        // reading or writing files failed
   stopped = 75,   // stopped on request with a checkpoint saved: start me again
-  diverged = 76,  // non-finite loss or gradient
+  diverged = 76,  // non-finite loss, gradient or weight
 };
 
 class Error : public std::runtime_error {

@@ -1,5 +1,8 @@
 #include "comm/group_end.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include "base/host_name.hpp"
 
 namespace convoy {
@@ -31,8 +34,12 @@ ExitCode end_group(Communicator& communicator, const Log& log, const Error& erro
   }
   const Ending ending = end_together_or_abort(communicator, log, error);
   if (!ending.alike) {
+    // Ranks were at different places, so they cannot leave MPI together. Whose error it is ends it first.
     tell(communicator, log, error);
-  } else if (communicator.rank() == 0) {
+    if (error.category() != ending.code) std::this_thread::sleep_for(std::chrono::seconds(2));
+    communicator.abort(ending.code);
+  }
+  if (communicator.rank() == 0) {
     log.error("{}", error.what());
   }
   return ending.code;

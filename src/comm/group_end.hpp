@@ -8,9 +8,9 @@
 
 namespace convoy {
 
-// Where all other ranks meet an error as well, the code with which all of them end is returned; it is told
-// once when it is the same one (a store that is missing), else by each rank. Otherwise this rank tells its
-// own and takes the others with it: MPI_Abort with the error's code, which is the one that mpirun then ends
+// Where all other ranks meet the same error (a store that is missing) it is told once and its code returned.
+// Where they meet others each rank tells its own, and all end with one code. Otherwise this rank tells its
+// error and takes the others with it: MPI_Abort with the error's code, which is the one that mpirun then ends
 // with.
 ExitCode end_group(Communicator& communicator, const Log& log, const Error& error);
 

@@ -26,6 +26,7 @@ struct ReplicaOptions {
   // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
+  bool speaks = true;  // whether this rank warns of what all ranks meet alike
 };
 
 // Throws ExitCode::usage when the device is not available, saying what is missing.

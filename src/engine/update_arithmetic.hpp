@@ -20,13 +20,10 @@ struct UpdateConstants {
   float second_correction = 1;  // 1 / √(1 − β2^t)
 };
 
-// Adam's bias corrections for the update of number t (1: the first that was made).
-CONVOY_HOST_DEVICE inline void correct_bias(UpdateConstants& constants, std::int64_t t) {
-  const double number = static_cast<double>(t);
-  constants.adam_rate =
-      static_cast<float>(constants.rate / (1.0 - std::pow(double{constants.beta1}, number)));
-  constants.second_correction =
-      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(double{constants.beta2}, number)));
+// Adam's bias corrections from β1^t and β2^t, t the number of the update.
+CONVOY_HOST_DEVICE inline void correct_bias(UpdateConstants& constants, double power1, double power2) {
+  constants.adam_rate = static_cast<float>(constants.rate / (1.0 - power1));
+  constants.second_correction = static_cast<float>(1.0 / std::sqrt(1.0 - power2));
 }
 
 inline UpdateConstants update_constants(const OptimizerSettings& settings, const UpdateStep& step,
@@ -39,7 +36,8 @@ inline UpdateConstants update_constants(const OptimizerSettings& settings, const
   constants.beta1 = settings.beta1;
   constants.beta2 = settings.beta2;
   constants.epsilon = settings.epsilon;
-  correct_bias(constants, step.number);
+  const double number = static_cast<double>(step.number);
+  correct_bias(constants, std::pow(double{settings.beta1}, number), std::pow(double{settings.beta2}, number));
   return constants;
 }
 

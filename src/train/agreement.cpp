@@ -10,6 +10,7 @@
 #include "data/hdf5_version.hpp"
 #include "device/cuda_devices.hpp"
 #include "engine/cpu/onednn_version.hpp"
+#include "engine/update_arithmetic.hpp"
 
 namespace convoy {
 namespace {
@@ -89,6 +90,12 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
     hashes.push_back(in_table_order[i]);
   }
   require_same_hashes(communicator, names, hashes, step);
+}
+
+bool has_sound_parameters(const Replica& replica) {
+  std::vector<float> values(replica.table().size());
+  replica.read(Slot::parameters, values);
+  return std::all_of(values.begin(), values.end(), is_sound);
 }
 
 std::vector<std::pair<std::string, std::string>> library_versions(const Communicator& communicator,

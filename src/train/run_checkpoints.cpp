@@ -1,9 +1,5 @@
 #include "train/run_checkpoints.hpp"
 
-#include <algorithm>
-
-#include "base/error.hpp"
-#include "engine/update_arithmetic.hpp"
 #include "train/checkpoint.hpp"
 #include "train/option_words.hpp"
 
@@ -41,12 +37,6 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
                      : std::vector<std::string>{"velocity"};
   checkpoint.parameters.resize(replica_.table().size());
   replica_.read(Slot::parameters, checkpoint.parameters);
-  // The step that would show it is still to come, or never comes: what cannot be gone on from is not kept.
-  if (!std::all_of(checkpoint.parameters.begin(), checkpoint.parameters.end(), is_sound))
-    fail(ExitCode::diverged,
-         "training diverged: after step {} a weight is not finite (or beyond 2^60). Try a lower --lr, "
-         "--warmup-epochs, or another --init; this state is not written, and older checkpoints are kept",
-         state.step);
   for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {
     checkpoint.optimizer.emplace_back(replica_.table().size());
     replica_.read(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, checkpoint.optimizer.back());

@@ -93,18 +93,19 @@ void tell_start(const RunSetup& setup, const Log& log, const Replica& replica, c
 
 std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator) {
   const TrainConfiguration& c = setup.configuration;
-  return make_replica(setup.network, setup.input,
-                      {.device = setup.device.kind,
-                       .device_index = setup.device.index,
-                       .threads = setup.threads.threads,
-                       .optimizer = c.optimizer,
-                       .for_training = true,
-                       .deterministic = *c.deterministic,
-                       .cuda_graph = c.cuda_graph,
-                       .agree = communicator.size() == 1 ? std::function<std::string(const std::string&)>()
-                                                         : [&communicator](const std::string& mine) {
-                                                             return communicator.broadcast_text(mine);
-                                                           }});
+  return make_replica(
+      setup.network, setup.input,
+      {.device = setup.device.kind,
+       .device_index = setup.device.index,
+       .threads = setup.threads.threads,
+       .optimizer = c.optimizer,
+       .for_training = true,
+       .deterministic = *c.deterministic,
+       .cuda_graph = c.cuda_graph,
+       .agree = communicator.size() == 1
+                    ? std::function<std::string(const std::string&)>()
+                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
+       .speaks = communicator.rank() == 0});
 }
 
 // Gradients are divided by the global batch where they arise, and many are below fp16's normal numbers
@@ -151,25 +152,27 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   if (trains) collective = make_collective(setup, communicator, *replica);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   std::optional<Watchdog::Watch> watch;
-  if (trains) {
-    watch.emplace(watchdog, *collective);
-    collective->connect();
-  }
   RunReport report(observers, communicator, setup, start.attempt, start.state.step);
-  tell_start(setup, log, *replica, start, describe(setup, communicator, *replica, collective.get(), start),
-             report);
-  TrainingLoop loop({.setup = setup,
-                     .communicator = communicator,
-                     .log = log,
-                     .replica = *replica,
-                     .collective = collective.get(),
-                     .report = report,
-                     .watchdog = watchdog,
-                     .stop_requested = stop_requested},
-                    start.state);
+  std::optional<TrainingLoop> loop;
   try {
-    return loop.run();
+    if (trains) {
+      watch.emplace(watchdog, *collective);
+      collective->connect();
+    }
+    tell_start(setup, log, *replica, start, describe(setup, communicator, *replica, collective.get(), start),
+               report);
+    loop.emplace(TrainingParts{.setup = setup,
+                               .communicator = communicator,
+                               .log = log,
+                               .replica = *replica,
+                               .collective = collective.get(),
+                               .report = report,
+                               .watchdog = watchdog,
+                               .stop_requested = stop_requested},
+                 start.state);
+    return loop->run();
   } catch (...) {
+    // Before anything that the other ranks wait for is let go.
     end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
     throw;
   }

@@ -124,7 +124,10 @@ double TrainingLoop::stage_input(std::int64_t samples) {
 void TrainingLoop::stage_update() {
   const std::vector<TensorRate> rates =
       tensor_rates(parts_.replica.table(), parts_.setup.configuration, schedule_point(state_.step));
-  parts_.replica.stage_update({.number = state_.step + 1, .rates = rates});
+  // In fp16 the replica itself counts the updates that were skipped.
+  const bool counts = parts_.setup.configuration.precision == Precision::fp16;
+  parts_.replica.stage_update(
+      {.number = state_.step + 1 - (counts ? 0 : state_.loss_scale.skipped), .rates = rates});
 }
 
 // The passes of one step, always the same calls: a replica may record them once and replay them.
@@ -208,12 +211,14 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
   if (due.last) return std::nullopt;
   tell_rate_changes(state_.step);
   if (stop_agreed_) return stop();
-  if (due.epoch_end || due.checkpoint)
+  if (due.epoch_end || due.checkpoint) {
     require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+    if (weights_broke()) return diverge();
+  }
   if (due.evaluation && !evaluate()) return stop();
   if (due.checkpoint) {
     const bool best = take_best();
-    state_.loss_scale = parts_.replica.loss_scale();
+    note_loss_scale();
     checkpoints_.save(state_, best);
   }
   checkpoints_.collect(false);
@@ -272,10 +277,25 @@ bool TrainingLoop::take_best() {
   return true;
 }
 
+// Looks at the weights of the last update, which the next step would tell of, before anything is kept of
+// them.
+bool TrainingLoop::weights_broke() {
+  if (has_sound_parameters(parts_.replica)) return false;
+  diverged_step_ = state_.step;
+  return true;
+}
+
+// Other precisions have no loss scale of their own, but may be a stretch in a run of fp16.
+void TrainingLoop::note_loss_scale() {
+  if (parts_.setup.configuration.precision == Precision::fp16)
+    state_.loss_scale = parts_.replica.loss_scale();
+}
+
 TrainingResult TrainingLoop::stop() {
   parts_.watchdog.beat("checkpoint", state_.step);
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
-  state_.loss_scale = parts_.replica.loss_scale();
+  if (weights_broke()) return diverge();
+  note_loss_scale();
   checkpoints_.save_now(state_, false);
   const std::string text = fmt::format(
       "stopped on request at step {} of {}; a checkpoint is saved: start again with "
@@ -293,7 +313,8 @@ TrainingResult TrainingLoop::diverge() {
                                          : "the last sound checkpoint is " + checkpoints_.newest().string();
   });
   const std::string text = fmt::format(
-      "training diverged: at step {} the loss, a gradient or a weight is not finite (learning rate {:.6g}). "
+      "training diverged: at step {} the loss, a gradient or a weight is not finite or beyond use (learning "
+      "rate {:.6g}). "
       "Try "
       "a lower --lr, --warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
@@ -303,10 +324,11 @@ TrainingResult TrainingLoop::diverge() {
 
 TrainingResult TrainingLoop::finish() {
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  if (weights_broke()) return diverge();
   if (has_validation() && state_.evaluated_step != state_.step && !evaluate()) return stop();
   const bool best = take_best();
   parts_.watchdog.beat("checkpoint", state_.step);
-  state_.loss_scale = parts_.replica.loss_scale();
+  note_loss_scale();
   checkpoints_.save_now(state_, best);
   const std::string text = fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
                                        parts_.setup.epoch_of(state_.step), parts_.setup.configuration.output);

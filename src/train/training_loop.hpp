@@ -71,6 +71,8 @@ class TrainingLoop {
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;
   void tell_rate_changes(std::int64_t step);
+  bool weights_broke();
+  void note_loss_scale();
   TrainingResult stop();
   TrainingResult diverge();
   TrainingResult finish();
@@ -85,7 +87,7 @@ class TrainingLoop {
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<Evaluator> evaluator_;
   double last_top1_ = 0;            // of the validation at state_.evaluated_step
-  std::int64_t diverged_step_ = 0;  // first step with a non-finite loss or gradient; 0: none
+  std::int64_t diverged_step_ = 0;  // first step with a non-finite loss, gradient or weight; 0: none
   bool stop_agreed_ = false;
   int uncaught_ = std::uncaught_exceptions();
 };

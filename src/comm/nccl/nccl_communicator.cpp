@@ -46,6 +46,8 @@ std::string nccl_error_text(ncclResult_t result, const char* call) {
 
 NcclCommunicator::NcclCommunicator(const NcclOptions& options)
     : options_(options), exceptions_at_start_(std::uncaught_exceptions()) {
+  // Here, since no other thread reads the environment yet.
+  ::setenv("NCCL_COMM_BLOCKING", "0", 1);  // the variable would win over connect()'s configuration
   if (options_.deterministic) choose_one_algorithm();
 }
 
@@ -70,7 +72,6 @@ void NcclCommunicator::connect() {
   std::memcpy(&id, options_.id.data(), sizeof id);
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
-  ::setenv("NCCL_COMM_BLOCKING", "0", 1);  // the variable would win over the configuration
   ncclComm_t communicator = nullptr;
   const ncclResult_t result =
       ncclCommInitRankConfig(&communicator, options_.ranks, id, options_.rank, &config);

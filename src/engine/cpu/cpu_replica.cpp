@@ -49,9 +49,7 @@ class CpuReplica final : public Replica {
     const std::span<float> target = buffer(slot);
     ensure(values.size() == target.size(), "a whole flat buffer is written");
     std::copy(values.begin(), values.end(), target.begin());
-    if (slot != Slot::parameters) return;
-    ++state_.parameter_version;
-    weights_sound_ = true;
+    if (slot == Slot::parameters) ++state_.parameter_version;
   }
 
   void read(Slot slot, std::span<float> values) const override {

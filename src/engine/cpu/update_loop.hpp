@@ -21,6 +21,7 @@ struct UpdateBuffers {
 class UpdateLoop {
  public:
   UpdateLoop(const ParameterTable& table, const OptimizerSettings& settings);
+  // Whether all weights that it made are sound (update_arithmetic.hpp).
   bool run(const UpdateBuffers& buffers, const UpdateStep& step);
 
  private:

@@ -273,7 +273,7 @@ void LibraryConvolution::try_fused(const ConvolutionScratch& scratch) {
   // The call has a plan of its own, whose workspace is not to be asked either: the convolution's, or else all
   // there is. The bias is taken from the beginning of the filter: contents do not matter, and a filter has at
   // least as many elements.
-  for (const std::size_t bytes : {forward_bytes_, scratch.workspace_bytes}) {
+  for (const std::size_t bytes : {forward_bytes_, std::min(scratch.workspace_bytes, workspace_limit())}) {
     const cudnnStatus_t status = forward_fused(scratch.input, scratch.filter, scratch.filter, scratch.output,
                                                scratch.workspace, bytes);
     choice_.fused = status == CUDNN_STATUS_SUCCESS ? 1 : 0;

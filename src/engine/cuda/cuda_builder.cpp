@@ -132,7 +132,7 @@ std::size_t Builder::plan(std::vector<PlannedPiece>& pieces) const {
 void Builder::explain(const OutOfDeviceMemory& error) const {
   std::vector<PlannedPiece> pieces;
   const std::size_t row = std::max<std::size_t>(1, plan(pieces) / static_cast<std::size_t>(options_.batch));
-  // A tenth less than would fill it: the workspace does not shrink with the batch.
+  // A tenth less than would fill it: the workspace may not shrink with the batch.
   std::size_t fits = memory_facts().free / 10 * 9 / row;
   for (const Tensor& tensor : tensors_) {
     if (tensor.bytes == 0 || tensor.shape.elements() == 0) continue;

@@ -73,7 +73,7 @@ class CudaReplica final : public Replica {
   CudaReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options)
       : state_(spec, input, options),
         transfer_memory_(options.device_index),
-        graphs_(options.cuda_graph, options.agree) {
+        graphs_(options.cuda_graph, options.agree, options.speaks) {
     if (options.for_training) update_stage_.emplace(state_.table, options.optimizer);
   }
 

@@ -68,7 +68,11 @@ __global__ void __launch_bounds__(block_threads)
   control->apply = finite ? 1 : 0;
   control->inverse_loss_scale = update->inverse_loss_scale / scale;
   control->recount = loss_scale->skipped != 0 ? 1 : 0;
-  control->number = update->number - loss_scale->skipped;
+  if (control->recount != 0) {
+    const double made = static_cast<double>(update->number - loss_scale->skipped);
+    control->power1 = pow(update->beta1, made);
+    control->power2 = pow(update->beta2, made);
+  }
   move_loss_scale(*loss_scale, finite);
 }
 

@@ -105,13 +105,14 @@ struct UpdateControl {  // device memory
   std::int32_t apply = 1;
   float inverse_loss_scale = 1;
   std::int32_t unsound_weights = 0;  // 1: set by update() for weights that are not is_sound()
-  std::int32_t recount = 0;          // 1: updates were skipped, and this one's number is not the constants'
-  std::int64_t number = 1;           // of this update, skipped ones not counted
+  std::int32_t recount = 0;          // 1: updates were skipped, so that Adam's corrections are other ones:
+  double power1 = 0, power2 = 0;     // β1^t and β2^t, t the number of updates that were made, this one too
 };
 struct UpdateParameters {  // device memory, written by a copy before the step
   std::int32_t ring_place = 0;
   float inverse_loss_scale = 1;  // UpdateStep's own
   std::int64_t number = 1;       // the same
+  double beta1 = 0, beta2 = 0;   // of the optimiser
 };
 void finish_inspection(cudaStream_t stream, double* block_sums, std::size_t blocks, MetricSums* sums,
                        LossScaleState* loss_scale, const UpdateParameters* update, UpdateControl* control,

@@ -82,7 +82,7 @@ void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturabl
       if (use_ == GraphUse::on) {
         fail(ExitCode::device, "--cuda-graph on: the step cannot be recorded as a graph: {}", refusal);
       }
-      Log().warn("steps run without a CUDA graph, since one could not be recorded: {}", refusal);
+      if (speaks_) Log().warn("steps run without a CUDA graph, since one could not be recorded: {}", refusal);
       given_up_ = true;
       trace = {};
       enqueue();
@@ -98,7 +98,7 @@ void StepGraphs::follow_rank_zero(Executable& executable, std::string& refusal) 
   const std::string common = agree_(executable == nullptr ? refusal : std::string());
   if (!common.empty()) {
     executable.reset();
-    refusal = "on rank 0: " + common;
+    refusal = common;
   } else if (executable == nullptr) {
     fail(ExitCode::device,
          "this rank cannot record its step as a graph, though rank 0 can: {}; use --cuda-graph off", refusal);

@@ -26,9 +26,10 @@ struct StepSlots {
 
 class StepGraphs {
  public:
-  // `agree`: ReplicaOptions'.
-  explicit StepGraphs(GraphUse use, std::function<std::string(const std::string&)> agree = {})
-      : use_(use), agree_(std::move(agree)) {}
+  // `agree`, `speaks`: ReplicaOptions'.
+  explicit StepGraphs(GraphUse use, std::function<std::string(const std::string&)> agree = {},
+                      bool speaks = true)
+      : use_(use), agree_(std::move(agree)), speaks_(speaks) {}
 
   // Runs one step on `stream`: the first of a program by calling `enqueue` (libraries load their kernels
   // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
@@ -69,6 +70,7 @@ class StepGraphs {
 
   GraphUse use_;
   std::function<std::string(const std::string&)> agree_;
+  bool speaks_;
   bool capturing_ = false;
   bool given_up_ = false;
   std::list<Recorded> graphs_;

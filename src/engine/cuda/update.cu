@@ -73,14 +73,14 @@ __global__ void __launch_bounds__(block_threads)
   if (control->apply == 0) return;
   const float inverse_loss_scale = control->inverse_loss_scale;
   [[maybe_unused]] const bool recount = control->recount != 0;
-  [[maybe_unused]] const std::int64_t number_of_update = control->number;
+  [[maybe_unused]] const double power1 = control->power1, power2 = control->power2;
   bool sound = true;
   for (int number = static_cast<int>(blockIdx.x); number < count; number += static_cast<int>(gridDim.x)) {
     const UpdatePiece piece = pieces[number];
     UpdateConstants c = constants[piece.tensor];
     c.inverse_loss_scale = inverse_loss_scale;
     if constexpr (Rule == OptimizerRule::adam) {
-      if (recount) correct_bias(c, number_of_update);
+      if (recount) correct_bias(c, power1, power2);
     }
     for (std::uint64_t begin = piece.begin + 4 * threadIdx.x; begin < piece.end; begin += 4 * block_threads) {
       const std::uint64_t left = piece.end - begin;

@@ -58,7 +58,11 @@ void UpdateStage::stage(int place, const UpdateStep& step, cudaStream_t copy) {
   staged_ = place;
   const std::size_t begin = static_cast<std::size_t>(place) * slot_bytes_;
   auto* const head = reinterpret_cast<UpdateParameters*>(host_.data() + begin);
-  *head = {.ring_place = place, .inverse_loss_scale = step.inverse_loss_scale, .number = step.number};
+  *head = {.ring_place = place,
+           .inverse_loss_scale = step.inverse_loss_scale,
+           .number = step.number,
+           .beta1 = double{optimizer_.beta1},
+           .beta2 = double{optimizer_.beta2}};
   auto* const constants = reinterpret_cast<UpdateConstants*>(host_.data() + begin + constants_begin);
   for (std::size_t i = 0; i < tensors_; ++i) constants[i] = update_constants(optimizer_, step, step.rates[i]);
   check(cudaMemcpyAsync(device_.data() + begin, host_.data() + begin,

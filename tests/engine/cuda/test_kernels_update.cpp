@@ -27,7 +27,10 @@ class InspectionKernels : public KernelTest {
     DeviceArray<double> block_sums(std::vector<double>(blocks, 0.0), stream());
     DeviceArray<MetricSums> sums(std::vector<MetricSums>{{1.5, 2, 3, 4}}, stream());
     DeviceArray<LossScaleState> state(std::vector<LossScaleState>{scale}, stream());
-    DeviceArray<UpdateParameters> update(std::vector<UpdateParameters>{{2, inverse}}, stream());
+    DeviceArray<UpdateParameters> update(
+        std::vector<UpdateParameters>{
+            {.ring_place = 2, .inverse_loss_scale = inverse, .number = 5, .beta1 = 0.9, .beta2 = 0.5}},
+        stream());
     DeviceArray<UpdateControl> control(1, stream());
     PinnedMemory ring(4 * sizeof(StepRecord), "a test's ring");
     for (std::size_t i = bounds.size() - 1; i > 0; --i)
@@ -114,7 +117,10 @@ TEST_F(InspectionKernels, DynamicLossScale) {
   EXPECT_EQ(after(bad, {1024, 1, 7, 2}).skipped, 3);
   EXPECT_EQ(after(good, {1024, 1, 7, 2}).skipped, 2);
   EXPECT_EQ(inspect_ranges(good, {0, 1}, {1024, 1, 7, 0}).control.recount, 0);
-  EXPECT_EQ(inspect_ranges(good, {0, 1}, {1024, 1, 7, 2}).control.recount, 1);
+  const UpdateControl recounted = inspect_ranges(good, {0, 1}, {1024, 1, 7, 2}).control;
+  EXPECT_EQ(recounted.recount, 1);
+  EXPECT_DOUBLE_EQ(recounted.power1, 0.9 * 0.9 * 0.9);  // the fifth update, two of which were skipped
+  EXPECT_DOUBLE_EQ(recounted.power2, 0.5 * 0.5 * 0.5);
   EXPECT_EQ(after(bad, {1, 1, 7}).scale, 1) << "not below 1";
   EXPECT_EQ(after(bad, {1024, 0, 7}).scale, 1024) << "fixed";
   EXPECT_EQ(after(good, {1024, 1, 7}).scale, 1024);
@@ -228,13 +234,15 @@ TEST_F(UpdateKernels, AreTheFormulasOfTheCpu) {
 TEST_F(UpdateKernels, SkippedUpdatesAreNotCounted) {
   const auto gradients = random_values(size, 64, Element::float32, 9);
   const Buffers start = start_values(Element::bfloat16);
-  const UpdateControl control{.apply = 1, .inverse_loss_scale = 1.0F / 64, .recount = 1, .number = 2};
+  const double power1 = std::pow(double{0.9F}, 2), power2 = std::pow(double{0.999F}, 2);
+  const UpdateControl control{
+      .apply = 1, .inverse_loss_scale = 1.0F / 64, .recount = 1, .power1 = power1, .power2 = power2};
   const Buffers result = run(OptimizerRule::adam, start, gradients, Element::bfloat16, false, control);
   Buffers expected = start;
   for (const UpdatePiece& piece : pieces()) {
     UpdateConstants c = constants(OptimizerRule::adam)[static_cast<std::size_t>(piece.tensor)];
     c.inverse_loss_scale = 1.0F / 64;
-    correct_bias(c, 2);
+    correct_bias(c, power1, power2);
     for (std::size_t i = piece.begin; i < piece.end; ++i)
       adam_update(c, gradients[i], expected.parameters[i], expected.first[i], expected.second[i]);
   }
