@@ -36,6 +36,7 @@ TEST_F(Training, LearnsAndKeepsTheBestAndTheLast) {
   const EvaluationResult evaluated =
       evaluate_checkpoint({.checkpoint = (folder_ / "run" / "checkpoints" / "latest").string(),
                            .data = configuration.data,
+                           .device = DeviceKind::cpu,
                            .threads = 1},
                           world(), Log(world().rank(), world().size(), true));
   if (world().rank() != 0) return;
