@@ -1,5 +1,5 @@
 // Errors of the whole program. Everything that can go wrong is thrown as one exception type whose category is
-// the process's exit code (see README, "Exit codes"); `main` is the only place that turns it into one.
+// the process's exit code (README, "Reading the output"); `main` is the only place that turns it into one.
 #pragma once
 
 #include <fmt/format.h>

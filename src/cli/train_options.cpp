@@ -205,7 +205,7 @@ void declare_machine(OptionTable& table, TrainConfiguration& c) {
       "cuda-graph", "record a step once and replay it, so that a GPU does not wait to be told what to do",
       c.cuda_graph, graph_words());
   table.add_real("watchdog-seconds", "S",
-                 "end all ranks when a step takes longer, naming the one that is missing; 0: off",
+                 "end all ranks when nothing advances for so long, naming the one that is missing; 0: off",
                  c.watchdog_seconds, 0, most_seconds);
 }
 

@@ -10,7 +10,7 @@
 
 namespace convoy {
 
-// Fills one tensor (canonical order) by the scheme: see the table "Weight initialisation" in the README.
+// Fills one tensor (canonical order) by the scheme: the table "First weights" in the README.
 // Element e takes word e % 4 of weight_block(seed, parameter.ordinal, e / 4): a uniform value is
 // b · (2 · open_unit_double(word) − 1); normal values come in pairs, words (0, 1) giving elements 4k and
 // 4k + 1, words (2, 3) giving 4k + 2 and 4k + 3 (normal_pair's first and second). Which layers get a positive

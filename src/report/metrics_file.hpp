@@ -1,5 +1,5 @@
-// metrics.jsonl of a run's folder: one JSON object a line, read by other programs (README, "A run's output
-// folder"). A resumed run goes on in the same file: records later than the step it resumes from are removed
+// metrics.jsonl of a run's folder: one JSON object a line, read by other programs (README, "Reading the
+// output"). A resumed run goes on in the same file: records later than the step it resumes from are removed
 // first, so that the curve has each step once.
 #pragma once
 

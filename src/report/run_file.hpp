@@ -1,5 +1,5 @@
 // run.json of a run's folder: what was run, with what, on what; written once at each start of the run, whole
-// or not at all (README, "A run's output folder").
+// or not at all (README, "Reading the output").
 #pragma once
 
 #include <filesystem>

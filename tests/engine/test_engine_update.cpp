@@ -2,6 +2,7 @@
 // the guard against gradients that are not finite, and whole training steps.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -122,6 +123,37 @@ TEST_P(EngineUpdate, FollowsTheFormula) {
     // Adam's 1 − β2, of a float β2, loses bits: 6e-8 / 0.01.
     EXPECT_LE(relative_error(engine_->read(Slot::optimizer1), optimizer.slot(1)), 2e-5);
   }
+}
+
+// Without a gradient a moment shrinks to nothing, not to a subnormal number that slows every later step:
+// 0.8 times the smallest of these rounds to itself again.
+TEST_P(EngineUpdate, MomentsOfDeadUnitsEndAtZero) {
+  std::fill(rates_.begin(), rates_.end(), TensorRate{0.01F, 0});
+  engine_->replica().write(Slot::gradients, std::vector<float>(table().size()));
+  for (const Slot slot : slots()) {
+    if (slot == Slot::parameters) continue;
+    std::vector<float> moments = engine_->read(slot);
+    for (const Parameter& parameter : table().parameters()) {
+      const auto begin = moments.begin() + static_cast<std::ptrdiff_t>(parameter.offset);
+      // The slowest, β2 = 0.99, leaves the normal numbers after 23 updates.
+      std::fill_n(begin, parameter.elements, 1.25F * std::numeric_limits<float>::min());
+    }
+    engine_->replica().write(slot, moments);
+  }
+  const std::vector<float> weights = engine_->read(Slot::parameters);
+  const auto subnormal = [](float value) { return std::fpclassify(value) == FP_SUBNORMAL; };
+  for (int number = 1; number <= 30; ++number) {
+    inspect_all();
+    engine_->replica().update({number, 1, rates_});
+    for (const std::vector<float>& buffer : state()) {
+      ASSERT_TRUE(std::none_of(buffer.begin(), buffer.end(), subnormal)) << "update " << number;
+    }
+  }
+  for (const Slot slot : slots()) {
+    if (slot == Slot::parameters) continue;
+    EXPECT_EQ(engine_->read(slot), std::vector<float>(table().size()));
+  }
+  EXPECT_EQ(engine_->read(Slot::parameters), weights) << "so small a moment moves no weight";
 }
 
 TEST_P(EngineUpdate, EveryTensorHasItsOwnRateAndDecay) {
