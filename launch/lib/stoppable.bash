@@ -1,7 +1,7 @@
-# Sourced by launch/local and launch/mpirun: runs mpirun so that INT and TERM become the request to stop.
+# Sourced by launch/local and launch/mpirun: runs mpirun so that INT, TERM and HUP become the request to stop.
 # shellcheck shell=bash
 
-# run_stoppable COMMAND...: runs it and exits with its code. mpirun answers INT and TERM by killing its ranks but passes
+# run_stoppable COMMAND...: runs it and exits with its code. mpirun answers INT, TERM and HUP by killing its ranks but passes
 # USR1 on to them, which is Convoy's request to stop.
 run_stoppable() {
   local child code last
@@ -11,7 +11,7 @@ run_stoppable() {
   "$@" <&3 &
   child=$!
   set +m
-  trap 'kill -USR1 "$child" 2>/dev/null' INT TERM USR1
+  trap 'kill -USR1 "$child" 2>/dev/null' INT TERM HUP USR1
   while true; do
     wait "$child"
     code=$?

@@ -19,7 +19,7 @@ namespace convoy {
 struct RankContext {
   Communicator& communicator;
   const Log& log;
-  const std::atomic<bool>& stop_requested;  // set by SIGUSR1, SIGINT, SIGTERM
+  const std::atomic<bool>& stop_requested;  // set by StopSignals
 };
 
 class Command {

@@ -10,6 +10,9 @@ sigset_t stop_set() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGUSR1, SIGINT, SIGTERM}) sigaddset(&set, signal);
+  // Under nohup a terminal may go: a signal that is ignored would come all the same once it is waited for.
+  struct sigaction hang_up {};
+  if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   return set;
 }
 

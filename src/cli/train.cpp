@@ -32,8 +32,9 @@ class TrainCommand : public Command {
     return "Trains the network of a recipe on a store. Alone it is one rank; under launch/local, "
            "launch/mpirun, mpirun or\n"
            "srun every rank trains a replica on its share of each global batch, and all stay equal. SIGUSR1, "
-           "SIGINT or\n"
-           "SIGTERM asks it to stop: it saves a checkpoint and ends with code 75; started again with "
+           "SIGINT,\n"
+           "SIGTERM or SIGHUP asks it to stop: it saves a checkpoint and ends with code 75; started again "
+           "with "
            "--resume auto it goes\n"
            "on where it stopped. Every option may stand in the configuration file as key = value.";
   }

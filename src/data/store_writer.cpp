@@ -223,9 +223,8 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
 SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Communicator& communicator,
                         const Log& log) {
   const Stopwatch clock;
-  std::optional<Store> before;
   communicator.on_rank_zero([&] {
-    before = existing_store(plan.folder);
+    const std::optional<Store> before = existing_store(plan.folder);
     check_fits(plan, before);
     clear_folder(plan, before, log);
     return std::string();
@@ -237,8 +236,12 @@ SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Com
   make_shards(plan, missing, produce, sums, communicator, log);
   sums.sum_over_ranks(communicator);
   SplitReport report;
-  report.fingerprint =
-      communicator.on_rank_zero([&] { return write_catalogue(plan, before, sums).fingerprint; });
+  report.fingerprint = communicator.on_rank_zero([&] {
+    // Meanwhile another pack may have added the other split.
+    const std::optional<Store> now = existing_store(plan.folder);
+    check_fits(plan, now);
+    return write_catalogue(plan, now, sums).fingerprint;
+  });
   report.images = sums.images;
   report.skipped = plan.images() - sums.images;
   report.shards = plan.shards();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -160,8 +161,13 @@ void load_weights(const std::string& path, const ParameterTable& table, const Lo
   }
 }
 
+// How long a run that was killed may take to let go of its output folder.
+constexpr std::chrono::seconds lock_patience{10};
+
 void find_start(const RunSetup& setup, const Log& log, const ParameterTable& table, StartingPoint& start) {
   const TrainConfiguration& c = setup.configuration;
+  // Before anything is looked at: a run that is about to end still adds a checkpoint.
+  if (std::filesystem::is_directory(c.output)) start.lock = FolderLock(c.output, lock_patience);
   const OutputFolder folder = inspect_output_folder(c.output);
   const std::filesystem::path checkpoint = choose_checkpoint(setup, folder, table, log);
   if (!checkpoint.empty()) {
@@ -176,6 +182,7 @@ void find_start(const RunSetup& setup, const Log& log, const ParameterTable& tab
   }
   start.attempt = folder.attempts + 1;
   create_output_folder(folder);
+  if (!start.lock.held()) start.lock = FolderLock(c.output, lock_patience);
 }
 
 std::string share_text(const StartingPoint& start) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/folder_lock.hpp"
 #include "base/log.hpp"
 #include "comm/communicator.hpp"
 #include "engine/replica.hpp"
@@ -15,6 +16,7 @@
 namespace convoy {
 
 struct StartingPoint {
+  FolderLock lock;  // of the output folder, on rank 0; to be kept until nothing is written there any more
   bool resumed = false;
   int attempt = 1;
   std::string from;     // path of the checkpoint or the weights; empty for initial weights
@@ -25,8 +27,8 @@ struct StartingPoint {
 };
 
 // Chooses by --resume and --weights, reads, and prepares the output folder; collective. Throws
-// ExitCode::usage when the folder holds another run or the checkpoint is of a run that cannot be gone on
-// with, bad_data when checkpoints are there but none is sound.
+// ExitCode::usage when the folder holds another run or is being written by one, or the checkpoint is of a run
+// that cannot be gone on with, bad_data when checkpoints are there but none is sound.
 StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, const Log& log);
 
 // Fills the replica's parameters, optimiser slots and (in fp16) loss scale, and frees the buffers of `start`;

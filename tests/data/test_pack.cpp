@@ -192,6 +192,48 @@ TEST(Pack, BytesAreThoseOfASerialWriter) {
   });
 }
 
+// Both jobs are submitted at once and the validation split is done first.
+TEST(Pack, ASplitThatWasPackedMeanwhileStays) {
+  const SharedFolder folder;
+  const auto plan_of = [&](const std::string& split, int images) {
+    SplitPlan plan;
+    plan.folder = folder / "store";
+    plan.split = split;
+    plan.image_size = kSide;
+    plan.shard_bytes = 5 * kImageBytes;
+    plan.classes = {{"a", "ant"}, {"b", "bee"}};
+    for (int i = 0; i < images; ++i) {
+      plan.names.push_back(fmt::format("{}/{:02}", split, i));
+      plan.labels.push_back(i % 2);
+    }
+    bind_plan(plan, "test");
+    return plan;
+  };
+  const auto paint = [](std::int64_t position, std::span<std::uint8_t> square) {
+    std::fill(square.begin(), square.end(), static_cast<std::uint8_t>(position));
+  };
+  // Whoever makes the last image of the training split adds the validation split first.
+  const SplitPlan train = plan_of("train", 12), validation = plan_of("val", 7);
+  const auto paint_late = [&](std::int64_t position, std::span<std::uint8_t> square) {
+    paint(position, square);
+    if (position != 11) return;
+    PixelSums sums(kSide);
+    for (int index = 0; index < validation.shards(); ++index)
+      write_shard(validation, index, paint, sums, [](std::int64_t) {});
+    write_catalogue(validation, std::nullopt, sums);
+  };
+  write_split(train, paint_late, world(), quiet());
+  on_rank_zero([&] {
+    const Store store = parse_store(read_store_text(folder / "store"), folder / "store");
+    EXPECT_EQ(store.split("train").images, 12);
+    ASSERT_TRUE(store.val) << "the split that was done first is gone";
+    EXPECT_EQ(store.val->images, 7);
+    const VerifyReport verified = verify_store(store);
+    EXPECT_TRUE(verified.bad.empty());
+    EXPECT_EQ(verified.fingerprint, store.fingerprint);
+  });
+}
+
 TEST(Pack, InterruptedPackIsFinishedToTheSameBytes) {
   const SharedFolder folder;
   on_rank_zero([&] {

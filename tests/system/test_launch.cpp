@@ -76,6 +76,27 @@ TEST(Launch, MpirunWantsAHostFile) {
   EXPECT_NE(two.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << two.out;
 }
 
+// Stand-ins for Slurm: a job whose ranks stopped with a checkpoint.
+TEST(Launch, TheSlurmJobComesBackOrSaysThatItDoesNot) {
+  const TemporaryFolder folder;
+  stand_in(folder, "srun", "echo \"$*\"; exit 75");
+  stand_in(folder, "scontrol", "[ \"$*\" = \"requeue 7\" ]");
+  const std::vector<std::string> command = {"bash", CONVOY_SOURCE "/cluster/train.sbatch", "--resume",
+                                            "mine.h5"};
+  std::vector<std::string> environment = {path_with(folder), "SLURM_JOB_ID=7"};
+  const Outcome first = Process(command, environment).wait();
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_NE(first.out.find("--resume mine.h5\n"), std::string::npos) << first.out;
+  environment.push_back("SLURM_RESTART_COUNT=1");
+  const Outcome second = Process(command, environment).wait();
+  EXPECT_EQ(second.code, 0) << second.err;
+  EXPECT_NE(second.out.find("--resume mine.h5 --resume auto\n"), std::string::npos) << second.out;
+  environment[1] = "SLURM_JOB_ID=8";  // which this site does not put back
+  const Outcome refused = Process(command, environment).wait();
+  EXPECT_EQ(refused.code, 75);
+  EXPECT_NE(refused.err.find("submit the same line again"), std::string::npos) << refused.err;
+}
+
 TEST(Launch, BootstrapWithoutRootSaysWhatToInstall) {
   const TemporaryFolder folder;
   stand_in(folder, "dpkg-query", "exit 1");  // nothing is installed

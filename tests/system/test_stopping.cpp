@@ -80,6 +80,38 @@ TEST_F(Stopping, AloneBySigintAndOn) {
       step + 2);
 }
 
+// The connection to the terminal is lost.
+TEST_F(Stopping, AHangUpStopsUnlessIgnored) {
+  Process process(endless("hangup"));
+  ASSERT_TRUE(wait_for_steps(process, "hangup")) << process.err();
+  process.signal(SIGHUP);
+  EXPECT_EQ(process.wait(60).code, 75);
+  EXPECT_TRUE(std::filesystem::exists(checkpoints("hangup") / "latest"));
+
+  std::vector<std::string> command = endless("nohup");
+  command.insert(command.begin(), "nohup");
+  Process ignoring(command);
+  ASSERT_TRUE(wait_for_steps(ignoring, "nohup")) << ignoring.err();
+  ignoring.signal(SIGHUP);
+  usleep(2'000'000);
+  EXPECT_TRUE(ignoring.running()) << ignoring.err();
+  ignoring.signal(SIGTERM);
+  EXPECT_EQ(ignoring.wait(60).code, 75);
+}
+
+TEST_F(Stopping, ASecondRunOnTheSameOutputIsRefused) {
+  Process process(endless("twice"));
+  ASSERT_TRUE(wait_for_steps(process, "twice")) << process.err();
+  const Outcome second = run(endless("twice", {"--resume", "auto"}));
+  EXPECT_EQ(second.code, 64) << second.err;
+  EXPECT_NE(second.err.find("is being written by another run (process " + std::to_string(process.id())),
+            std::string::npos)
+      << second.err;
+  EXPECT_TRUE(process.running());
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(60).code, 75);
+}
+
 TEST_F(Stopping, MpirunPassesSigusr1On) {
   Process process(on_ranks(2, endless("ranks")));
   ASSERT_TRUE(wait_for_steps(process, "ranks")) << process.err();
@@ -126,14 +158,17 @@ TEST_F(Stopping, CtrlCThroughLaunchLocal) {
   EXPECT_NE(outcome.err.find("mpirun -n 2"), std::string::npos) << outcome.err;  // it shows what it starts
 }
 
-TEST_F(Stopping, SigtermThroughLaunchLocal) {
-  std::vector<std::string> command = endless("term");
-  command.erase(command.begin());
-  command.insert(command.begin(), {local, "-n", "2", "--threads", "1"});
-  Process process(command, {"CONVOY=" + program});
-  ASSERT_TRUE(wait_for_steps(process, "term")) << process.err();
-  process.signal(SIGTERM);
-  EXPECT_EQ(process.wait(60).code, 75);
+TEST_F(Stopping, SigtermAndHangUpThroughLaunchLocal) {
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    const std::string output = "signal" + std::to_string(signal);
+    std::vector<std::string> command = endless(output);
+    command.erase(command.begin());
+    command.insert(command.begin(), {local, "-n", "2", "--threads", "1"});
+    Process process(command, {"CONVOY=" + program});
+    ASSERT_TRUE(wait_for_steps(process, output)) << process.err();
+    process.signal(signal);
+    EXPECT_EQ(process.wait(60).code, 75) << "signal " << signal;
+  }
 }
 
 }  // namespace

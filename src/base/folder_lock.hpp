@@ -1,0 +1,31 @@
+// Lets one process at a time write a folder: two runs of a job that was submitted twice would overwrite each
+// other's files. Used for the output folder of training.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+
+namespace convoy {
+
+class FolderLock {
+ public:
+  FolderLock() = default;  // holds nothing
+  // Locks `folder` by flock(2) on a file `.lock` in it, which names the holder and stays when the lock is let
+  // go. The system lets go of it when the process ends, however it ends. While another process holds it,
+  // waits up to `patience` (one that was killed may take a moment to go), then throws ExitCode::usage that
+  // names the folder and the holder. Where the file cannot be made or the file system has no locks, holds
+  // nothing.
+  FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience);
+  ~FolderLock();
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&& other) noexcept;
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+  bool held() const { return descriptor_ >= 0; }
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace convoy

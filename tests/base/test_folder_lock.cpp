@@ -1,0 +1,64 @@
+// One process at a time holds a folder. Another open file of this process stands for another process: flock
+// tells them apart alike.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/folder_lock.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace convoy {
+namespace {
+
+using test::TemporaryFolder;
+using namespace std::chrono_literals;
+
+TEST(FolderLock, TheSecondIsRefusedAndToldWhoHoldsIt) {
+  const TemporaryFolder folder;
+  const FolderLock first(folder.path(), 0ms);
+  ASSERT_TRUE(first.held());
+  try {
+    const FolderLock second(folder.path(), 50ms);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ExitCode::usage);
+    const std::string text = error.what();
+    EXPECT_NE(text.find(folder.path().string()), std::string::npos) << text;
+    EXPECT_NE(text.find("process " + std::to_string(::getpid())), std::string::npos) << text;
+  }
+}
+
+TEST(FolderLock, IsFreeOnceTheFirstHasGone) {
+  const TemporaryFolder folder;
+  std::optional<FolderLock> first(std::in_place, folder.path(), 0ms);
+  FolderLock kept = std::move(*first);
+  first.reset();
+  EXPECT_THROW(FolderLock(folder.path(), 0ms), Error) << "a moved lock is still held";
+  kept = FolderLock();
+  EXPECT_TRUE(FolderLock(folder.path(), 0ms).held());
+}
+
+TEST(FolderLock, WaitsForOneThatIsAboutToEnd) {
+  const TemporaryFolder folder;
+  std::optional<FolderLock> first(std::in_place, folder.path(), 0ms);
+  std::thread ending([&] {
+    std::this_thread::sleep_for(200ms);
+    first.reset();
+  });
+  EXPECT_TRUE(FolderLock(folder.path(), 30s).held());
+  ending.join();
+}
+
+// What cannot be locked is left to the errors of writing there.
+TEST(FolderLock, HoldsNothingWhereNoFileCanBeMade) {
+  EXPECT_FALSE(FolderLock("/nowhere/at/all", 0ms).held());
+  EXPECT_FALSE(FolderLock().held());
+}
+
+}  // namespace
+}  // namespace convoy
