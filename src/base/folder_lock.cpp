@@ -59,8 +59,10 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::millise
   ::close(descriptor);
   if (refusal == EWOULDBLOCK)
     fail(ExitCode::usage,
-         "{} is being written by another run ({}): wait until that has ended, or choose another folder",
-         folder.string(), name);
+         "{} is being written by another run ({}): wait until that has ended, or choose another folder; if "
+         "that "
+         "host is gone, remove {}",
+         folder.string(), name, (folder / ".lock").string());
 }
 
 FolderLock::~FolderLock() {

@@ -101,7 +101,9 @@ void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
               c.optimizer.beta1 = static_cast<float>(parse_real(parts[0], 0, 1));
               c.optimizer.beta2 = static_cast<float>(parse_real(parts[1], 0, 1));
             });
-  table.add_real("adam-epsilon", "E", "added to the root of the second moment", c.optimizer.epsilon, 0);
+  // A second moment below 2^-126 is taken as zero (settled, engine/update_arithmetic.hpp): something must
+  // stand beside it.
+  table.add_real("adam-epsilon", "E", "added to the root of the second moment", c.optimizer.epsilon, 1e-15);
 }
 
 void declare_schedule(OptionTable& table, TrainConfiguration& c) {

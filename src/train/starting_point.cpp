@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -167,11 +168,15 @@ constexpr std::chrono::seconds lock_patience{10};
 void find_start(const RunSetup& setup, const Log& log, const ParameterTable& table, StartingPoint& start) {
   const TrainConfiguration& c = setup.configuration;
   // Before anything is looked at: a run that is about to end still adds a checkpoint.
-  if (std::filesystem::is_directory(c.output)) start.lock = FolderLock(c.output, lock_patience);
+  std::error_code error;
+  if (std::filesystem::is_directory(c.output, error)) start.lock = FolderLock(c.output, lock_patience);
   const OutputFolder folder = inspect_output_folder(c.output);
   const std::filesystem::path checkpoint = choose_checkpoint(setup, folder, table, log);
   if (!checkpoint.empty()) {
     load_checkpoint(setup, checkpoint, table, log, start);
+    // Another folder than the checkpoint's gets a `best` of its own, though the run has seen better.
+    if (!std::filesystem::equivalent(checkpoint.parent_path(), folder.checkpoints, error))
+      start.state.best_checkpoint_top1 = std::numeric_limits<double>::quiet_NaN();
   } else {
     start.parameters.resize(table.size());
     initialise_parameters(table, setup.initialiser, c.seed, start.parameters);
@@ -182,7 +187,10 @@ void find_start(const RunSetup& setup, const Log& log, const ParameterTable& tab
   }
   start.attempt = folder.attempts + 1;
   create_output_folder(folder);
-  if (!start.lock.held()) start.lock = FolderLock(c.output, lock_patience);
+  if (start.lock.held()) return;
+  start.lock = FolderLock(c.output, lock_patience);
+  if (inspect_output_folder(c.output).attempts != folder.attempts)
+    fail(ExitCode::usage, "--output {}: another run has begun there meanwhile", c.output);
 }
 
 std::string share_text(const StartingPoint& start) {

@@ -81,13 +81,18 @@ TEST(Launch, TheSlurmJobComesBackOrSaysThatItDoesNot) {
   const TemporaryFolder folder;
   stand_in(folder, "srun", "echo \"$*\"; exit 75");
   stand_in(folder, "scontrol", "[ \"$*\" = \"requeue 7\" ]");
-  const std::vector<std::string> command = {"bash", CONVOY_SOURCE "/cluster/train.sbatch", "--resume",
-                                            "mine.h5"};
+  const std::filesystem::path output = folder / "run";
+  const std::vector<std::string> command = {
+      "bash", CONVOY_SOURCE "/cluster/train.sbatch", "--output", output, "--resume", "mine.h5"};
   std::vector<std::string> environment = {path_with(folder), "SLURM_JOB_ID=7"};
   const Outcome first = Process(command, environment).wait();
   EXPECT_EQ(first.code, 0) << first.err;
   EXPECT_NE(first.out.find("--resume mine.h5\n"), std::string::npos) << first.out;
   environment.push_back("SLURM_RESTART_COUNT=1");
+  EXPECT_NE(Process(command, environment).wait().out.find("--resume mine.h5\n"), std::string::npos)
+      << "it ended before its first checkpoint";
+  std::filesystem::create_directories(output / "checkpoints");
+  std::ofstream(output / "checkpoints" / "latest") << "a checkpoint";
   const Outcome second = Process(command, environment).wait();
   EXPECT_EQ(second.code, 0) << second.err;
   EXPECT_NE(second.out.find("--resume mine.h5 --resume auto\n"), std::string::npos) << second.out;

@@ -210,6 +210,22 @@ TEST_F(Resume, OfAPathGoesOnInANewFolder) {
   EXPECT_EQ(refused(second, world()).category, ExitCode::usage);
 }
 
+TEST_F(Resume, ANewFolderGetsABestOfItsOwn) {
+  TrainConfiguration first = tiny_configuration(folder_, "first");
+  first.epochs = 1;
+  Recorder recorder;
+  train(first, world(), recorder);
+  TrainConfiguration second = tiny_configuration(folder_, "second");
+  second.schedule.rate.first = 1e-30;  // never better than the first
+  second.resume = (folder_ / "first" / "checkpoints" / "best").string();
+  Recorder again;
+  EXPECT_EQ(train(second, world(), again).code, ExitCode::done);
+  if (world().rank() != 0) return;
+  ASSERT_EQ(again.validations.size(), 1U);
+  EXPECT_EQ(again.validations[0].top1, recorder.validations.at(0).top1);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "second" / "checkpoints" / "best"));
+}
+
 // The schedule of a paper's run in small: two ranks or more, 90 epochs, interrupted twice.
 TEST_F(Resume, NinetyEpochsDropAtTheirEpochs) {
   tiny_ = {.images = 3, .validation_images = 0};
