@@ -172,7 +172,7 @@ TEST(StoreSplit, NamesTheSplitsThereAre) {
   expect_error(ExitCode::usage, {"/stores/x", "'val'", "it has train"}, [&] { store.split("val"); });
 }
 
-TEST(ReadStoreText, SaysWhatToDoWithoutAStore) {
+TEST(ReadStoreText, NamesTheCommandsThatMakeAStore) {
   const TemporaryFolder folder;
   expect_error(ExitCode::io, {"absent", "convoy pack"}, [&] { read_store_text(folder / "absent"); });
   std::ofstream(folder / "train.tar").flush();

@@ -226,7 +226,7 @@ TEST_F(ActivationKernels, MoreThanALaunchHasThreads) {
   }
 }
 
-TEST_F(ActivationKernels, EmptyMapsAreNothingToDo) {
+TEST_F(ActivationKernels, EmptyMapsChangeNothing) {
   const MapShape none{0, 3, 4, 4, Layout::channels_last, Element::float32};
   EXPECT_NO_THROW(relu(stream(), nullptr, nullptr, none));
   EXPECT_NO_THROW(relu_backward(stream(), nullptr, nullptr, none));

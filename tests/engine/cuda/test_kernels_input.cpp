@@ -154,7 +154,7 @@ TEST_F(InputKernels, AdaptivePoolBothWays) {
   }
 }
 
-TEST_F(InputKernels, EmptyMapsAreNothingToDo) {
+TEST_F(InputKernels, EmptyMapsChangeNothing) {
   const MapShape none{0, 3, 4, 4, Layout::channels_last, Element::float32};
   EXPECT_NO_THROW(input_stage(stream(), nullptr, nullptr, {}, nullptr, nullptr, none, 0, 0));
   EXPECT_NO_THROW(pad(stream(), nullptr, none, 1, 1, Fill::zero, nullptr));

@@ -138,7 +138,7 @@ TEST_F(NormalisationKernels, WhatIsNotANumberStaysSeen) {
   for (std::size_t i = 0; i < result.size(); ++i) EXPECT_EQ(std::isnan(result[i]), i >= 3 && i <= 7) << i;
 }
 
-TEST_F(NormalisationKernels, EmptyMapsAreNothingToDo) {
+TEST_F(NormalisationKernels, EmptyMapsChangeNothing) {
   const MapShape none{0, 16, 4, 4, Layout::channels_last, Element::float16};
   EXPECT_NO_THROW(normalisation_forward(stream(), nullptr, nullptr, none, {}));
   EXPECT_NO_THROW(normalisation_backward(stream(), nullptr, nullptr, nullptr, none, {}));

@@ -264,7 +264,7 @@ TEST_F(UpdateKernels, NothingChangesWhenAGradientWasNotFinite) {
   }
 }
 
-TEST_F(UpdateKernels, NoPiecesAreNothingToDo) {
+TEST_F(UpdateKernels, NoPiecesChangeNothing) {
   EXPECT_NO_THROW(update(stream(), OptimizerRule::sgd, nullptr, 0, nullptr, nullptr, {}));
 }
 
