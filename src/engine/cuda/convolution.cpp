@@ -11,7 +11,6 @@ class ConvolutionOperation final : public Operation {
   ConvolutionOperation(Builder& builder, const Convolution& layer, Tensor* input, bool relu,
                        bool input_padded)
       : layer_(layer),
-        relu_(relu),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         input_(input),
@@ -47,12 +46,7 @@ class ConvolutionOperation final : public Operation {
       pad(pass.stream, input_->data, input_->shape, layer_.padding.before, layer_.padding.after, Fill::zero,
           source_->data);
     }
-    if (convolution_->forward(source_->data, weight_.operand, bias_.operand, output_->data,
-                              workspace_->data)) {
-      return;
-    }
-    convolution_->add_bias(bias_.operand, output_->data);
-    if (relu_) relu(pass.stream, output_->data, output_->data, output_->shape);
+    convolution_->forward(source_->data, weight_.operand, bias_.operand, output_->data, workspace_->data);
   }
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
@@ -117,7 +111,6 @@ class ConvolutionOperation final : public Operation {
   }
 
   Convolution layer_;
-  bool relu_;
   ParameterView weight_, bias_;
   Tensor *input_, *source_;  // source_: padded where the library could not
   LibraryConvolution* convolution_ = nullptr;

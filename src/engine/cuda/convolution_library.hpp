@@ -56,9 +56,9 @@ class LibraryConvolution {
 
   // Chooses algorithms. Never inside a capture: it may run them on `scratch` (whose contents are lost).
   void choose(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  // Runs the chosen forward algorithm once with bias and ReLU in the same call, to learn whether that is to
-  // be had and whether the convolution's own workspace is enough for it, or all of the scratch. After
-  // choose().
+  // Runs the chosen forward algorithm with bias and ReLU in the same call, to learn whether the library
+  // serves that, whether the convolution's own workspace is enough for it or all of the scratch, and (unless
+  // deterministic) whether it is faster than the two apart. After choose().
   void try_fused(const ConvolutionScratch& scratch);
   // The choice as text, and back; accept() throws ExitCode::device when the text is not one.
   std::string choice() const;
@@ -66,16 +66,13 @@ class LibraryConvolution {
   // Bytes of scratch that the passes need by this choice.
   std::size_t workspace_bytes() const;
 
-  // output = convolution + bias, and where `relu` was asked for, its positive part; true when all of it was
-  // done, false when bias and ReLU remain to be done by the caller.
-  bool forward(const void* input, const void* filter, const void* bias, void* output, void* workspace) const;
+  // output = convolution + bias, and where `relu` was asked for, its positive part.
+  void forward(const void* input, const void* filter, const void* bias, void* output, void* workspace) const;
   void backward_data(const void* filter, const void* output_gradient, void* input_gradient,
                      void* workspace) const;
   // Of the maps' element; stored, or added where `add`.
   void backward_filter(const void* input, const void* output_gradient, void* filter_gradient, bool add,
                        void* workspace) const;
-  // output += bias, where the fused call is not to be had.
-  void add_bias(const void* bias, void* output) const;
 
  private:
   void choose_forward(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
@@ -86,6 +83,8 @@ class LibraryConvolution {
   cudnnStatus_t ask_data_workspace(int algorithm, std::size_t& bytes) const;
   cudnnStatus_t ask_filter_workspace(int algorithm, std::size_t& bytes) const;
   void set_math();
+  bool serves_fused(const ConvolutionScratch& scratch);
+  void forward_plain(const void* input, const void* filter, void* output, void* workspace) const;
   cudnnStatus_t forward_fused(const void* input, const void* filter, const void* bias, void* output,
                               void* workspace, std::size_t bytes) const;
 
@@ -95,7 +94,7 @@ class LibraryConvolution {
   Precision precision_;
   bool relu_;
   bool input_gradient_ = false;
-  bool training_ = true;
+  bool training_ = true, deterministic_ = true;
   TensorDescriptor input_, output_, bias_;
   FilterDescriptor filter_;
   ConvolutionDescriptor forward_, backward_data_, backward_filter_;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "device/cuda/check.hpp"
+#include "engine/cuda/trial.hpp"
 
 namespace convoy::cuda {
 
@@ -86,13 +87,15 @@ void Builder::try_algorithms() {
     filter = std::max(filter, convolution.filter_bytes());
     workspace_limit = std::max(workspace_limit, convolution.workspace_limit());
   }
-  const auto zeroed = [&](std::size_t bytes) {
-    DeviceMemory memory(bytes, "choosing algorithms of convolutions");
-    if (bytes > 0) check(cudaMemsetAsync(memory.data(), 0, bytes, resources_.compute), "zeros to try on");
-    return memory;
+  const auto reserved = [&](std::size_t bytes) {
+    return DeviceMemory(bytes, "choosing algorithms of convolutions");
   };
-  const DeviceMemory inputs = zeroed(input), outputs = zeroed(output), filters = zeroed(filter);
-  DeviceMemory workspace = zeroed(resources_.deterministic ? 0 : workspace_limit);
+  const DeviceMemory inputs = reserved(input), outputs = reserved(output), filters = reserved(filter);
+  for (const DeviceMemory* operand : {&inputs, &outputs, &filters}) {
+    fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),
+                           resources_.compute);
+  }
+  DeviceMemory workspace = reserved(resources_.deterministic ? 0 : workspace_limit);
   const auto scratch = [&] {
     return ConvolutionScratch{inputs.data(), outputs.data(), filters.data(), workspace.data(),
                               workspace.size()};
@@ -102,7 +105,7 @@ void Builder::try_algorithms() {
     convolution.choose(rule, scratch());
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
   }
-  if (workspace.size() < workspace_bytes) workspace = zeroed(workspace_bytes);
+  if (workspace.size() < workspace_bytes) workspace = reserved(workspace_bytes);
   for (LibraryConvolution& convolution : convolutions_) {
     convolution.try_fused(scratch());
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());

@@ -47,6 +47,10 @@ void unpad(cudaStream_t stream, const void* padded, const MapShape& shape, int b
 void dropout(cudaStream_t stream, void* values, const MapShape& shape, const PassParameters* pass,
              std::uint32_t number, double p);
 
+// ---- bias.cu: map += bias of its channel (of the map's element), then its positive part where `relu`, one
+// rounding for both; a NaN stays a NaN. In place.
+void add_bias(cudaStream_t stream, void* map, const void* bias, bool relu, const MapShape& shape);
+
 // ---- relu.cu: a NaN stays a NaN; `output` may be `input`.
 void relu(cudaStream_t stream, const void* input, void* output, const MapShape& shape);
 // gradient ← gradient where activation > 0, else 0; in place.

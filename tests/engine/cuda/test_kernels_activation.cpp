@@ -42,6 +42,36 @@ TEST_F(ActivationKernels, ReluAndInPlace) {
   }
 }
 
+TEST_F(ActivationKernels, BiasWithAndWithoutRelu) {
+  for (const MapShape& kind : shapes) {
+    for_each_kind(kind, [&](const MapShape& shape) {
+      const auto count = static_cast<std::size_t>(shape.elements());
+      const auto channels = static_cast<std::size_t>(shape.channels);
+      auto values = random_values(count, 1, shape.element);
+      if (count > 20) {
+        values[3] = not_a_number;  // must stay to be seen
+        values[4] = infinity;
+        values[count - 1] = -infinity;
+      }
+      const auto biases = random_values(channels, 1, shape.element, 2);
+      const DeviceElements bias(biases, shape.element, stream());
+      const auto plane = static_cast<std::size_t>(shape.height * shape.width);
+      for (const bool with_relu : {true, false}) {
+        const auto map = map_of(values, shape);
+        add_bias(stream(), map.data(), bias.data(), with_relu, shape);
+        std::vector<double> expected(count);
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::size_t channel =
+              shape.layout == Layout::channels_last ? i % channels : i / plane % channels;
+          const float sum = values[i] + biases[channel];
+          expected[i] = rounded(with_relu && sum < 0 ? 0.0F : sum, shape.element);
+        }
+        expect_close(map.read(), expected, 0, 0);
+      }
+    });
+  }
+}
+
 TEST_F(ActivationKernels, ReluBackward) {
   for (const MapShape& kind : shapes) {
     for_each_kind(kind, [&](const MapShape& shape) {
@@ -229,6 +259,7 @@ TEST_F(ActivationKernels, MoreThanALaunchHasThreads) {
 TEST_F(ActivationKernels, EmptyMapsChangeNothing) {
   const MapShape none{0, 3, 4, 4, Layout::channels_last, Element::float32};
   EXPECT_NO_THROW(relu(stream(), nullptr, nullptr, none));
+  EXPECT_NO_THROW(add_bias(stream(), nullptr, nullptr, true, none));
   EXPECT_NO_THROW(relu_backward(stream(), nullptr, nullptr, none));
   EXPECT_NO_THROW(dropout(stream(), nullptr, none, nullptr, 0, 0.5));
   EXPECT_NO_THROW(to_narrow(stream(), nullptr, nullptr, Element::bfloat16, 0));
