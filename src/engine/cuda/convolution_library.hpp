@@ -51,7 +51,8 @@ class LibraryConvolution {
 
   const ConvolutionShape& shape() const { return shape_; }
   std::size_t filter_bytes() const;
-  // What an algorithm may take of workspace: those that convert layouts want the size of the operands.
+  // What an algorithm may take of workspace: those that convert layouts or pad channels take several times
+  // the operands.
   std::size_t workspace_limit() const;
 
   // Chooses algorithms. Never inside a capture: it may run them on `scratch` (whose contents are lost).
@@ -75,6 +76,7 @@ class LibraryConvolution {
                        void* workspace) const;
 
  private:
+  std::size_t workspace_limit(const ConvolutionRule& rule, const ConvolutionScratch& scratch) const;
   void choose_forward(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
   void choose_backward_data(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
   void choose_backward_filter(const ConvolutionRule& rule, const ConvolutionScratch& scratch);

@@ -95,7 +95,9 @@ void Builder::try_algorithms() {
     fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),
                            resources_.compute);
   }
-  DeviceMemory workspace = reserved(resources_.deterministic ? 0 : workspace_limit);
+  // Not all that is free: a batch that just fits must not fail for want of room to try on.
+  DeviceMemory workspace =
+      reserved(resources_.deterministic ? 0 : std::min(workspace_limit, memory_facts().free / 4 * 3));
   const auto scratch = [&] {
     return ConvolutionScratch{inputs.data(), outputs.data(), filters.data(), workspace.data(),
                               workspace.size()};

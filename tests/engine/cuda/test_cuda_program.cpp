@@ -6,6 +6,7 @@
 #include <memory>
 #include <sstream>
 
+#include "device/cuda/stream.hpp"
 #include "device/cuda_devices.hpp"
 #include "engine/cuda/cuda_program.hpp"
 #include "engine/cuda/cuda_state.hpp"
@@ -262,6 +263,23 @@ TEST_P(CudaPrograms, EveryGpuComputesTheSame) {
   EXPECT_EQ(first, last);
   programs.erase(programs.begin());  // in the other order than they were made
   replicas.erase(replicas.begin());
+}
+
+// A copy with 8 channels a pixel, as tensor cores take it, must fit whatever the batch.
+TEST(ConvolutionWorkspace, HoldsAnInputPaddedForTensorCores) {
+  const std::string refusal = device_refusal(DeviceKind::cuda);
+  if (!refusal.empty()) GTEST_SKIP() << refusal;
+  const cuda::Stream stream = cuda::make_stream();
+  const cuda::Libraries libraries(stream.get());
+  for (const int rows : {1, 128, 1024}) {
+    const auto map = [&](int channels, int side) {
+      return cuda::MapShape{rows, channels, side, side, cuda::Layout::channels_last, cuda::Element::bfloat16};
+    };
+    const cuda::LibraryConvolution conv1(
+        libraries, "conv1", {.input = map(3, 227), .output = map(96, 55), .kernel = 11, .stride = 4},
+        Precision::bf16, true);
+    EXPECT_GE(conv1.workspace_limit(), map(8, 227).bytes() + map(96, 55).bytes()) << rows;
+  }
 }
 
 TEST(CudaProgramTargets, AreThere) {
