@@ -10,8 +10,8 @@ namespace convoy {
 class FolderLock {
  public:
   FolderLock() = default;  // holds nothing
-  // Locks `folder` by flock(2) on a file `.lock` in it, which names the holder and stays when the lock is let
-  // go. The system lets go of it when the process ends, however it ends. While another process holds it,
+  // Locks `folder` by flock(2) on a file `.lock` in it, which names the holder and remains when the lock is
+  // released. The kernel releases it however the process exits. While another process holds it,
   // waits up to `patience` (one that was killed may take a moment to go), then throws ExitCode::usage that
   // names the folder and the holder. Where the file cannot be made or the file system has no locks, holds
   // nothing.

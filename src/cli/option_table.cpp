@@ -152,7 +152,7 @@ void OptionTable::read_file(const std::string& path) {
     const std::string name(trimmed(text.substr(0, equals)));
     if (name == "config") fail(ExitCode::usage, "{}: a configuration file cannot name another one", where);
     if (std::find(seen.begin(), seen.end(), name) != seen.end())
-      fail(ExitCode::usage, "{}: {} stands in this file twice", where, name);
+      fail(ExitCode::usage, "{}: {} is set twice in this file", where, name);
     seen.push_back(name);
     give(name, std::string(trimmed(text.substr(equals + 1))), where, true);
   }
@@ -171,7 +171,7 @@ void OptionTable::set_positionals(const std::vector<std::string>& plain) const {
   if (next == plain.size()) return;
   std::string key;
   const bool takes_data = positionals_.empty() && find("data", key) != nullptr;
-  fail(ExitCode::usage, "{}: '{}' stands alone, where an option is expected{}; see {} --help", command_,
+  fail(ExitCode::usage, "{}: unexpected argument '{}'; expected an option{}; see {} --help", command_,
        plain[next], takes_data ? fmt::format(" (a store is given as --data {})", plain[next]) : "", command_);
 }
 

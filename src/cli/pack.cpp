@@ -15,15 +15,11 @@ class PackCommand : public Command {
   std::string_view name() const override { return "pack"; }
   std::string_view summary() const override { return "build a store from images as they are distributed"; }
   std::string_view description() const override {
-    return "Builds one split of a store from a folder of class folders, a tar of class folders, the "
-           "ILSVRC2012 tars as they\n"
-           "are distributed (nothing is extracted), or CIFAR-10's binary batches. What SOURCE is, is told by "
-           "its content.\n"
-           "Each image is shrunk to the shorter side and cut to the centre square. Ranks share the work; a "
-           "pack that was\n"
-           "interrupted is finished by running it again. Pack the training split first: its folder names, "
-           "sorted, are the\n"
-           "classes.";
+    return R"(Builds one split of a store from a folder of class folders, a tar of class folders, the ILSVRC2012 tars as
+they are distributed (nothing is extracted), or CIFAR-10's binary batches. The type of SOURCE is detected from
+its content. The shorter side of each image is scaled to the side of the store and the centre square is kept.
+Ranks share the work; run an interrupted pack again to finish it. Pack the training split first: its sorted
+folder names are the classes.)";
   }
   std::string_view example() const override {
     return "  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names "

@@ -39,7 +39,8 @@ std::string overview(const std::vector<std::unique_ptr<Command>>& commands) {
   for (const auto& command : commands)
     text += fmt::format("  {:<12} {}\n", command->name(), command->summary());
   text +=
-      "\nconvoy help COMMAND (or convoy COMMAND --help) tells a command's options and shows an example.\n"
+      "\nconvoy help COMMAND (or convoy COMMAND --help) lists the options of a command and shows an "
+      "example.\n"
       "Several ranks: launch/local train … (this node), launch/mpirun HOSTFILE train … (hosts), srun convoy "
       "train …\n\n"
       "Exit codes: 0 done, 64 wrong usage, 65 bad data, 70 a bug, 71 device or library failure, 74 "

@@ -29,20 +29,14 @@ class TrainCommand : public Command {
   std::string_view name() const override { return "train"; }
   std::string_view summary() const override { return "train a network on a store"; }
   std::string_view description() const override {
-    return "Trains the network of a recipe on a store. Alone it is one rank; under launch/local, "
-           "launch/mpirun, mpirun or\n"
-           "srun every rank trains a replica on its share of each global batch, and all stay equal. SIGUSR1, "
-           "SIGINT,\n"
-           "SIGTERM or SIGHUP asks it to stop: it saves a checkpoint and ends with code 75; started again "
-           "with "
-           "--resume auto it goes\n"
-           "on where it stopped. Every option may stand in the configuration file as key = value.";
+    return R"(Trains the network of a recipe on a store. Started by itself it runs one rank; under launch/local,
+launch/mpirun, mpirun or srun every rank trains a replica on its share of each global batch, and all replicas
+stay equal. On SIGUSR1, SIGINT, SIGTERM or SIGHUP it saves a checkpoint and exits with code 75; --resume auto
+then resumes where it stopped. Every option may also be set in the configuration file, as key = value.)";
   }
   std::string_view example() const override {
-    return "  launch/local train --config configs/owt.cfg --data /data/imagenet --output runs/owt --resume "
-           "auto\n"
-           "  convoy train --config configs/quickstart.cfg --data runs/quickstart/store --output runs/try "
-           "--lr 0.02";
+    return R"(  launch/local train --config configs/owt.cfg --data /data/imagenet --output runs/owt --resume auto
+  convoy train --config configs/quickstart.cfg --data runs/quickstart/store --output runs/try --lr 0.02)";
   }
   bool answers_stop() const override { return true; }
 

@@ -33,12 +33,14 @@ void declare_what(OptionTable& table, TrainConfiguration& c) {
             });
   table.add_text("data", "STORE", "the store to train on, made by convoy pack or convoy synthesize", c.data);
   table.add_text("output", "FOLDER", "where the run writes: run.json, metrics.jsonl, checkpoints/", c.output);
-  table.add_text(
-      "weights", "CHECKPOINT",
-      "start from this checkpoint's parameters alone (fine-tuning); layers of another shape start anew",
-      c.weights);
+  table.add_text("weights", "CHECKPOINT",
+                 "start from this checkpoint's parameters alone (fine-tuning); layers whose shape differs "
+                 "get initial weights",
+                 c.weights);
   table.add_text("resume", "auto|none|PATH",
-                 "go on from the output folder's newest sound checkpoint, or from one", c.resume);
+                 "auto: resume from the newest valid checkpoint in --output, if there is one; PATH: from "
+                 "this one; none: start a new run",
+                 c.resume);
   table.add_integer("seed", "seed of everything random", c.seed, 0);
   table.add_integer("classes", "outputs of the last layer; 0: the store's number of classes", c.classes, 0);
 }
@@ -89,7 +91,7 @@ void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
       [&c](const std::string& key, const std::string& value) {
         c.schedule.rules[key] = parse_rate_rule(value);
       });
-  table.add_real("momentum", "M", "of SGD's velocity", c.optimizer.momentum, 0, 1);
+  table.add_real("momentum", "M", "momentum of SGD", c.optimizer.momentum, 0, 1);
   table.add_real("weight-decay", "D", "L2 decay, added to the gradient", c.weight_decay, 0);
   table.add("bias-decay", "D", "decay of the biases [as --weight-decay]",
             [&c](const std::string& value) { c.bias_decay = parse_real(value, 0, any_number); });
@@ -103,13 +105,14 @@ void declare_optimizer(OptionTable& table, TrainConfiguration& c) {
             });
   // A second moment below 2^-126 is taken as zero (settled, engine/update_arithmetic.hpp): something must
   // stand beside it.
-  table.add_real("adam-epsilon", "E", "added to the root of the second moment", c.optimizer.epsilon, 1e-15);
+  table.add_real("adam-epsilon", "E", "added to the square root of the second moment", c.optimizer.epsilon,
+                 1e-15);
 }
 
 void declare_schedule(OptionTable& table, TrainConfiguration& c) {
   table.group("Schedule of the rate");
   ScheduleSettings& s = c.schedule;
-  table.add_word<ScheduleKind>("schedule", "how the rate changes", s.kind, schedule_words());
+  table.add_word<ScheduleKind>("schedule", "how the learning rate changes", s.kind, schedule_words());
   table.add_real("warmup-epochs", "N", "rise linearly to the rate over these epochs", s.warmup_epochs, 0);
   table.add_real("warmup-start", "F", "where the warm-up starts, as a fraction of the rate", s.warmup_start,
                  0, 1);
@@ -126,7 +129,7 @@ void declare_schedule(OptionTable& table, TrainConfiguration& c) {
 
 void declare_network(OptionTable& table, TrainConfiguration& c) {
   table.group("Network");
-  table.add("init", "paper|caffe|torch|keras", "how the weights start [the network's own]",
+  table.add("init", "paper|caffe|torch|keras", "initial weights [the network's own]",
             [&c](const std::string& value) {
               c.initialiser = parse_word<Initialiser>(value, initialiser_words());
             });
@@ -168,10 +171,12 @@ void declare_input(OptionTable& table, TrainConfiguration& c) {
   table.add_real("shift-fraction", "F", "shift: up to this fraction of the side",
                  c.augmentation.shift_fraction, 0, 1);
   table.add_word<std::string>("input-mean",
-                              "what is subtracted: the store's mean colour, its mean image, or nothing",
+                              "mean to subtract: the store's mean colour, its mean image, or nothing",
                               c.input_mean, {{"pixel", "pixel"}, {"image", "image"}, {"none", "none"}});
   table.add("input-scale", "std|none|F",
-            fmt::format("what multiplies then: 1/std of the store, 1, or 1/255 [{}]", c.input_scale),
+            fmt::format("scale applied after subtracting the mean: 1/std of the store, 1 (none), or a number "
+                        "such as 1/255 [{}]",
+                        c.input_scale),
             [&c](const std::string& value) {
               if (value != "std" && value != "none") {
                 try {
@@ -200,14 +205,13 @@ void declare_machine(OptionTable& table, TrainConfiguration& c) {
   table.add_word<CollectiveKind>("collective",
                                  "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs",
                                  c.collective, collective_words());
-  table.add_word<WirePrecision>(
-      "wire-precision", "what gradients travel as between GPUs (nccl); sums in 16 bits are less exact",
-      c.wire, wire_words());
-  table.add_word<GraphUse>(
-      "cuda-graph", "record a step once and replay it, so that a GPU does not wait to be told what to do",
-      c.cuda_graph, graph_words());
+  table.add_word<WirePrecision>("wire-precision",
+                                "format in which NCCL sums gradients between GPUs; 16 bits are less exact",
+                                c.wire, wire_words());
+  table.add_word<GraphUse>("cuda-graph", "record a step once and replay it, to reduce kernel-launch overhead",
+                           c.cuda_graph, graph_words());
   table.add_real("watchdog-seconds", "S",
-                 "end all ranks when nothing advances for so long, naming the one that is missing; 0: off",
+                 "end all ranks, naming the missing one, when no rank makes progress for this long; 0: off",
                  c.watchdog_seconds, 0, most_seconds);
 }
 

@@ -36,7 +36,7 @@ struct UpdateStep {
 struct UpdateResult {
   bool finite = true;  // false: nothing was changed
   bool weights_sound =
-      true;                  // false: the update before this one made weights that nothing can be learnt from
+      true;                  // false: the update before this one produced unusable weights
   double gradient_norm = 0;  // of the reduced, unscaled gradient
 };
 

@@ -70,7 +70,7 @@ void require_same_hashes(Communicator& communicator, const std::vector<std::stri
         fail(
             ExitCode::device,
             "step {}: the replicas differ: {} on rank {} is not what it is on rank 0. A device or a transfer "
-            "computed wrongly, or the nodes' libraries differ; go on from the last checkpoint with --resume "
+            "computed wrongly, or the nodes' libraries differ; resume from the last checkpoint with --resume "
             "auto, "
             "without that node if it happens again",
             step, names[i], rank);

@@ -146,27 +146,23 @@ void check_device_options(const TrainConfiguration& configuration, DeviceKind de
   const char* where = c.device == DeviceKind::cpu ? "with --device cpu" : "on a machine without a usable GPU";
   if (device == DeviceKind::cpu) {
     if (c.collective == CollectiveKind::nccl)
-      fail(ExitCode::usage, "--collective nccl sums the memory of GPUs, and does not go {}: use auto or mpi",
-           where);
+      fail(ExitCode::usage, "--collective nccl requires GPUs and cannot be used {}: use auto or mpi", where);
     if (c.wire != WirePrecision::fp32)
-      fail(ExitCode::usage,
-           "--wire-precision {} is a transport of GPUs by NCCL, and does not go {}: use fp32",
+      fail(ExitCode::usage, "--wire-precision {} requires GPUs and NCCL and cannot be used {}: use fp32",
            word_of(wire_words(), c.wire), where);
     if (c.cuda_graph == GraphUse::on)
-      fail(ExitCode::usage, "--cuda-graph on records what a GPU does, and does not go {}: use auto or off",
-           where);
+      fail(ExitCode::usage, "--cuda-graph on requires a GPU and cannot be used {}: use auto or off", where);
   }
   if (c.collective != CollectiveKind::mpi) return;
   if (c.wire != WirePrecision::fp32)
     fail(ExitCode::usage,
-         "--wire-precision {} is a transport of NCCL: with --collective mpi use fp32, or use --collective "
-         "nccl",
+         "--wire-precision {} requires NCCL: use fp32 with --collective mpi, or use --collective nccl",
          word_of(wire_words(), c.wire));
   if (c.cuda_graph == GraphUse::on && ranks > 1)
-    fail(ExitCode::usage,
-         "--cuda-graph on does not go with --collective mpi on several ranks, which wait for the device "
-         "within "
-         "each step: use --cuda-graph auto or off, or --collective nccl");
+    fail(
+        ExitCode::usage,
+        "--cuda-graph on cannot be used with --collective mpi on several ranks, which wait for the device in "
+        "each step: use --cuda-graph auto or off, or --collective nccl");
 }
 
 }  // namespace convoy

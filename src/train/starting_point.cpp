@@ -32,7 +32,8 @@ std::filesystem::path newest_in(const std::filesystem::path& checkpoints, const 
     log.warn("a checkpoint cannot be used, so the one before it is tried: {}", reason);
   if (newest.path.empty() && !newest.refused.empty())
     fail(ExitCode::bad_data,
-         "{}: none of the {} checkpoints can be used; the newest: {}. To start anew choose another --output",
+         "{}: none of the {} checkpoints can be used; the newest: {}. To start a new run choose another "
+         "--output",
          checkpoints.string(), newest.refused.size(), newest.refused.front().second);
   return newest.path;
 }
@@ -105,7 +106,7 @@ void check_resumable(const RunSetup& setup, const std::filesystem::path& path, c
       header.configuration, configuration_text(setup.configuration), header.epoch_samples > 0);
   if (!differences.refused.empty())
     fail(ExitCode::usage,
-         "{} cannot be gone on with under other options ({}); start a new run with --weights {} instead",
+         "{} cannot be resumed with different options ({}); start a new run with --weights {} instead",
          path.string(), text_list(differences.refused, "; "), path.string());
   for (const std::string& line : differences.allowed) log.warn("the resumed run is changed: {}", line);
   if (static_cast<int>(header.slots.size()) != slots)

@@ -28,7 +28,7 @@ struct StartingPoint {
 
 // Chooses by --resume and --weights, reads, and prepares the output folder; collective. Throws
 // ExitCode::usage when the folder holds another run or is being written by one, or the checkpoint is of a run
-// that cannot be gone on with, bad_data when checkpoints are there but none is sound.
+// that cannot be resumed, bad_data when checkpoints are there but none is sound.
 StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, const Log& log);
 
 // Fills the replica's parameters, optimiser slots and (in fp16) loss scale, and frees the buffers of `start`;

@@ -313,7 +313,8 @@ TrainingResult TrainingLoop::diverge() {
                                          : "the last sound checkpoint is " + checkpoints_.newest().string();
   });
   const std::string text = fmt::format(
-      "training diverged: at step {} the loss, a gradient or a weight is not finite or beyond use (learning "
+      "training diverged: at step {} the loss, a gradient or a weight is NaN, infinite or out of range "
+      "(learning "
       "rate {:.6g}). "
       "Try "
       "a lower --lr, --warmup-epochs, or another --init; {}",

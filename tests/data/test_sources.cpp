@@ -1,4 +1,4 @@
-// Each kind of source is told by its content, listed with the right names and classes, and read at the right
+// Each kind of source is detected from its content, listed with the right names and classes, and read at the right
 // place.
 
 #include <gtest/gtest.h>

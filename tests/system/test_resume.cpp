@@ -1,5 +1,5 @@
 // Stopping and going on: an interrupted run is the run that was never interrupted, bit for bit, in mid-epoch
-// too; the schedule does not notice; what cannot be gone on with is refused.
+// too; the schedule does not notice; what cannot be resumed is refused.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
