@@ -61,8 +61,8 @@ class Communicator {
 
   // Says that `mine` ends this rank's work, and waits up to `patience` seconds for all others to say so too;
   // empty when some did not: they go on, and only abort() ends them. Where categories differ that of the
-  // lowest rank counts whose error is no device failure: such a one is often only a consequence of another rank's
-  // end. May be called again, to wait further or for the same answer; the first error counts.
+  // lowest rank counts whose error is no device failure: such a one is often only a consequence of another
+  // rank's end. May be called again, to wait further or for the same answer; the first error counts.
   std::optional<Ending> end_together(const Error& mine, double patience);
 
   // Ends all ranks with `code`; never returns. Not collective: any rank, any thread; the first call's code

@@ -1,6 +1,6 @@
 // From the bytes of an image file to RGB pixels, and from those to the square that a store holds. Used by
-// pack for every image and by predict for the images it is given. The type of a file is detected from its content,
-// never by its name. All functions are safe to call from many threads.
+// pack for every image and by predict for the images it is given. The type of a file is detected from its
+// content, never by its name. All functions are safe to call from many threads.
 //
 // JPEG: grey, RGB, YCbCr, CMYK and YCCK (Adobe's inverted values too) become RGB; a file whose pixels are not
 // all there (cut short, broken codes) is refused. PNG: 16 bits, palette, grey and interlaced become 8-bit

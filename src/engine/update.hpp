@@ -34,10 +34,9 @@ struct UpdateStep {
 };
 
 struct UpdateResult {
-  bool finite = true;  // false: nothing was changed
-  bool weights_sound =
-      true;                  // false: the update before this one produced unusable weights
-  double gradient_norm = 0;  // of the reduced, unscaled gradient
+  bool finite = true;         // false: nothing was changed
+  bool weights_sound = true;  // false: the update before this one produced unusable weights
+  double gradient_norm = 0;   // of the reduced, unscaled gradient
 };
 
 }  // namespace convoy

@@ -1,5 +1,5 @@
-// Each kind of source is detected from its content, listed with the right names and classes, and read at the right
-// place.
+// Each kind of source is detected from its content, listed with the right names and classes, and read at the
+// right place.
 
 #include <gtest/gtest.h>
 
