@@ -57,7 +57,7 @@ template <typename Found, typename Workspace, typename Run>
 const Found* fastest(const std::vector<Found>& list, const Wanted& wanted, Workspace&& workspace, Run&& run) {
   constexpr int most_tried = 5;
   const Found* best = nullptr;
-  float best_time = std::numeric_limits<float>::max() / 8;
+  float best_time = std::numeric_limits<float>::infinity();
   int tried = 0;
   for (const Found& found : list) {
     std::size_t bytes = 0;

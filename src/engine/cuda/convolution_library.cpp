@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -225,22 +224,15 @@ void LibraryConvolution::choose_backward_filter(const ConvolutionRule& rule,
 void LibraryConvolution::try_fused(const ConvolutionScratch& scratch) {
   if (!serves_fused(scratch) || deterministic_ || !relu_) return;
   const cudaStream_t stream = libraries_->stream();
-  constexpr float any = std::numeric_limits<float>::max() / 8;
-  const auto fused = trial_milliseconds(
-      stream,
-      [&] {
-        return forward_fused(scratch.input, scratch.filter, scratch.filter, scratch.output, scratch.workspace,
-                             choice_.fused_bytes) == CUDNN_STATUS_SUCCESS;
-      },
-      any);
-  const auto apart = trial_milliseconds(
-      stream,
-      [&] {
-        forward_plain(scratch.input, scratch.filter, scratch.output, scratch.workspace);
-        add_bias(stream, scratch.output, scratch.filter, true, shape_.output);
-        return true;
-      },
-      any);
+  const auto fused = trial_milliseconds(stream, [&] {
+    return forward_fused(scratch.input, scratch.filter, scratch.filter, scratch.output, scratch.workspace,
+                         choice_.fused_bytes) == CUDNN_STATUS_SUCCESS;
+  });
+  const auto apart = trial_milliseconds(stream, [&] {
+    forward_plain(scratch.input, scratch.filter, scratch.output, scratch.workspace);
+    add_bias(stream, scratch.output, scratch.filter, true, shape_.output);
+    return true;
+  });
   if (fused && *fused <= *apart) return;
   choice_.fused = 0;
   choice_.fused_bytes = 0;

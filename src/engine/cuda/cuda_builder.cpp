@@ -91,10 +91,12 @@ void Builder::try_algorithms() {
     return DeviceMemory(bytes, "choosing algorithms of convolutions");
   };
   const DeviceMemory inputs = reserved(input), outputs = reserved(output), filters = reserved(filter);
-  for (const DeviceMemory* operand : {&inputs, &outputs, &filters}) {
-    fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),
-                           resources_.compute);
-  }
+  // Each convolution anew: it overwrites what it runs on, and sums of sums would end at infinity.
+  const auto fill = [&] {
+    for (const DeviceMemory* operand : {&inputs, &outputs, &filters})
+      fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),
+                             resources_.compute);
+  };
   // Not all that is free: a batch that just fits must not fail for want of room to try on.
   DeviceMemory workspace =
       reserved(resources_.deterministic ? 0 : std::min(workspace_limit, memory_facts().free / 4 * 3));
@@ -104,11 +106,13 @@ void Builder::try_algorithms() {
   };
   const ConvolutionRule rule{.deterministic = resources_.deterministic, .training = training()};
   for (LibraryConvolution& convolution : convolutions_) {
+    fill();
     convolution.choose(rule, scratch());
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
   }
   if (workspace.size() < workspace_bytes) workspace = reserved(workspace_bytes);
   for (LibraryConvolution& convolution : convolutions_) {
+    fill();
     convolution.try_fused(scratch());
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
   }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "engine/cuda/map.hpp"
@@ -19,6 +20,7 @@ void fill_with_trial_values(void* data, std::size_t bytes, Element element, cuda
 // Milliseconds that `run` takes on `stream`: the median of three runs after one to warm up. A run that is
 // several times slower than `best`, the shortest time so far, or long by itself is not repeated. None when
 // `run` returns false, which says that it enqueued nothing.
-std::optional<float> trial_milliseconds(cudaStream_t stream, const std::function<bool()>& run, float best);
+std::optional<float> trial_milliseconds(cudaStream_t stream, const std::function<bool()>& run,
+                                        float best = std::numeric_limits<float>::infinity());
 
 }  // namespace convoy::cuda
