@@ -6,13 +6,27 @@
 namespace convoy {
 namespace {
 
-sigset_t stop_set() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGUSR1, SIGINT, SIGTERM}) sigaddset(&set, signal);
+// The last signal that a thread of a library took, 0 when there is none. A handler reaches only static
+// storage.
+std::atomic<int> taken_elsewhere = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+extern "C" void take_elsewhere(int signal) {
+  taken_elsewhere = signal;
+}
+
+std::vector<int> stop_signals() {
+  std::vector<int> signals = {SIGUSR1, SIGINT, SIGTERM};
   // Under nohup a terminal may go: a signal that is ignored would come all the same once it is waited for.
   struct sigaction hang_up {};
-  if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
+  if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) signals.push_back(SIGHUP);
+  return signals;
+}
+
+sigset_t set_of(const std::vector<int>& signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
 }
 
@@ -29,22 +43,31 @@ void die_of_interrupt() {
 }  // namespace
 
 StopSignals::StopSignals() {
-  const sigset_t set = stop_set();
+  const std::vector<int> signals = stop_signals();
+  const sigset_t set = set_of(signals);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  listener_ = std::thread([this] { listen(); });
+  struct sigaction take {};
+  take.sa_handler = take_elsewhere;
+  take.sa_flags = SA_RESTART;
+  for (const int signal : signals) {
+    Replaced& replaced = replaced_.emplace_back(Replaced{.signal = signal, .action = {}});
+    sigaction(signal, &take, &replaced.action);
+  }
+  listener_ = std::thread([this, set] { listen(set); });
 }
 
 StopSignals::~StopSignals() {
   ending_ = true;
   listener_.join();
+  for (const Replaced& replaced : replaced_) sigaction(replaced.signal, &replaced.action, nullptr);
 }
 
-void StopSignals::listen() {
-  const sigset_t set = stop_set();
+void StopSignals::listen(const sigset_t& set) {
   const timespec patience{0, 100'000'000};  // how long the destructor may have to wait
   while (!ending_) {
-    const int signal = sigtimedwait(&set, nullptr, &patience);
-    if (signal < 0) continue;
+    int signal = sigtimedwait(&set, nullptr, &patience);
+    if (signal < 0) signal = taken_elsewhere.exchange(0);
+    if (signal <= 0) continue;
     if (signal == SIGINT && requested_) die_of_interrupt();
     requested_ = true;
   }

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 #include <thread>
+#include <vector>
 
 namespace convoy {
 
@@ -19,10 +21,16 @@ class StopSignals {
   const std::atomic<bool>& requested() const { return requested_; }
 
  private:
-  void listen();
+  struct Replaced {
+    int signal;
+    struct sigaction action;
+  };
+
+  void listen(const sigset_t& set);
 
   std::atomic<bool> requested_ = false;
   std::atomic<bool> ending_ = false;
+  std::vector<Replaced> replaced_;
   std::thread listener_;
 };
 

@@ -36,10 +36,10 @@ std::vector<std::byte> trial_values(std::size_t bytes, const NumberBits& bits) {
   return values;
 }
 
-float timed(cudaStream_t stream, const std::function<bool()>& run, bool& enqueued) {
+float timed(cudaStream_t stream, const std::function<bool()>& run) {
   const Event begin = make_event(true), end = make_event(true);
   check(cudaEventRecord(begin.get(), stream), "a trial run");
-  enqueued = run();
+  run();
   check(cudaEventRecord(end.get(), stream), "a trial run");
   check(cudaEventSynchronize(end.get()), "a trial run");
   float milliseconds = 0;
@@ -69,12 +69,13 @@ void fill_with_trial_values(void* data, std::size_t bytes, Element element, cuda
 
 std::optional<float> trial_milliseconds(cudaStream_t stream, const std::function<bool()>& run, float best) {
   constexpr float hopeless = 4, long_enough = 50;  // × best; ms: neither changes by being measured again
-  bool enqueued = false;
-  const float first = timed(stream, run, enqueued);
-  if (!enqueued) return std::nullopt;
-  if (first > long_enough || first > hopeless * best + 1) return first;  // 1 ms: the first run loads kernels
+  // The first run of a kernel loads it, which may take longer than a hundred runs.
+  if (!run()) return std::nullopt;
   std::array<float, 3> times{};
-  for (float& time : times) time = timed(stream, run, enqueued);
+  for (float& time : times) {
+    time = timed(stream, run);
+    if (time > long_enough || time > hopeless * best) return time;
+  }
   std::ranges::sort(times);
   return times[1];
 }

@@ -51,7 +51,8 @@ TEST_F(CudaDeviceTest, OutOfMemorySaysWhatWasAskedAndWhatIsThere) {
   EXPECT_EQ(small.elements<float>().size(), 256u);
 }
 
-TEST_F(CudaDeviceTest, MemoryMovesAndIsGivenBack) {
+// Whether memory is back as it was after one block came, moved and went.
+bool memory_comes_back() {
   const std::size_t before = memory_facts().free;
   {
     DeviceMemory first(64 << 20, "a test");
@@ -62,7 +63,16 @@ TEST_F(CudaDeviceTest, MemoryMovesAndIsGivenBack) {
     first = DeviceMemory();
     EXPECT_EQ(DeviceMemory(0, "nothing").data(), nullptr);
   }
-  EXPECT_EQ(memory_facts().free, before);
+  return memory_facts().free == before;
+}
+
+// Free memory is the device's, not the process's: programs beside this one may take or free some meanwhile. A
+// block that is not freed is missing each time.
+TEST_F(CudaDeviceTest, MemoryMovesAndIsGivenBack) {
+  constexpr int attempts = 20;
+  bool came_back = false;
+  for (int attempt = 0; attempt < attempts && !came_back; ++attempt) came_back = memory_comes_back();
+  EXPECT_TRUE(came_back);
 }
 
 // Two streams that touch the same memory in turn: without `follow` the copies would be free to change places.
