@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/values.hpp"
+#include "settings/values.hpp"
 
 namespace convoy {
 
@@ -118,7 +118,7 @@ void OptionTable::add_real(const std::string& name, const std::string& value_nam
                            Real& target, double least, double most) {
   help += fmt::format(" [{}]", target);
   add(name, value_name, std::move(help), [&target, least, most](const std::string& value) {
-    target = static_cast<Real>(parse_real(value, least, most));
+    target = static_cast<Real>(parse_real(value, {.least = least, .most = most}));
   });
 }
 

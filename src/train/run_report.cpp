@@ -5,11 +5,11 @@
 
 namespace convoy {
 
-RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
-                     int attempt, std::int64_t first_step)
+RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator,
+                     const RunLength& length, int attempt, std::int64_t first_step)
     : observers_(observers),
       communicator_(communicator),
-      setup_(setup),
+      length_(length),
       attempt_(attempt),
       first_step_(first_step) {}
 
@@ -42,14 +42,14 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   const double done = static_cast<double>(std::max<std::int64_t>(state.step - first_step_, 1));
   StepRecord record;
   record.step = state.step;
-  record.epoch = setup_.epoch_of(state.step);
+  record.epoch = length_.epoch_of(state.step);
   record.samples = state.window.samples;
   record.loss = state.window.loss / samples;
   record.top1 = static_cast<double>(state.window.top1) / samples;
   record.rate = rate;
   record.images_per_second = window_seconds > 0 ? static_cast<double>(timed_samples_) / window_seconds : 0;
   record.attempt = attempt_;
-  record.seconds_left = since_start_.seconds() / done * static_cast<double>(setup_.last_step - state.step);
+  record.seconds_left = since_start_.seconds() / done * static_cast<double>(length_.last_step - state.step);
   return record;
 }
 
@@ -80,7 +80,7 @@ void RunReport::progress(const TrainingState& state, double rate) {
 
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
   tell(&Observer::on_validation, ValidationRecord{.step = step,
-                                                  .epoch = setup_.epoch_of(step),
+                                                  .epoch = length_.epoch_of(step),
                                                   .samples = result.samples,
                                                   .loss = result.loss,
                                                   .top1 = result.top1,

@@ -9,16 +9,16 @@
 #include "base/clock.hpp"
 #include "comm/communicator.hpp"
 #include "engine/replica.hpp"
-#include "train/evaluation.hpp"
+#include "inference/evaluation.hpp"
 #include "train/observer.hpp"
-#include "train/run_setup.hpp"
+#include "train/resolved_run.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 class RunReport {
  public:
-  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
+  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunLength& length,
             int attempt, std::int64_t first_step);
 
   void start(const RunRecord& record);
@@ -50,7 +50,7 @@ class RunReport {
 
   std::span<Observer* const> observers_;
   Communicator& communicator_;
-  const RunSetup& setup_;
+  RunLength length_;
   int attempt_;
   std::int64_t first_step_;
   Stopwatch since_start_, since_progress_;

@@ -13,21 +13,21 @@
 #include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 #include "data/loader.hpp"
-#include "train/evaluation.hpp"
+#include "inference/evaluation.hpp"
 #include "train/gradient_reducer.hpp"
+#include "train/resolved_run.hpp"
 #include "train/run_checkpoints.hpp"
 #include "train/run_report.hpp"
-#include "train/run_setup.hpp"
 #include "train/schedule.hpp"
 #include "train/step_sums.hpp"
-#include "train/trainer.hpp"
+#include "train/training_result.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 // What a loop works with; all of it outlives the loop.
 struct TrainingParts {
-  const RunSetup& setup;
+  const ResolvedRun& run;
   Communicator& communicator;
   const Log& log;
   Replica& replica;
