@@ -1,5 +1,6 @@
 // The files of configs/ hold what the table of recipes says, and a run's full configuration can be given
 // back.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -23,7 +24,7 @@ TrainConfiguration read(const std::string& file, std::vector<std::string> more =
 }
 
 TrainConfiguration recipe(const std::string& name) {
-  return read(std::string(CONVOY_CONFIGS) + "/" + name + ".cfg");
+  return read(fmt::format("{}/{}.cfg", CONVOY_CONFIGS, name));
 }
 
 TEST(Recipes, AllCanBeUsed) {
