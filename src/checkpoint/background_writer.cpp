@@ -81,7 +81,7 @@ void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
   const fs::path path = folder / checkpoint_name(job.step);
   if (job.checkpoint) {
     write_checkpoint(path, table, *job.checkpoint);
-    job.checkpoint.reset();  // its memory is not needed for what follows
+    job.checkpoint.reset();  // its memory is not needed any more
     written.path = path;
     newest_written = job.step;
     replace_symlink(folder / "latest", path.filename());

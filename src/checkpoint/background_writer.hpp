@@ -23,10 +23,10 @@ struct WrittenCheckpoint {
 class BackgroundWriter {
  public:
   // `folder` is made when absent; `keep` newest checkpoints stay (0: all), and the best one always. Of steps
-  // beyond the one just written (an abandoned attempt, or a file that was refused) nothing is removed. Throws
+  // beyond the one just written (an abandoned attempt, or a damaged file) nothing is removed. Throws
   // ExitCode::io when the folder cannot be made or read.
   BackgroundWriter(std::filesystem::path folder, const ParameterTable& table, int keep);
-  ~BackgroundWriter();  // waits for what is under way
+  ~BackgroundWriter();  // waits for writes in progress
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 

@@ -1,5 +1,5 @@
-// Checkpoints: a trained model and all that is needed to go on training it, in one HDF5 file (README, "A
-// checkpoint"). Only rank 0 calls what is in here; train/ and inference/ use it.
+// Checkpoints: a trained model and everything needed to continue training it, in one HDF5 file (README, "A
+// checkpoint"). Only rank 0 calls these functions; train/ and inference/ use them.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace convoy {
 
 class Hdf5File;
 
-// Everything but the big arrays.
+// Everything except the large arrays.
 struct CheckpointHeader {
   std::string model;
   std::int64_t epoch = 0;          // complete epochs
@@ -50,8 +50,8 @@ struct StoredTensor {
   std::vector<float> values;
 };
 
-// A checkpoint opened for reading: its header, checked, and what a caller asks for of the big arrays. Throws
-// ExitCode::bad_data naming file, dataset and what is wrong (torn, foreign, another model: "… holds
+// A checkpoint opened for reading: its header, already checked, and the large arrays on request. Throws
+// ExitCode::bad_data naming file, dataset and fault (torn, foreign, another model: "… holds
 // 'alexnet', not 'alexnet-owt'"); ExitCode::io when unreadable.
 class CheckpointFile {
  public:

@@ -1,4 +1,4 @@
-// What writing and reading checkpoints have in common: names of objects and the checksums that stand beside
+// Shared by writing and reading checkpoints: names of objects and the checksums beside
 // them. For train/'s checkpoint files only.
 #pragma once
 

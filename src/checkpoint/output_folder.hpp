@@ -1,5 +1,5 @@
 // The output folder of a run as rank 0 finds and prepares it. Used at the start of training; nobody else
-// writes there but the checkpoint writer and report/.
+// else writes there except the checkpoint writer and report/.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@ namespace convoy {
 struct OutputFolder {
   std::filesystem::path path, checkpoints;
   bool holds_run = false;  // something of an earlier run is there
-  int attempts = 0;        // starts so far, as run.json tells
+  int attempts = 0;        // starts so far, from run.json
 };
 
 // Looks without touching anything. Throws ExitCode::usage when `path` is no folder.

@@ -17,7 +17,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-// Long and short options as in GNU programs, but nothing guessed from a prefix: a mistyped option is refused.
+// Long and short options as in GNU programs, but no guessing from prefixes: a mistyped option is an error.
 constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
 
 // What is wrong with a path given where a recipe is meant.

@@ -13,7 +13,7 @@
 namespace convoy {
 namespace {
 
-// Core numbers of this process's affinity mask; 0, 1, … where the system does not tell.
+// Core numbers of this process's affinity mask; 0, 1, … where the system does not report them.
 std::vector<int> own_cores() {
   std::vector<int> cores;
   cpu_set_t mask;

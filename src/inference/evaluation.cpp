@@ -32,7 +32,7 @@ bool stops(Communicator& communicator, const std::atomic<bool>& requested) {
   return asked[0] > 0;
 }
 
-// Softmax averaged over the ten crops of each of a batch's images, and what follows from it.
+// The softmax of each image, averaged over its ten crops, and the metrics of the average.
 class TenCrop {
  public:
   TenCrop(Program& program, const InputSpec& input, int rows, int classes)

@@ -38,7 +38,7 @@ void check_lengths(const TrainConfiguration& c) {
   if (c.schedule.kind == ScheduleKind::plateau && c.evaluate_every.count == 0)
     fail(ExitCode::usage,
          "--schedule plateau watches the validation error, but --evaluate-every 0 evaluates only at the end; "
-         "1epoch is what the schedule is made for");
+         "use --evaluate-every 1epoch");
   if (c.augmentation.crop && c.augmentation.resized_crop)
     fail(ExitCode::usage, "--augment crop and resized-crop exclude each other; name one of them");
 }

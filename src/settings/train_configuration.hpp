@@ -30,7 +30,7 @@ inline Words<InputMean> input_mean_words() {
   return {{"pixel", InputMean::pixel}, {"image", InputMean::image}, {"none", InputMean::none}};
 }
 
-// The factor after the mean was subtracted: 1 ÷ the store's standard deviation by channel, or a number.
+// The factor applied after subtracting the mean: 1 ÷ the store's standard deviation by channel, or a number.
 struct InputScale {
   bool by_deviation = true;
   double number = 1;

@@ -15,13 +15,12 @@
 namespace convoy {
 
 enum class Concern {
-  result,   // decides the result: stands in checkpoints
+  result,   // decides the result: kept in checkpoints
   place,    // paths, and how often this run reports
   machine,  // what the run is computed with
 };
 
-// What becomes of a resumed run whose value differs from the checkpoint's; asked of options that decide the
-// result.
+// How a resumed run treats a value that differs from the checkpoint's, for options that decide the result.
 enum class OnResume { warn, refuse, refuse_within_epoch };
 
 class TrainOption {

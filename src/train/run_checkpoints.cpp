@@ -60,18 +60,18 @@ void RunCheckpoints::save_now(const TrainingState& state, bool best) {
     for (const WrittenCheckpoint& written : writer_->finish()) {
       if (written.path.empty())
         fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", written.step, written.error);
-      tell(written);
+      report_written(written);
     }
     return std::string();
   });
 }
 
-void RunCheckpoints::tell(const WrittenCheckpoint& written) {
+void RunCheckpoints::report_written(const WrittenCheckpoint& written) {
   written_step_ = written.step;
   newest_ = written.path;
   report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
   if (!written.error.empty())
-    warn(written.step, fmt::format("the checkpoint of step {} is written, but what follows it failed: {}",
+    warn(written.step, fmt::format("the checkpoint of step {} is written, but a later step failed: {}",
                                    written.step, written.error));
 }
 
@@ -84,12 +84,13 @@ void RunCheckpoints::collect(bool wait) {
   if (!writer_) return;
   for (const WrittenCheckpoint& written : wait ? writer_->finish() : writer_->finished()) {
     if (!written.path.empty()) {
-      tell(written);
+      report_written(written);
       continue;
     }
-    warn(written.step, fmt::format("the checkpoint of step {} could not be written ({}); the run goes on and "
-                                   "tries again at the next",
-                                   written.step, written.error));
+    warn(written.step,
+         fmt::format("the checkpoint of step {} could not be written ({}); training continues and "
+                     "tries again at the next one",
+                     written.step, written.error));
   }
 }
 

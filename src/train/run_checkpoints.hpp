@@ -1,4 +1,4 @@
-// When and what a run writes as checkpoints: rank 0 takes the replica's buffers and hands them to the writer
+// The checkpoints of a run: rank 0 takes the replica's buffers and hands them to the writer
 // thread; failures of periodic ones are warnings, of the last one the run's error. Used by the training loop.
 #pragma once
 
@@ -28,7 +28,7 @@ class RunCheckpoints {
   // rank when it cannot be written.
   void save_now(const TrainingState& state, bool best);
 
-  // Tells of checkpoints finished meanwhile. `wait`: of all that were begun.
+  // Reports checkpoints that have been finished since; with `wait`, finishes all that were begun.
   void collect(bool wait);
 
   // Moves the link `best` to the checkpoint of `step`.
@@ -38,7 +38,7 @@ class RunCheckpoints {
   const std::filesystem::path& newest() const { return newest_; }
 
  private:
-  void tell(const WrittenCheckpoint& written);
+  void report_written(const WrittenCheckpoint& written);
   void warn(std::int64_t step, const std::string& text);
   Checkpoint snapshot(const TrainingState& state) const;
 

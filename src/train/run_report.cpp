@@ -14,13 +14,13 @@ RunReport::RunReport(std::span<Observer* const> observers, Communicator& communi
       first_step_(first_step) {}
 
 template <typename Record>
-void RunReport::tell(void (Observer::*method)(const Record&), const Record& record) const {
+void RunReport::notify(void (Observer::*method)(const Record&), const Record& record) const {
   if (communicator_.rank() != 0) return;
   for (Observer* observer : observers_) (observer->*method)(record);
 }
 
 void RunReport::start(const RunRecord& record) {
-  tell(&Observer::on_start, record);
+  notify(&Observer::on_start, record);
 }
 
 void RunReport::add_step(double seconds, double input_seconds, std::int64_t samples) {
@@ -65,7 +65,7 @@ void RunReport::step(const TrainingState& state, double rate) {
   record.backward_seconds = seconds[3] / steps;
   record.exposed_seconds = seconds[4] / steps;
   record.update_seconds = seconds[5] / steps;
-  tell(&Observer::on_step, record);
+  notify(&Observer::on_step, record);
   seconds_ = {};
   timed_steps_ = timed_samples_ = 0;
   since_progress_.restart();
@@ -75,24 +75,24 @@ void RunReport::progress(const TrainingState& state, double rate) {
   constexpr double pause = 0.2;  // seconds: what an eye follows
   if (state.window.samples == 0 || since_progress_.seconds() < pause) return;
   since_progress_.restart();
-  tell(&Observer::on_progress, record_of(state, rate, seconds_.total));
+  notify(&Observer::on_progress, record_of(state, rate, seconds_.total));
 }
 
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
-  tell(&Observer::on_validation, ValidationRecord{.step = step,
-                                                  .epoch = length_.epoch_of(step),
-                                                  .samples = result.samples,
-                                                  .loss = result.loss,
-                                                  .top1 = result.top1,
-                                                  .top5 = result.top5});
+  notify(&Observer::on_validation, ValidationRecord{.step = step,
+                                                    .epoch = length_.epoch_of(step),
+                                                    .samples = result.samples,
+                                                    .loss = result.loss,
+                                                    .top1 = result.top1,
+                                                    .top5 = result.top5});
 }
 
 void RunReport::checkpoint(const CheckpointRecord& record) {
-  tell(&Observer::on_checkpoint, record);
+  notify(&Observer::on_checkpoint, record);
 }
 
 void RunReport::event(std::int64_t step, std::string what, std::string text) {
-  tell(&Observer::on_event, EventRecord{.step = step, .what = std::move(what), .text = std::move(text)});
+  notify(&Observer::on_event, EventRecord{.step = step, .what = std::move(what), .text = std::move(text)});
 }
 
 }  // namespace convoy

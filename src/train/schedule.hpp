@@ -30,7 +30,7 @@ bool update_plateau(const ScheduleSettings& settings, PlateauState& state, doubl
 // The dated rate that holds at `epoch`.
 double rate_at(const DatedRate& rate, double epoch);
 
-// Where a schedule stands: how far the run is and how long it will be.
+// A position in the schedule: how far the run is and how long it will be.
 struct SchedulePoint {
   double epoch = 0;
   double total_epochs = 1;  // polynomial and cosine end here, and stay at the end rate after it

@@ -23,7 +23,7 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
          path.string());
   if (header.store_fingerprint != run.store.fingerprint)
     fail(ExitCode::usage,
-         "{} was trained on another store (fingerprint {}) than --data {} (fingerprint {}); to go on with "
+         "{} was trained on another store (fingerprint {}) than --data {} (fingerprint {}); to train on "
          "other data "
          "start a new run with --weights {}",
          path.string(), header.store_fingerprint, run.configuration.data, run.store.fingerprint,
@@ -82,12 +82,12 @@ void load_weights(const std::string& path, const ParameterTable& table, const Lo
   if (renewed.empty()) {
     log.info("weights of all layers come from {}", path);
   } else {
-    log.warn("{} of {} tensors come from {}; initialised anew, as their shapes differ: {}", taken,
-             table.parameters().size(), path, joined(renewed));
+    log.warn("{} of {} tensors come from {}; these keep initial weights, since their shapes differ: {}",
+             taken, table.parameters().size(), path, joined(renewed));
   }
 }
 
-// How long a run that was killed may take to let go of its output folder.
+// How long a killed run may take to release its output folder.
 constexpr std::chrono::seconds lock_patience{10};
 
 void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& table, StartingPoint& start) {
@@ -115,7 +115,7 @@ void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& ta
   if (start.lock.held()) return;
   start.lock = FolderLock(c.output, lock_patience);
   if (inspect_output_folder(c.output).attempts != folder.attempts)
-    fail(ExitCode::usage, "--output {}: another run has begun there meanwhile", c.output);
+    fail(ExitCode::usage, "--output {}: another run has started there in the meantime", c.output);
 }
 
 std::string share_text(const StartingPoint& start) {

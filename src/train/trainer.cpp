@@ -61,7 +61,7 @@ RunRecord describe(const ResolvedRun& run, Communicator& communicator, const Rep
 }
 
 // One line for ranks on equal devices, else one for each.
-void tell_devices(const RunRecord& record, const Log& log) {
+void log_devices(const RunRecord& record, const Log& log) {
   const auto other = std::find_if(record.devices.begin(), record.devices.end(),
                                   [&](const std::string& device) { return device != record.devices[0]; });
   if (other == record.devices.end()) {
@@ -73,10 +73,10 @@ void tell_devices(const RunRecord& record, const Log& log) {
   log.info("gradients are summed by {}", record.collective);
 }
 
-void tell_start(const ResolvedRun& run, const Log& log, const Replica& replica, const StartingPoint& start,
-                const RunRecord& record, RunReport& report) {
+void report_start(const ResolvedRun& run, const Log& log, const Replica& replica, const StartingPoint& start,
+                  const RunRecord& record, RunReport& report) {
   report.start(record);
-  tell_devices(record, log);
+  log_devices(record, log);
   const std::string from = start.resumed
                                ? fmt::format("resumed at step {} from {}", start.state.step, start.from)
                            : start.from.empty() ? std::string("started from initial weights")
@@ -160,8 +160,8 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
       watch.emplace(watchdog, *collective);
       collective->connect();
     }
-    tell_start(run, log, *replica, start, describe(run, communicator, *replica, collective.get(), start),
-               report);
+    report_start(run, log, *replica, start, describe(run, communicator, *replica, collective.get(), start),
+                 report);
     loop.emplace(TrainingParts{.run = run,
                                .communicator = communicator,
                                .log = log,
@@ -173,7 +173,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                  start.state);
     return loop->run();
   } catch (...) {
-    // Before anything that the other ranks wait for is let go.
+    // Before this rank releases anything that the others wait for.
     end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
     throw;
   }

@@ -1,5 +1,5 @@
 // A whole training run: checks, agreement between ranks, starting point, the loop over steps, evaluation,
-// checkpoints and stopping. The command `train` calls it; everything it is made of stands in the other files
+// checkpoints and stopping. The command `train` calls it; its parts are in the other files
 // of this folder.
 #pragma once
 

@@ -63,7 +63,7 @@ TrainingLoop::~TrainingLoop() {
   try {
     parts_.collective->abort();
     parts_.replica.synchronise();
-  } catch (const std::exception&) {  // the error that unwinds says what was wrong
+  } catch (const std::exception&) {  // the error that unwinds is the cause
   }
 }
 
@@ -189,10 +189,10 @@ void TrainingLoop::take(const StepSums& sums) {
   ++state_.window.steps;
   stop_agreed_ = stop_agreed_ || sums.stop;
   if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
-  if (sums.skipped && diverged_step_ == 0) tell_overflow(sums);
+  if (sums.skipped && diverged_step_ == 0) report_overflow(sums);
 }
 
-void TrainingLoop::tell_overflow(const StepSums& sums) {
+void TrainingLoop::report_overflow(const StepSums& sums) {
   parts_.report.event(sums.step, "overflow",
                       fmt::format("a gradient overflowed fp16: step {} changed nothing, and the loss scale "
                                   "goes from {} to {}",
@@ -210,7 +210,7 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
     parts_.report.progress(state_, rate_of(state_.step - 1));
   }
   if (due.last) return std::nullopt;
-  tell_rate_changes(state_.step);
+  report_rate_changes(state_.step);
   if (stop_agreed_) return stop();
   if (due.epoch_end || due.checkpoint) {
     require_same_parameters(parts_.communicator, parts_.replica, state_.step);
@@ -232,7 +232,7 @@ void TrainingLoop::report_step(bool last) {
   if (!last || state_.step % parts_.run.configuration.log_every == 0) state_.window = {};
 }
 
-void TrainingLoop::tell_rate_changes(std::int64_t step) {
+void TrainingLoop::report_rate_changes(std::int64_t step) {
   const ScheduleSettings& schedule = parts_.run.configuration.schedule;
   const bool by_epochs = schedule.kind == ScheduleKind::constant || schedule.kind == ScheduleKind::step;
   if (!by_epochs || parts_.run.length.epoch_of(step) <= schedule.warmup_epochs) return;
@@ -281,8 +281,7 @@ bool TrainingLoop::take_best() {
   return true;
 }
 
-// Looks at the weights of the last update, which the next step would tell of, before anything is kept of
-// them.
+// Checks the weights of the last update, which otherwise the next step would, before they are saved.
 bool TrainingLoop::weights_broke() {
   if (has_sound_parameters(parts_.replica)) return false;
   diverged_step_ = state_.step;
@@ -300,10 +299,9 @@ TrainingResult TrainingLoop::stop() {
   if (weights_broke()) return diverge();
   note_loss_scale();
   checkpoints_.save_now(state_, false);
-  const std::string text = fmt::format(
-      "stopped on request at step {} of {}; a checkpoint is saved: start again with "
-      "--resume auto to go on",
-      state_.step, parts_.run.length.last_step);
+  const std::string text =
+      fmt::format("stopped on request at step {} of {}; a checkpoint is saved: resume with --resume auto",
+                  state_.step, parts_.run.length.last_step);
   parts_.report.event(state_.step, "stop", text);
   return {.code = ExitCode::stopped, .step = state_.step, .text = text};
 }
@@ -317,10 +315,7 @@ TrainingResult TrainingLoop::diverge() {
   });
   const std::string text = fmt::format(
       "training diverged: at step {} the loss, a gradient or a weight is NaN, infinite or out of range "
-      "(learning "
-      "rate {:.6g}). "
-      "Try "
-      "a lower --lr, --warmup-epochs, or another --init; {}",
+      "(learning rate {:.6g}). Try a lower --lr, --warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
   parts_.report.event(diverged_step_, "diverged", text);
   return {.code = ExitCode::diverged, .step = diverged_step_ - 1, .text = text};

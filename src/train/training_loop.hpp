@@ -40,7 +40,7 @@ struct TrainingParts {
 class TrainingLoop {
  public:
   TrainingLoop(const TrainingParts& parts, const TrainingState& state);
-  // While an error unwinds: gives up what other ranks may never join, so that the device stops using the
+  // While an error unwinds: abandons sums that other ranks may never join, so that the device stops using the
   // loader's memory before it goes.
   ~TrainingLoop();
   TrainingLoop(const TrainingLoop&) = delete;
@@ -64,13 +64,13 @@ class TrainingLoop {
   std::optional<TrainingResult> after_step();
   void settle(bool all);
   void take(const StepSums& sums);
-  void tell_overflow(const StepSums& sums);
+  void report_overflow(const StepSums& sums);
   void report_step(bool last);
   bool evaluate();
   bool take_best();
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;
-  void tell_rate_changes(std::int64_t step);
+  void report_rate_changes(std::int64_t step);
   bool weights_broke();
   void note_loss_scale();
   TrainingResult stop();
