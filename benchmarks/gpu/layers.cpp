@@ -17,6 +17,7 @@
 #include "engine/cuda/operation.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
+#include "settings/values.hpp"
 #include "timing.hpp"
 
 namespace {
@@ -77,7 +78,7 @@ class LayerCases {
         spec_(state.spec),
         shapes_(infer_shapes(spec_)),
         batch_(settings.batch),
-        options_{.batch = batch_, .precision = parsed_precision(settings.precision)},
+        options_{.batch = batch_, .precision = parse_word(settings.precision, precision_words())},
         resources_(state.resources(options_.precision)),
         passes_(training_passes(spec_, {.precision = options_.precision, .fused_pool = false})) {
     resources_.fused_pool = false;
@@ -153,7 +154,7 @@ class LayerCases {
 };
 
 void run(const Settings& settings) {
-  const Precision precision = parsed_precision(settings.precision);
+  const Precision precision = parse_word(settings.precision, precision_words());
   const Hardware hardware = fair_hardware(device_facts(), precision, settings.small);
   const NetSpec spec = make_network(settings.model);
   const InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),

@@ -2,6 +2,7 @@
 // that do not depend on the number of threads, so neither do the results.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <vector>
 
@@ -10,12 +11,14 @@
 
 namespace convoy::cpu {
 
-// Flat buffers of table.size() elements; `second` is nullptr where the rule has one slot.
+// One for each slot of the rule; the others are null.
+using SlotPointers = std::array<float*, most_optimizer_slots>;
+
+// Flat buffers of table.size() elements.
 struct UpdateBuffers {
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  float* first = nullptr;
-  float* second = nullptr;
+  SlotPointers slots{};
 };
 
 class UpdateLoop {
