@@ -91,7 +91,7 @@ void tell_start(const RunSetup& setup, const Log& log, const Replica& replica, c
         setup.last_step, setup.configuration.epochs);
 }
 
-std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator) {
+std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator, const Log& log) {
   const TrainConfiguration& c = setup.configuration;
   return make_replica(
       setup.network, setup.input,
@@ -105,7 +105,7 @@ std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& commu
        .agree = communicator.size() == 1
                     ? std::function<std::string(const std::string&)>()
                     : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
-       .speaks = communicator.rank() == 0});
+       .log = communicator.rank() == 0 ? &log : nullptr});
 }
 
 // Gradients are divided by the global batch where they arise, and many are below fp16's normal numbers
@@ -146,7 +146,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                     ExitCode::device);
   StartingPoint start = prepare_start(setup, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<Replica> replica = make_replica(setup, communicator);
+  const std::unique_ptr<Replica> replica = make_replica(setup, communicator, log);
   load_start(start, setup, communicator, *replica);
   const bool trains = start.state.step < setup.last_step;
   if (trains) collective = make_collective(setup, communicator, *replica);
