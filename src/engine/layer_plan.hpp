@@ -63,9 +63,10 @@ struct BackwardStep {
 
 struct LayerPlan {
   Padding input_padding;  // around the network's input, see PlanOptions::pads_input
-  std::vector<PlannedOperation>
-      operations;                      // in the order of forward; each takes the output of the one before
-  std::vector<BackwardStep> backward;  // none in evaluation, nor where every activation is kept
+  // In the order of forward; each takes the output of the one before, the first the network's input.
+  std::vector<PlannedOperation> operations;
+  // In the order of backward; none in evaluation, nor where every activation is kept.
+  std::vector<BackwardStep> backward;
   // For each layer the operation whose output is its activation, in a plan of every activation; none: the
   // network's input.
   std::vector<std::optional<std::size_t>> activations;
@@ -81,6 +82,7 @@ struct PlanOptions {
   std::function<bool(const FusedPool&, const Shape& input)> serves_fused_pool = {};  // empty: none
 };
 
+// `table`: that of `spec`. Throws ExitCode::usage for layers that do not fit, as infer_shapes does.
 LayerPlan plan_layers(const NetSpec& spec, const ParameterTable& table, const PlanOptions& options);
 
 }  // namespace convoy
