@@ -34,18 +34,14 @@ struct Settings {
 // One operation with memory of its own.
 class LayerRun {
  public:
-  using Make = std::function<cuda::OperationPointer(cuda::Builder&, cuda::Tensor*)>;
-
-  LayerRun(const cuda::ProgramResources& resources, const ProgramOptions& options, const Shape& input_shape,
-           bool input_gradient, bool relu_gradient, const Make& make)
+  LayerRun(const cuda::ProgramResources& resources, const ProgramOptions& options,
+           const PlannedOperation& planned, bool input_gradient)
       : builder_(resources, options, true) {
-    cuda::Tensor* input =
-        builder_.tensor(builder_.map(input_shape.channels, input_shape.height, input_shape.width));
-    operation_ = make(builder_, input);
+    cuda::Tensor* input = builder_.tensor(builder_.map(planned.input));
+    operation_ = std::visit([&](const auto& kind) { return make_operation(builder_, kind, planned, input); },
+                            planned.kind);
     builder_.tick();
-    const cuda::MapShape out = operation_->output()->shape;
-    cuda::Tensor* gradient = builder_.tensor(builder_.map(out.channels, out.height, out.width));
-    if (relu_gradient) operation_->take_relu_gradient();
+    cuda::Tensor* gradient = builder_.tensor(builder_.map(planned.output));
     operation_->prepare_backward(builder_, gradient, input_gradient);
     builder_.choose_algorithms();
     memory_ = builder_.place();
@@ -68,7 +64,7 @@ class LayerRun {
   cuda::Builder builder_;
   cuda::OperationPointer operation_;
   cuda::DeviceMemory memory_;
-  cuda::Pass pass_{.stream = nullptr, .place = {}, .add = false, .gradients_enqueued = [](std::size_t) {}};
+  cuda::Pass pass_{.stream = nullptr, .place = {}, .add = false, .gradients_enqueued = [] {}};
 };
 
 class LayerCases {
@@ -76,56 +72,38 @@ class LayerCases {
   LayerCases(const Settings& settings, cuda::CudaState& state, const Hardware& hardware)
       : hardware_(hardware),
         spec_(state.spec),
-        shapes_(infer_shapes(spec_)),
         batch_(settings.batch),
         options_{.batch = batch_, .precision = parse_word(settings.precision, precision_words())},
         resources_(state.resources(options_.precision)),
         passes_(training_passes(spec_, {.precision = options_.precision, .fused_pool = false})) {
-    resources_.fused_pool = false;
-    for (std::size_t i = 0; i < spec_.layers.size(); ++i) add_layer(i);
+    PlanOptions wanted;
+    wanted.own_relu_gradient = true;  // as in the engine, where no pool or normalisation follows
+    const LayerPlan plan = plan_layers(spec_, state.table, wanted);
+    for (const PlannedOperation& planned : plan.operations)
+      add_operation(planned, &planned != &plan.operations.front());
   }
 
   const std::vector<Case>& cases() const { return cases_; }
 
  private:
-  template <typename Kind>
-  bool is(std::size_t i) const {
-    return i < spec_.layers.size() && std::holds_alternative<Kind>(spec_.layers[i]);
-  }
-
-  void add_layer(std::size_t i) {
-    const bool relu = is<Relu>(i + 1);
-    if (const auto* convolution = std::get_if<Convolution>(&spec_.layers[i])) {
+  void add_operation(const PlannedOperation& planned, bool input_gradient) {
+    if (const auto* convolution = std::get_if<Convolution>(&planned.kind)) {
       number_ = convolution->name.substr(4);
       if (convolution->padding.before != convolution->padding.after)
         fail(ExitCode::usage, "this benchmark does not know the asymmetric padding of {}", convolution->name);
-      add(convolution->name, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
-        return make_convolution(builder, *convolution, input, relu, false);
-      });
-    } else if (const auto* connected = std::get_if<FullyConnected>(&spec_.layers[i])) {
-      const bool scores = i + 1 == spec_.layers.size();
-      add(connected->name, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
-        return make_fully_connected(builder, *connected, input, relu, scores);
-      });
-    } else if (const auto* normalisation = std::get_if<LocalResponseNormalisation>(&spec_.layers[i])) {
-      add("norm" + number_, i, [=](cuda::Builder& builder, cuda::Tensor* input) {
-        return make_normalisation(builder, *normalisation, input);
-      });
-    } else if (const auto* pool = std::get_if<MaxPool>(&spec_.layers[i])) {
-      add("pool" + number_, i,
-          [=](cuda::Builder& builder, cuda::Tensor* input) { return make_max_pool(builder, *pool, input); });
+      add(convolution->name, planned, input_gradient);
+    } else if (const auto* connected = std::get_if<FullyConnected>(&planned.kind)) {
+      add(connected->name, planned, input_gradient);
+    } else if (std::holds_alternative<LocalResponseNormalisation>(planned.kind)) {
+      add("norm" + number_, planned, input_gradient);
+    } else if (std::holds_alternative<MaxPool>(planned.kind)) {
+      add("pool" + number_, planned, input_gradient);
     }
   }
 
-  void add(const std::string& name, std::size_t i, const LayerRun::Make& make) {
-    const Shape& input = i == 0 ? spec_.input : shapes_[i - 1];
-    // Where a pool or normalisation follows, the engine takes the ReLU's gradient behind it.
-    const bool relu_gradient =
-        is<Relu>(i + 1) && !is<MaxPool>(i + 2) && !is<LocalResponseNormalisation>(i + 2);
-    LayerRun* run =
-        runs_
-            .emplace_back(std::make_unique<LayerRun>(resources_, options_, input, i > 0, relu_gradient, make))
-            .get();
+  void add(const std::string& name, const PlannedOperation& planned, bool input_gradient) {
+    runs_.push_back(std::make_unique<LayerRun>(resources_, options_, planned, input_gradient));
+    LayerRun* run = runs_.back().get();
     add_case(name, Phase::forward, [run](cudaStream_t) { run->forward(); });
     add_case(name, Phase::backward, [run](cudaStream_t) { run->backward(); });
   }
@@ -143,7 +121,6 @@ class LayerCases {
 
   Hardware hardware_;
   const NetSpec& spec_;
-  std::vector<Shape> shapes_;
   int batch_;
   ProgramOptions options_;
   cuda::ProgramResources resources_;

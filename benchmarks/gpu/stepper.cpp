@@ -18,7 +18,7 @@ InputSpec input_of(const NetSpec& spec) {
           .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
 }
 
-std::unique_ptr<Replica> make(const StepperOptions& options, Communicator& communicator) {
+std::unique_ptr<Replica> make(const StepperOptions& options, Communicator& communicator, const Log& log) {
   const NetSpec spec = make_network(options.model);
   ReplicaOptions wanted;
   wanted.device = DeviceKind::cuda;
@@ -27,6 +27,7 @@ std::unique_ptr<Replica> make(const StepperOptions& options, Communicator& commu
   wanted.deterministic = options.deterministic;
   wanted.cuda_graph = options.graph;
   wanted.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
+  wanted.log = &log;
   auto replica = make_replica(spec, input_of(spec), wanted);
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
@@ -40,7 +41,8 @@ Stepper::Stepper(const StepperOptions& options, Communicator& communicator)
     : options_(options),
       ranks_(communicator.size()),
       rank_(communicator.rank()),
-      replica_(make(options, communicator)) {
+      log_(rank_, ranks_),
+      replica_(make(options, communicator, log_)) {
   program_ = replica_->compile({.batch = options.batch, .precision = options.precision});
   const std::span<float> gradient = replica_->gradient_memory();
   const std::vector<Bucket> buckets = plan_buckets(gradient.size(), options.bucket_bytes);

@@ -48,6 +48,7 @@ class Stepper {
 
   StepperOptions options_;
   int ranks_, rank_;
+  Log log_;
   std::unique_ptr<Replica> replica_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Collective> collective_;

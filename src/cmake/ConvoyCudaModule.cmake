@@ -6,8 +6,10 @@ foreach(folder device/cuda engine/cuda comm/nccl)
     ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cu)
   list(APPEND sources ${more})
 endforeach()
-# The plan of shared memory is plain arithmetic that both engines use; the module cannot take it from the program.
-list(APPEND sources ${CMAKE_CURRENT_SOURCE_DIR}/engine/memory_plan.cpp)
+# Plans and checks are plain arithmetic that both engines use; the module cannot take them from the program.
+foreach(name batch_checks layer_plan memory_plan)
+  list(APPEND sources ${CMAKE_CURRENT_SOURCE_DIR}/engine/${name}.cpp)
+endforeach()
 add_library(convoy_cuda_parts STATIC ${sources})
 set_target_properties(convoy_cuda_parts PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_include_directories(convoy_cuda_parts PUBLIC ${PROJECT_SOURCE_DIR}/src)

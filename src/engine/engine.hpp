@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/log.hpp"
 #include "base/words.hpp"
 #include "engine/replica.hpp"
 
@@ -35,7 +36,8 @@ struct ReplicaOptions {
   // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
-  bool speaks = true;  // whether this rank warns of what all ranks meet alike
+  // Where this rank warns of what all ranks meet alike; null: nowhere. Outlives the replica.
+  const Log* log = nullptr;
 };
 
 // Throws ExitCode::usage when the device is not available, saying what is missing.

@@ -92,7 +92,7 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
         run.length.last_step, run.configuration.epochs);
 }
 
-std::unique_ptr<Replica> make_replica(const ResolvedRun& run, Communicator& communicator) {
+std::unique_ptr<Replica> make_replica(const ResolvedRun& run, Communicator& communicator, const Log& log) {
   const TrainConfiguration& c = run.configuration;
   return make_replica(
       run.network, run.input,
@@ -106,7 +106,7 @@ std::unique_ptr<Replica> make_replica(const ResolvedRun& run, Communicator& comm
        .agree = communicator.size() == 1
                     ? std::function<std::string(const std::string&)>()
                     : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
-       .speaks = communicator.rank() == 0});
+       .log = communicator.rank() == 0 ? &log : nullptr});
 }
 
 // Gradients are divided by the global batch where they arise, and many are below fp16's normal numbers
@@ -147,7 +147,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                     ExitCode::device);
   StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<Replica> replica = make_replica(run, communicator);
+  const std::unique_ptr<Replica> replica = make_replica(run, communicator, log);
   load_start(start, run, communicator, *replica);
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica);

@@ -59,24 +59,19 @@ void spread_map(const Element* out_gradient, std::int64_t height, std::int64_t w
 
 class AdaptiveAveragePoolOperation final : public Operation {
  public:
-  AdaptiveAveragePoolOperation(Builder& builder, const AdaptiveAveragePool& layer, Tensor* input)
+  AdaptiveAveragePoolOperation(Builder& builder, const AdaptiveAveragePool& layer,
+                               const PlannedOperation& planned, Tensor* input)
       : input_dims_(input->desc.dims()), outputs_(layer.output) {
     const memory::data_type type = builder.activation_type();
-    identity_ = input_dims_[2] == outputs_ && input_dims_[3] == outputs_;
-    if (identity_) {
-      output_ = input;
-      return;
-    }
     checked("average pooling", [&] {
       input_ = builder.convert(input, plain_desc(input_dims_, type));
-      output_ = builder.tensor(plain_desc({input_dims_[0], input_dims_[1], outputs_, outputs_}, type));
+      output_ = builder.tensor(plain_desc(builder.dims(planned.output), type));
       builder.use(input_.result);
       builder.tick();
     });
   }
 
   void forward(const Pass& pass) override {
-    if (identity_) return;
     input_.run(*pass.library);
     if (bfloat16()) {
       forward_as<Bfloat16>();
@@ -86,7 +81,7 @@ class AdaptiveAveragePoolOperation final : public Operation {
   }
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
-    if (identity_ || !input_gradient) return input_gradient ? output_gradient : nullptr;
+    if (!input_gradient) return nullptr;
     return checked("backward of average pooling", [&] {
       output_gradient_ = builder.convert(output_gradient, output_->desc);
       input_gradient_ = builder.tensor(input_.result->desc);
@@ -133,16 +128,15 @@ class AdaptiveAveragePoolOperation final : public Operation {
 
   memory::dims input_dims_;
   std::int64_t outputs_;
-  bool identity_ = false;
   Conversion input_, output_gradient_;
   Tensor* input_gradient_ = nullptr;
 };
 
 }  // namespace
 
-OperationPointer make_adaptive_average_pool(Builder& builder, const AdaptiveAveragePool& layer,
-                                            Tensor* input) {
-  return std::make_unique<AdaptiveAveragePoolOperation>(builder, layer, input);
+OperationPointer make_operation(Builder& builder, const AdaptiveAveragePool& layer,
+                                const PlannedOperation& planned, Tensor* input) {
+  return std::make_unique<AdaptiveAveragePoolOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cpu

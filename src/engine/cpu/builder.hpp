@@ -59,6 +59,8 @@ class Builder {
   bool training() const { return options_.mode == Mode::training; }
   memory::dim batch() const { return options_.batch; }
   memory::data_type activation_type() const;
+  // Of a batch of maps.
+  memory::dims dims(const Shape& shape) const { return {batch(), shape.channels, shape.height, shape.width}; }
 
   // A tensor that lives from now on, as long as it is used.
   Tensor* tensor(const memory::desc& desc);

@@ -15,26 +15,22 @@ using BackwardWeights = dnnl::convolution_backward_weights;
 
 class ConvolutionOperation final : public Operation {
  public:
-  ConvolutionOperation(Builder& builder, const Convolution& layer, Tensor* input, bool relu)
+  ConvolutionOperation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
+                       Tensor* input)
       : layer_(layer),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         input_(input) {
     const memory::dims in = input->desc.dims();
-    const auto out_side = [&](memory::dim side) {
-      return (side + layer.padding.before + layer.padding.after - layer.kernel) / layer.stride + 1;
-    };
     input_dims_ = in;
-    output_dims_ = {in[0], layer.filters, out_side(in[2]), out_side(in[3])};
+    output_dims_ = builder.dims(planned.output);
     const memory::dim groups = layer.groups;
     weight_dims_ = groups == 1 ? memory::dims{layer.filters, in[1], layer.kernel, layer.kernel}
                                : memory::dims{groups, layer.filters / groups, in[1] / groups, layer.kernel,
                                               layer.kernel};
     type_ = builder.activation_type();
-    checked(("convolution " + layer.name).c_str(), [&] { compile_forward(builder, relu); });
+    checked(("convolution " + layer.name).c_str(), [&] { compile_forward(builder, planned.relu); });
   }
-
-  bool has_parameters() const override { return true; }
 
   void forward(const Pass& pass) override {
     weights_->refresh(*pass.library, pass.parameter_version);
@@ -55,7 +51,7 @@ class ConvolutionOperation final : public Operation {
     weights_output_gradient_.run(library);
     backward_weights_.run(library);
     weight_sink_.finish(library);
-    pass.gradients_computed(weight_.offset, bias_.offset + bias_.elements);
+    pass.gradients_computed();
     if (!backward_data_) return;
     backward_weights_copy_->refresh(library, pass.parameter_version);
     data_output_gradient_.run(library);
@@ -158,8 +154,9 @@ class ConvolutionOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_convolution(Builder& builder, const Convolution& layer, Tensor* input, bool relu) {
-  return std::make_unique<ConvolutionOperation>(builder, layer, input, relu);
+OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
+                                Tensor* input) {
+  return std::make_unique<ConvolutionOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cpu

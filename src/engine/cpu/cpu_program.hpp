@@ -1,14 +1,17 @@
-// A network compiled for the CPU: operations from NetSpec, their memory, and the order of a pass.
+// A network compiled for the CPU: the operations of its layer plan, their memory, and the order of a pass.
+// Made by cpu_replica.cpp.
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <vector>
 
+#include "engine/batch_checks.hpp"
 #include "engine/cpu/cpu_state.hpp"
 #include "engine/cpu/input_stage.hpp"
 #include "engine/cpu/loss_stage.hpp"
 #include "engine/cpu/operation.hpp"
+#include "engine/layer_plan.hpp"
 #include "engine/replica.hpp"
 
 namespace convoy::cpu {
@@ -31,8 +34,7 @@ class CpuProgram final : public Program {
   void measure_primitives(bool on) override { measure_ = on; }
 
  private:
-  void build(Builder& builder, bool every_activation);
-  Tensor* add_layer(Builder& builder, std::size_t index, Tensor* input, bool relu);
+  void build(Builder& builder);
   void build_backward(Builder& builder);
   void bind_gradients(float* base);
   void zero_gradients(bool add, const GradientsReady& ready);
@@ -40,17 +42,16 @@ class CpuProgram final : public Program {
 
   CpuState& state_;
   ProgramOptions options_;
-  bool counts_;  // its passes belong to training steps
+  bool counts_;  // its passes belong to training steps, and backward follows
+  BatchChecks checks_;
+  LayerPlan plan_;
   std::unique_ptr<InputStage> input_;
-  std::vector<OperationPointer> operations_;
-  std::vector<Tensor*> activations_;  // after each layer
+  std::vector<OperationPointer> operations_;  // the plan's
   std::unique_ptr<LossStage> loss_;
   std::vector<GradientView> gradient_views_;
   std::deque<Tensor> tensors_;
   AlignedBuffer arena_;
   float* gradient_base_ = nullptr;  // what the views point into
-  int dropout_layers_ = 0;
-  std::size_t first_with_parameters_ = 0;  // operations before it have no backward pass
 
   struct Staged {
     BatchView batch;

@@ -14,23 +14,22 @@ using BackwardWeights = dnnl::inner_product_backward_weights;
 
 class FullyConnectedOperation final : public Operation {
  public:
-  FullyConnectedOperation(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                          bool scores)
+  FullyConnectedOperation(Builder& builder, const FullyConnected& layer, const PlannedOperation& planned,
+                          Tensor* input)
       : layer_(layer),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         input_dims_(input->desc.dims()),
         type_(builder.activation_type()),
-        output_type_(scores ? memory::data_type::f32 : type_) {
+        output_type_(planned.scores ? memory::data_type::f32 : type_) {
     memory::dim inputs = 1;
     for (std::size_t axis = 1; axis < input_dims_.size(); ++axis) inputs *= input_dims_[axis];
     source_dims_ = {input_dims_[0], inputs};
     weight_dims_ = {layer.outputs, inputs};
     output_dims_ = {input_dims_[0], layer.outputs};
-    checked(("fully connected " + layer.name).c_str(), [&] { compile_forward(builder, input, relu); });
+    checked(("fully connected " + layer.name).c_str(),
+            [&] { compile_forward(builder, input, planned.relu); });
   }
-
-  bool has_parameters() const override { return true; }
 
   void forward(const Pass& pass) override {
     weights_->refresh(*pass.library, pass.parameter_version);
@@ -51,7 +50,7 @@ class FullyConnectedOperation final : public Operation {
     output_gradient_.run(library);
     backward_weights_.run(library);
     weight_sink_.finish(library);
-    pass.gradients_computed(weight_.offset, bias_.offset + bias_.elements);
+    pass.gradients_computed();
     if (!backward_data_) return;
     backward_weights_copy_->refresh(library, pass.parameter_version);
     backward_data_.run(library);
@@ -130,9 +129,9 @@ class FullyConnectedOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_fully_connected(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                                      bool scores) {
-  return std::make_unique<FullyConnectedOperation>(builder, layer, input, relu, scores);
+OperationPointer make_operation(Builder& builder, const FullyConnected& layer,
+                                const PlannedOperation& planned, Tensor* input) {
+  return std::make_unique<FullyConnectedOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cpu

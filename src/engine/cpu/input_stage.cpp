@@ -63,19 +63,6 @@ bool walks_rows(const SampleTransform& transform) {
   return transform.resample == 0 && std::fabs(m[0]) == 1.0F && m[1] == 0.0F && m[3] == 0.0F;
 }
 
-void check_inside(const StoredImage& image, const SampleTransform& transform, const Shape& shape) {
-  if (transform.resample != 0) return;  // interpolation stays inside by itself
-  const float* m = transform.matrix;
-  const auto last = static_cast<float>(image.side - 1);
-  for (const int x : {0, shape.width - 1}) {
-    for (const int y : {0, shape.height - 1}) {
-      const float column = m[0] * static_cast<float>(x) + m[1] * static_cast<float>(y) + m[2];
-      const float row = m[3] * static_cast<float>(x) + m[4] * static_cast<float>(y) + m[5];
-      ensure(column >= 0 && column <= last && row >= 0 && row <= last, "a crop lies inside its stored image");
-    }
-  }
-}
-
 template <typename Element>
 void fill_by_rows(const StoredImage& image, const SampleTransform& transform, const float* scale,
                   const Shape& shape, const Placement& placement, Element* out) {
@@ -121,28 +108,12 @@ void fill_by_pixels(const StoredImage& image, const SampleTransform& transform, 
 
 InputStage::InputStage(Builder& builder, const InputSpec& input, const Shape& shape)
     : input_(input), shape_(shape) {
-  if (shape.channels != 3 || input.crop_side != shape.height || input.crop_side != shape.width) {
-    fail(ExitCode::usage, "the network takes {}×{}×{} inputs, but crops of 3×{}×{} were asked for",
-         shape.channels, shape.height, shape.width, input.crop_side, input.crop_side);
-  }
-  const std::size_t pixels =
-      static_cast<std::size_t>(input.stored_side) * static_cast<std::size_t>(input.stored_side);
-  ensure(input.mean.size() == 3 || input.mean.size() == 3 * pixels, "a mean has 3 values or is an image");
-  output_ =
-      builder.tensor(plain_desc({builder.batch(), 3, shape.height, shape.width}, builder.activation_type()));
+  output_ = builder.tensor(plain_desc(builder.dims(shape), builder.activation_type()));
   output_->adaptable = true;
   builder.tick();
 }
 
 void InputStage::run(const BatchView& batch) const {
-  const std::size_t bytes = static_cast<std::size_t>(batch.rows) *
-                            static_cast<std::size_t>(input_.stored_side) *
-                            static_cast<std::size_t>(input_.stored_side) * 3;
-  ensure(batch.images.size() >= bytes && batch.transforms.size() >= static_cast<std::size_t>(batch.rows),
-         "a batch has the images and transforms of its rows");
-  for (int row = 0; row < batch.rows; ++row) {
-    check_inside({.side = input_.stored_side}, batch.transforms[static_cast<std::size_t>(row)], shape_);
-  }
   if (output_->desc.data_type() == memory::data_type::bf16) {
     run_as<Bfloat16>(batch);
   } else {

@@ -10,12 +10,12 @@ namespace convoy::cpu {
 
 class InputStage {
  public:
-  // `input` must outlive this. Throws ExitCode::usage when the crop is not the network's input.
+  // `input` must outlive this.
   InputStage(Builder& builder, const InputSpec& input, const Shape& shape);
 
   Tensor* output() const { return output_; }
 
-  // Fills all rows of the output: those that are absent with zeros.
+  // Fills all rows of the output: those that are absent with zeros. `batch` was checked (BatchChecks).
   void run(const BatchView& batch) const;
 
  private:

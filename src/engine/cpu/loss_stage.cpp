@@ -19,16 +19,8 @@ LossStage::LossStage(Builder& builder, Tensor* scores)
 }
 
 void LossStage::forward(Library& library, const BatchView& batch) {
-  ensure(batch.labels.size() >= static_cast<std::size_t>(batch.rows), "a batch has the labels of its rows");
   rows_ = batch.rows;
   std::copy_n(batch.labels.begin(), rows_, labels_.begin());
-  for (int row = 0; row < rows_; ++row) {
-    const std::int32_t label = labels_[static_cast<std::size_t>(row)];
-    if (label < 0 || label >= classes_) {
-      fail(ExitCode::bad_data, "a sample has label {}, but the network has {} classes (--classes)", label,
-           classes_);
-    }
-  }
   scores_.run(library);
   const auto* scores = static_cast<const float*>(scores_.result->values.get_data_handle());
 #pragma omp parallel for schedule(static)

@@ -16,8 +16,7 @@ class LossStage {
  public:
   LossStage(Builder& builder, Tensor* scores);
 
-  // Probabilities, losses and ranks of the rows that are there. Throws ExitCode::bad_data for a label that is
-  // no class.
+  // Probabilities, losses and ranks of the rows that are there. `batch` was checked (BatchChecks).
   void forward(Library& library, const BatchView& batch);
 
   // Announces and computes the gradient of Σ loss × scale; rows that are absent get 0.

@@ -1,4 +1,5 @@
 // Max-pooling, with padding that never wins and may differ before and after.
+#include "base/error.hpp"
 #include "engine/cpu/operation.hpp"
 
 namespace convoy::cpu {
@@ -10,12 +11,8 @@ using Backward = dnnl::pooling_backward;
 
 class MaxPoolOperation final : public Operation {
  public:
-  MaxPoolOperation(Builder& builder, const MaxPool& layer, Tensor* input) : layer_(layer), input_(input) {
-    const memory::dims in = input->desc.dims();
-    const auto out_side = [&](memory::dim side) {
-      return (side + layer.padding.before + layer.padding.after - layer.window) / layer.stride + 1;
-    };
-    output_dims_ = {in[0], in[1], out_side(in[2]), out_side(in[3])};
+  MaxPoolOperation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned, Tensor* input)
+      : layer_(layer), input_(input), output_dims_(builder.dims(planned.output)) {
     checked("max-pooling", [&] {
       const Forward::primitive_desc chosen = description(builder);
       output_ = builder.tensor(chosen.dst_desc());
@@ -76,8 +73,13 @@ class MaxPoolOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_max_pool(Builder& builder, const MaxPool& layer, Tensor* input) {
-  return std::make_unique<MaxPoolOperation>(builder, layer, input);
+OperationPointer make_operation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
+                                Tensor* input) {
+  return std::make_unique<MaxPoolOperation>(builder, layer, planned, input);
+}
+
+OperationPointer make_operation(Builder&, const FusedPool&, const PlannedOperation&, Tensor*) {
+  fail(ExitCode::bug, "the CPU engine has no fused pool");
 }
 
 }  // namespace convoy::cpu

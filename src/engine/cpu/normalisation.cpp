@@ -66,8 +66,8 @@ class NormalisationOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_normalisation(Builder& builder, const LocalResponseNormalisation& layer,
-                                    Tensor* input) {
+OperationPointer make_operation(Builder& builder, const LocalResponseNormalisation& layer,
+                                const PlannedOperation&, Tensor* input) {
   return std::make_unique<NormalisationOperation>(builder, layer, input);
 }
 

@@ -1,5 +1,5 @@
-// One operation of a compiled program, and the functions that make each kind from a layer of NetSpec. A
-// program runs the operations' forward in order and their backward in reverse order.
+// One operation of a compiled program, and the functions that make each kind of a layer plan. A program runs
+// the operations' forward in order and their backward as the plan says.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "engine/cpu/builder.hpp"
+#include "engine/layer_plan.hpp"
 #include "engine/replica.hpp"
-#include "model/net_spec.hpp"
 
 namespace convoy::cpu {
 
@@ -19,8 +19,8 @@ struct Pass {
   std::int64_t first_position = 0;     // of row 0 in the global batch
   int rows = 0;                        // rows that are there
   std::int64_t parameter_version = 0;  // changes when parameters change
-  // Elements [begin, end) of the flat gradient buffer have been computed.
-  std::function<void(std::size_t begin, std::size_t end)> gradients_computed;
+  // The running operation's parameter gradients (BackwardStep) have been computed.
+  std::function<void()> gradients_computed;
 };
 
 class Operation {
@@ -29,8 +29,6 @@ class Operation {
 
   // Output of the forward pass, set by the constructor function.
   Tensor* output() const { return output_; }
-
-  virtual bool has_parameters() const { return false; }
 
   virtual void forward(const Pass& pass) = 0;
 
@@ -45,20 +43,25 @@ class Operation {
 
 using OperationPointer = std::unique_ptr<Operation>;
 
-// `relu`: the activation is fused; its gradient is then the caller's affair (see make_relu_mask).
-OperationPointer make_convolution(Builder& builder, const Convolution& layer, Tensor* input, bool relu);
-// `scores`: the network's last layer, whose output is float32 in every precision.
-OperationPointer make_fully_connected(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                                      bool scores);
-OperationPointer make_relu(Builder& builder, Tensor* input);
-// Forward nothing; backward sets the gradient to zero where `input` is not positive: the gradient of a ReLU
-// that was fused into an earlier operation.
-OperationPointer make_relu_mask(Tensor* input);
-OperationPointer make_normalisation(Builder& builder, const LocalResponseNormalisation& layer, Tensor* input);
-OperationPointer make_max_pool(Builder& builder, const MaxPool& layer, Tensor* input);
-OperationPointer make_adaptive_average_pool(Builder& builder, const AdaptiveAveragePool& layer,
-                                            Tensor* input);
-// `number`: of the dropout layer in the network. Training programs only.
-OperationPointer make_dropout(Builder& builder, const Dropout& layer, int number, Tensor* input);
+// One overload for each OperationKind; `planned` is what the plan says beside the kind.
+OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const FullyConnected& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const Relu& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const ReluGradient& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const LocalResponseNormalisation& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
+                                Tensor* input);
+// Throws ExitCode::bug: the CPU's plans have none.
+OperationPointer make_operation(Builder& builder, const FusedPool& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const AdaptiveAveragePool& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const Dropout& layer, const PlannedOperation& planned,
+                                Tensor* input);
 
 }  // namespace convoy::cpu

@@ -68,11 +68,11 @@ class ReluOperation final : public ReluMask {
 
 }  // namespace
 
-OperationPointer make_relu(Builder& builder, Tensor* input) {
+OperationPointer make_operation(Builder& builder, const Relu&, const PlannedOperation&, Tensor* input) {
   return std::make_unique<ReluOperation>(builder, input);
 }
 
-OperationPointer make_relu_mask(Tensor* input) {
+OperationPointer make_operation(Builder&, const ReluGradient&, const PlannedOperation&, Tensor* input) {
   return std::make_unique<ReluMask>(input);
 }
 

@@ -7,9 +7,10 @@ namespace {
 
 class AdaptiveAveragePoolOperation final : public Operation {
  public:
-  AdaptiveAveragePoolOperation(Builder& builder, const AdaptiveAveragePool& layer, Tensor* input)
+  AdaptiveAveragePoolOperation(Builder& builder, const AdaptiveAveragePool& layer,
+                               const PlannedOperation& planned, Tensor* input)
       : side_(layer.output), input_(input) {
-    output_ = builder.tensor(builder.map(input->shape.channels, side_, side_));
+    output_ = builder.tensor(builder.map(planned.output));
     output_->overwritable = true;
     builder.use(input);
     builder.tick();
@@ -43,11 +44,9 @@ class AdaptiveAveragePoolOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_adaptive_average_pool(Builder& builder, const AdaptiveAveragePool& layer,
-                                            Tensor* input) {
-  // The identity where windows are single places.
-  if (input->shape.height == layer.output && input->shape.width == layer.output) return nullptr;
-  return std::make_unique<AdaptiveAveragePoolOperation>(builder, layer, input);
+OperationPointer make_operation(Builder& builder, const AdaptiveAveragePool& layer,
+                                const PlannedOperation& planned, Tensor* input) {
+  return std::make_unique<AdaptiveAveragePoolOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cuda

@@ -20,11 +20,11 @@ constexpr int forever = std::numeric_limits<int>::max();
 Builder::Builder(const ProgramResources& resources, const ProgramOptions& options, bool keep_all)
     : resources_(resources), options_(options), keep_all_(keep_all) {}
 
-MapShape Builder::map(int channels, int height, int width) const {
+MapShape Builder::map(const Shape& shape) const {
   return {.rows = options_.batch,
-          .channels = channels,
-          .height = height,
-          .width = width,
+          .channels = shape.channels,
+          .height = shape.height,
+          .width = shape.width,
           .layout = layout_of(options_.precision),
           .element = element_of(options_.precision)};
 }

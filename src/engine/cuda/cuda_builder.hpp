@@ -68,7 +68,7 @@ class Builder {
   bool training() const { return options_.mode == Mode::training; }
   bool keeps_all() const { return keep_all_; }
   int batch() const { return options_.batch; }
-  MapShape map(int channels, int height, int width) const;  // of a batch in the program's format
+  MapShape map(const Shape& shape) const;  // of a batch in the program's format
 
   // A tensor that lives from now on, as long as it is used.
   Tensor* tensor(const MapShape& shape);

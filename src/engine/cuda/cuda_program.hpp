@@ -1,5 +1,5 @@
-// A network compiled for a GPU: operations from NetSpec, their memory, and the order of a pass. Made by
-// cuda_replica.cpp.
+// A network compiled for a GPU: the operations of its layer plan, their memory, and the order of a pass. Made
+// by cuda_replica.cpp.
 //
 // Everything between begin_step() and end_step() only enqueues on the compute stream and reads what changes
 // from step to step out of device memory, so a step can be recorded as a graph. A pass with no rows runs like
@@ -49,12 +49,7 @@ class CudaProgram final : public StepProgram {
 
   void compile();
   void build(Builder& builder);
-  Tensor* add_input(Builder& builder);
-  // How many layers the operations made for `index` serve.
-  std::size_t add_layers(Builder& builder, std::size_t index, Tensor*& current);
-  OperationPointer make_operation(Builder& builder, std::size_t index, Tensor* input, bool relu);
-  bool add_fused_pool(Builder& builder, std::size_t index, Tensor*& current, std::size_t& served);
-  void settle_relu(Tensor* current);
+  void add_input(Builder& builder);
   void build_backward(Builder& builder);
   void upload_mean();
 
@@ -65,14 +60,10 @@ class CudaProgram final : public StepProgram {
   const ProgramOptions options_;
   const bool keeps_all_;
   std::optional<StagedBatches> batches_;
+  LayerPlan plan_;
   Tensor *input_ = nullptr, *mean_ = nullptr;
-  int input_before_ = 0, input_after_ = 0;  // padding that the input carries
-  std::vector<OperationPointer> operations_;
-  std::vector<Tensor*> activations_;  // after each layer; complete in a program of every activation
+  std::vector<OperationPointer> operations_;  // the plan's
   std::optional<LossStage> loss_;
-  int dropout_layers_ = 0;
-  std::size_t first_with_parameters_ = 0;  // operations before it have no backward pass
-  Operation* relu_owner_ = nullptr;        // its fused ReLU's gradient is still to be placed
 
   std::deque<Tensor> tensors_;
   std::deque<LibraryConvolution> convolutions_;

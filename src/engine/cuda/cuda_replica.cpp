@@ -71,9 +71,7 @@ class StepRange {
 class CudaReplica final : public Replica {
  public:
   CudaReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options)
-      : state_(spec, input, options),
-        transfer_memory_(options.device_index),
-        graphs_(options.cuda_graph, options.agree, options.speaks) {
+      : state_(spec, input, options), transfer_memory_(options.device_index), graphs_(options) {
     if (options.for_training) update_stage_.emplace(state_.table, options.optimizer);
   }
 

@@ -49,8 +49,9 @@ class DropoutOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_dropout(Builder& builder, const Dropout& layer, int number, Tensor* input) {
-  return std::make_unique<DropoutOperation>(builder, layer, number, input);
+OperationPointer make_operation(Builder& builder, const Dropout& layer, const PlannedOperation& planned,
+                                Tensor* input) {
+  return std::make_unique<DropoutOperation>(builder, layer, planned.dropout, input);
 }
 
 }  // namespace convoy::cuda

@@ -1,5 +1,6 @@
 // Fully connected layer with bias and, fused, ReLU: Y = X · Wᵀ + b. Its weights stand in the order of the
 // input map's memory (C, H, W or H, W, C), so that flattening is no work.
+#include "engine/cuda/bias_gradient.hpp"
 #include "engine/cuda/matrix_product.hpp"
 #include "engine/cuda/operation.hpp"
 
@@ -9,18 +10,19 @@ namespace {
 
 class FullyConnectedOperation final : public Operation {
  public:
-  FullyConnectedOperation(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                          bool scores)
+  FullyConnectedOperation(Builder& builder, const FullyConnected& layer, const PlannedOperation& planned,
+                          Tensor* input)
       : layer_(layer),
+        takes_relu_gradient_(planned.takes_relu_gradient),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         element_(input->shape.element),
         inputs_(static_cast<int>(input->shape.row_elements())),
         input_(input) {
-    MapShape shape = builder.map(layer.outputs, 1, 1);
-    if (scores) shape.element = Element::float32;
+    MapShape shape = builder.map(planned.output);
+    if (planned.scores) shape.element = Element::float32;
     // The library takes a bias of its result's element.
-    forward_bias_ = scores ? bias_.values : bias_.operand;
+    forward_bias_ = planned.scores ? bias_.values : bias_.operand;
     forward_ = product(builder, "forward of " + layer.name,
                        {.rows = builder.batch(),
                         .columns = layer.outputs,
@@ -28,7 +30,7 @@ class FullyConnectedOperation final : public Operation {
                         .transpose_right = true,
                         .operands = element_,
                         .result = shape.element},
-                       relu ? ProductEpilogue::bias_relu : ProductEpilogue::bias);
+                       planned.relu ? ProductEpilogue::bias_relu : ProductEpilogue::bias);
     output_ = builder.tensor(shape);
     output_->overwritable = true;
     builder.use(input);
@@ -36,7 +38,6 @@ class FullyConnectedOperation final : public Operation {
   }
 
   std::string name() const override { return layer_.name; }
-  bool has_parameters() const override { return true; }
 
   void forward(const Pass&) override {
     forward_.run(input_->data, weight_.operand, forward_bias_, output_->data, false, workspace_->data);
@@ -44,10 +45,7 @@ class FullyConnectedOperation final : public Operation {
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
     output_gradient_ = output_gradient;
-    bias_scratch_ = builder.scratch(bias_scratch_bytes(output_gradient->shape));
-    builder.use(output_gradient);
-    if (takes_relu_gradient_) builder.use(output_);
-    builder.tick();
+    bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr);
     weight_product_ = product(builder, "weight gradient of " + layer_.name,
                               {.rows = layer_.outputs,
                                .columns = inputs_,
@@ -72,11 +70,10 @@ class FullyConnectedOperation final : public Operation {
   }
 
   void backward(const Pass& pass) override {
-    relu_backward_bias(pass.stream, output_gradient_->data, takes_relu_gradient_ ? output_->data : nullptr,
-                       output_gradient_->shape, bias_.gradient, pass.add, bias_scratch_->data);
+    bias_gradient_.run(pass, bias_.gradient);
     weight_product_.run(output_gradient_->data, input_->data, nullptr, weight_.gradient, pass.add,
                         workspace_->data);
-    pass.gradients_enqueued(bias_.end);
+    pass.gradients_enqueued();
     if (input_gradient_ == nullptr) return;
     data_product_.run(output_gradient_->data, weight_.operand, nullptr, input_gradient_->data, false,
                       workspace_->data);
@@ -91,21 +88,22 @@ class FullyConnectedOperation final : public Operation {
   }
 
   FullyConnected layer_;
+  bool takes_relu_gradient_;
   ParameterView weight_, bias_;
   Element element_;
   int inputs_;
   Tensor* input_;
   const void* forward_bias_ = nullptr;
   MatrixProduct forward_, weight_product_, data_product_;
-  Tensor *workspace_ = nullptr, *bias_scratch_ = nullptr;
-  Tensor *output_gradient_ = nullptr, *input_gradient_ = nullptr;
+  BiasGradient bias_gradient_;
+  Tensor *workspace_ = nullptr, *output_gradient_ = nullptr, *input_gradient_ = nullptr;
 };
 
 }  // namespace
 
-OperationPointer make_fully_connected(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                                      bool scores) {
-  return std::make_unique<FullyConnectedOperation>(builder, layer, input, relu, scores);
+OperationPointer make_operation(Builder& builder, const FullyConnected& layer,
+                                const PlannedOperation& planned, Tensor* input) {
+  return std::make_unique<FullyConnectedOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cuda

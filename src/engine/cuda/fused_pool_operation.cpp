@@ -7,8 +7,8 @@ namespace convoy::cuda {
 
 namespace {
 
-FusedPoolShape shape_of(const LocalResponseNormalisation* normalisation, const MaxPool& pool,
-                        const MapShape& input) {
+FusedPoolShape shape_of(const FusedPool& layer, const MapShape& input) {
+  const MaxPool& pool = layer.pool;
   FusedPoolShape shape;
   shape.input = input;
   shape.window = pool.window;
@@ -16,17 +16,20 @@ FusedPoolShape shape_of(const LocalResponseNormalisation* normalisation, const M
   shape.output_height = (input.height - pool.window) / pool.stride + 1;
   shape.output_width = (input.width - pool.window) / pool.stride + 1;
   shape.normalisation.size = 0;
-  if (normalisation != nullptr) {
-    shape.normalisation = {normalisation->size, normalisation->k, normalisation->alpha, normalisation->beta};
+  if (layer.normalisation) {
+    const LocalResponseNormalisation& n = *layer.normalisation;
+    shape.normalisation = {n.size, n.k, n.alpha, n.beta};
   }
   return shape;
 }
 
 class FusedPoolOperation final : public Operation {
  public:
-  FusedPoolOperation(Builder& builder, const FusedPoolShape& shape, Tensor* input, const ParameterView& bias)
-      : shape_(shape), bias_(bias), input_(input) {
-    output_ = builder.tensor(builder.map(input->shape.channels, shape.output_height, shape.output_width));
+  FusedPoolOperation(Builder& builder, const FusedPool& layer, const PlannedOperation& planned, Tensor* input)
+      : shape_(shape_of(layer, input->shape)),
+        bias_(builder.parameter(layer.convolution, ParameterKind::bias)),
+        input_(input) {
+    output_ = builder.tensor(builder.map(planned.output));
     output_->overwritable = true;
     builder.use(input);
     builder.tick();
@@ -64,12 +67,13 @@ class FusedPoolOperation final : public Operation {
 
 }  // namespace
 
-OperationPointer make_fused_pool(Builder& builder, const LocalResponseNormalisation* normalisation,
-                                 const MaxPool& pool, Tensor* input, const ParameterView& bias) {
-  if (pool.padding != Padding{}) return nullptr;
-  const FusedPoolShape shape = shape_of(normalisation, pool, input->shape);
-  if (!serves_fused_pool(shape)) return nullptr;
-  return std::make_unique<FusedPoolOperation>(builder, shape, input, bias);
+OperationPointer make_operation(Builder& builder, const FusedPool& layer, const PlannedOperation& planned,
+                                Tensor* input) {
+  return std::make_unique<FusedPoolOperation>(builder, layer, planned, input);
+}
+
+bool serves_fused_pool(const FusedPool& layer, const MapShape& map) {
+  return layer.pool.padding == Padding{} && serves_fused_pool(shape_of(layer, map));
 }
 
 }  // namespace convoy::cuda

@@ -35,7 +35,7 @@ void LossStage::forward(const Pass& pass) const {
 }
 
 Tensor* LossStage::prepare_backward(Builder& builder) {
-  gradient_ = builder.tensor(builder.map(classes_, 1, 1));
+  gradient_ = builder.tensor(builder.map({classes_, 1, 1}));
   builder.tick();
   return gradient_;
 }

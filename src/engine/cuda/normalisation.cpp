@@ -99,8 +99,8 @@ class ChannelsLast final : public Operation {
 
 }  // namespace
 
-OperationPointer make_normalisation(Builder& builder, const LocalResponseNormalisation& layer,
-                                    Tensor* input) {
+OperationPointer make_operation(Builder& builder, const LocalResponseNormalisation& layer,
+                                const PlannedOperation&, Tensor* input) {
   if (input->shape.layout == Layout::channels_last) {
     return std::make_unique<ChannelsLast>(builder, layer, input);
   }

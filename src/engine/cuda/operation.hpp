@@ -1,5 +1,5 @@
-// One operation of a program compiled for a GPU, and the functions that make each kind from a layer of
-// NetSpec. A program enqueues the operations' forward in order and their backward in reverse order.
+// One operation of a program compiled for a GPU, and the functions that make each kind of a layer plan. A
+// program enqueues the operations' forward in order and their backward as the plan says.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <string>
 
 #include "engine/cuda/cuda_builder.hpp"
-#include "model/net_spec.hpp"
+#include "engine/layer_plan.hpp"
 
 namespace convoy::cuda {
 
@@ -26,8 +26,8 @@ struct Pass {
   cudaStream_t stream = nullptr;
   BatchPlace place;
   bool add = false;  // gradients are added to what is there
-  // The work enqueued so far computes elements up to `end` of the flat gradient buffer.
-  std::function<void(std::size_t end)> gradients_enqueued;
+  // The work enqueued so far computes the running operation's parameter gradients (BackwardStep).
+  std::function<void()> gradients_enqueued;
 };
 
 class Operation {
@@ -40,8 +40,6 @@ class Operation {
   // Output of the forward pass, set by the constructor function.
   Tensor* output() const { return output_; }
 
-  virtual bool has_parameters() const { return false; }
-
   virtual void forward(const Pass& pass) = 0;
 
   // Announces the backward pass: from the gradient of the output to that of the input, which is returned;
@@ -49,44 +47,33 @@ class Operation {
   virtual Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) = 0;
   virtual void backward(const Pass& pass) = 0;
 
-  // Only where has_parameters(), before prepare_backward(): the gradient of the fused ReLU is to be taken
-  // here, in the pass that sums the bias gradient, not by a make_relu_mask() behind.
-  void take_relu_gradient() { takes_relu_gradient_ = true; }
-
-  // Only where has_parameters(), before prepare_backward(): the operation behind makes the bias gradient, and
-  // the ReLU's with it (see make_fused_pool).
-  void leave_bias_gradient() { leaves_bias_gradient_ = true; }
-
  protected:
   Tensor* output_ = nullptr;
-  bool takes_relu_gradient_ = false;
-  bool leaves_bias_gradient_ = false;
 };
 
 using OperationPointer = std::unique_ptr<Operation>;
 
-// `relu`: the activation is fused; its gradient is then the caller's affair (see take_relu_gradient).
-// `input_padded`: the input already carries the layer's padding.
-OperationPointer make_convolution(Builder& builder, const Convolution& layer, Tensor* input, bool relu,
-                                  bool input_padded);
-// `scores`: the network's last layer, whose output is float32 in every precision.
-OperationPointer make_fully_connected(Builder& builder, const FullyConnected& layer, Tensor* input, bool relu,
-                                      bool scores);
-OperationPointer make_relu(Builder& builder, Tensor* input);
-// Forward nothing; backward sets the gradient to zero where `input` is not positive: the gradient of a ReLU
-// that was fused into an earlier operation.
-OperationPointer make_relu_mask(Tensor* input);
-OperationPointer make_normalisation(Builder& builder, const LocalResponseNormalisation& layer, Tensor* input);
-OperationPointer make_max_pool(Builder& builder, const MaxPool& layer, Tensor* input);
-// Normalisation (where not null) and max-pooling behind a convolution with a fused ReLU, in one pass each
-// way; backward makes the gradients of that ReLU and of the convolution's `bias` too. Null where the kernels
-// do not serve the shape.
-OperationPointer make_fused_pool(Builder& builder, const LocalResponseNormalisation* normalisation,
-                                 const MaxPool& pool, Tensor* input, const ParameterView& bias);
-// Null where it is the identity.
-OperationPointer make_adaptive_average_pool(Builder& builder, const AdaptiveAveragePool& layer,
-                                            Tensor* input);
-// `number`: of the dropout layer in the network. Training programs only.
-OperationPointer make_dropout(Builder& builder, const Dropout& layer, int number, Tensor* input);
+// One overload for each OperationKind; `planned` is what the plan says beside the kind.
+OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const FullyConnected& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const Relu& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const ReluGradient& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const LocalResponseNormalisation& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const FusedPool& layer, const PlannedOperation& planned,
+                                Tensor* input);
+OperationPointer make_operation(Builder& builder, const AdaptiveAveragePool& layer,
+                                const PlannedOperation& planned, Tensor* input);
+OperationPointer make_operation(Builder& builder, const Dropout& layer, const PlannedOperation& planned,
+                                Tensor* input);
+
+// Whether the fused kernels serve these layers behind a convolution with output `map`.
+bool serves_fused_pool(const FusedPool& layer, const MapShape& map);
 
 }  // namespace convoy::cuda

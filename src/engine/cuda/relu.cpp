@@ -5,39 +5,9 @@ namespace convoy::cuda {
 
 namespace {
 
-class ReluOperation final : public Operation {
+class ReluGradientOperation : public Operation {
  public:
-  ReluOperation(Builder& builder, Tensor* input) : input_(input) {
-    output_ = builder.tensor(input->shape);
-    output_->overwritable = true;
-    builder.use(input);
-    builder.tick();
-  }
-
-  std::string name() const override { return "relu"; }
-  void forward(const Pass& pass) override { relu(pass.stream, input_->data, output_->data, output_->shape); }
-
-  Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
-    if (!input_gradient) return nullptr;
-    gradient_ = output_gradient;
-    builder.use(gradient_);
-    builder.use(output_);
-    builder.tick();
-    return gradient_;
-  }
-
-  void backward(const Pass& pass) override {
-    if (gradient_ != nullptr) relu_backward(pass.stream, gradient_->data, output_->data, output_->shape);
-  }
-
- private:
-  Tensor* input_;
-  Tensor* gradient_ = nullptr;
-};
-
-class ReluMask final : public Operation {
- public:
-  explicit ReluMask(Tensor* input) { output_ = input; }
+  explicit ReluGradientOperation(Tensor* output) { output_ = output; }
 
   std::string name() const override { return "relu"; }
   void forward(const Pass&) override {}
@@ -59,14 +29,29 @@ class ReluMask final : public Operation {
   Tensor* gradient_ = nullptr;
 };
 
+class ReluOperation final : public ReluGradientOperation {
+ public:
+  ReluOperation(Builder& builder, Tensor* input)
+      : ReluGradientOperation(builder.tensor(input->shape)), input_(input) {
+    output_->overwritable = true;
+    builder.use(input);
+    builder.tick();
+  }
+
+  void forward(const Pass& pass) override { relu(pass.stream, input_->data, output_->data, output_->shape); }
+
+ private:
+  Tensor* input_;
+};
+
 }  // namespace
 
-OperationPointer make_relu(Builder& builder, Tensor* input) {
+OperationPointer make_operation(Builder& builder, const Relu&, const PlannedOperation&, Tensor* input) {
   return std::make_unique<ReluOperation>(builder, input);
 }
 
-OperationPointer make_relu_mask(Tensor* input) {
-  return std::make_unique<ReluMask>(input);
+OperationPointer make_operation(Builder&, const ReluGradient&, const PlannedOperation&, Tensor* input) {
+  return std::make_unique<ReluGradientOperation>(input);
 }
 
 }  // namespace convoy::cuda

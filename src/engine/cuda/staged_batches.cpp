@@ -14,26 +14,13 @@ constexpr std::size_t aligned(std::size_t bytes) {
   return (bytes + 255) / 256 * 256;
 }
 
-void check_inside(const SampleTransform& transform, int stored_side, int side) {
-  if (transform.resample != 0) return;  // interpolation stays inside by itself
-  const float* m = transform.matrix;
-  const auto last = static_cast<float>(stored_side - 1);
-  for (const int x : {0, side - 1}) {
-    for (const int y : {0, side - 1}) {
-      const float column = m[0] * static_cast<float>(x) + m[1] * static_cast<float>(y) + m[2];
-      const float row = m[3] * static_cast<float>(x) + m[4] * static_cast<float>(y) + m[5];
-      ensure(column >= 0 && column <= last && row >= 0 && row <= last, "a crop lies inside its stored image");
-    }
-  }
-}
-
 }  // namespace
 
 StagedBatches::StagedBatches(Builder& builder, const ProgramResources& resources, int micro_batches)
     : resources_(resources),
       micro_batches_(static_cast<std::size_t>(micro_batches)),
       batch_(static_cast<std::size_t>(builder.batch())),
-      classes_(class_count(*resources.spec)) {
+      checks_(*resources.spec, *resources.input, builder.batch()) {
   const auto side = static_cast<std::size_t>(resources.input->stored_side);
   image_bytes_ = side * side * 3;
   transforms_offset_ = aligned(sizeof(PassParameters));
@@ -47,21 +34,6 @@ StagedBatches::StagedBatches(Builder& builder, const ProgramResources& resources
   pinned_ = PinnedMemory(pinned_steps * micro_batches_ * small_bytes_, "labels and transforms of batches");
   for (Event& event : copied_) event = make_event();
   for (Event& event : read_) event = make_event();
-}
-
-void StagedBatches::check_batch(const BatchView& batch) const {
-  const auto rows = static_cast<std::size_t>(std::max(batch.rows, 0));
-  ensure(batch.rows >= 0 && rows <= batch_, "a batch fits its program");
-  ensure(batch.images.size() >= rows * image_bytes_ && batch.transforms.size() >= rows &&
-             batch.labels.size() >= rows,
-         "a batch has the images, labels and transforms of its rows");
-  for (std::size_t row = 0; row < rows; ++row) {
-    check_inside(batch.transforms[row], resources_.input->stored_side, resources_.input->crop_side);
-    if (batch.labels[row] < 0 || batch.labels[row] >= classes_) {
-      fail(ExitCode::bad_data, "a sample has label {}, but the network has {} classes (--classes)",
-           batch.labels[row], classes_);
-    }
-  }
 }
 
 void StagedBatches::begin_step() {
@@ -78,7 +50,7 @@ void StagedBatches::begin_step() {
 void StagedBatches::stage(int micro, const BatchView& batch, const PassContext& context) {
   ensure(micro >= 0 && static_cast<std::size_t>(micro) < micro_batches_, "a pass that the program has");
   ensure(micro == 0 || step_ >= 0, "pass 0 begins a step");
-  check_batch(batch);
+  checks_.check(batch);
   if (micro == 0) begin_step();
   Place& place = places_[index(micro)];
   place.rows = batch.rows;

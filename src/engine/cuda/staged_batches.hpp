@@ -8,6 +8,7 @@
 
 #include "device/cuda/memory.hpp"
 #include "device/cuda/stream.hpp"
+#include "engine/batch_checks.hpp"
 #include "engine/cuda/cuda_builder.hpp"
 #include "engine/cuda/operation.hpp"
 
@@ -15,12 +16,13 @@ namespace convoy::cuda {
 
 class StagedBatches {
  public:
-  // Places for `micro_batches` batches of each of two steps, in the builder's memory.
+  // Places for `micro_batches` batches of each of two steps, in the builder's memory. Throws ExitCode::usage
+  // where crops are not the network's input.
   StagedBatches(Builder& builder, const ProgramResources& resources, int micro_batches);
 
   // Enqueues the copies of the batch of pass `micro`; 0 begins the next step. The copies wait for the step
   // that last read the same places. Pixels in page-locked memory are read when the copy runs, labels and
-  // transforms are taken at once. Throws ExitCode::bad_data for a label outside the classes.
+  // transforms are taken at once. Throws what BatchChecks does.
   void stage(int micro, const BatchView& batch, const PassContext& context);
 
   int parity() const { return static_cast<int>(step_ % 2); }  // of the step staged last
@@ -45,12 +47,11 @@ class StagedBatches {
     return static_cast<std::size_t>(parity()) * micro_batches_ + static_cast<std::size_t>(micro);
   }
   std::size_t ring_place() const { return static_cast<std::size_t>(step_) % pinned_steps; }
-  void check_batch(const BatchView& batch) const;
   void begin_step();
 
   const ProgramResources& resources_;
   std::size_t micro_batches_, batch_, image_bytes_;
-  int classes_;
+  BatchChecks checks_;
   std::size_t transforms_offset_, labels_offset_, small_bytes_;  // of a place's small arrays
   std::vector<Place> places_;                                    // [parity][micro]
   PinnedMemory pinned_;                                          // [step of the ring][micro], small arrays

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/log.hpp"
 #include "device/cuda/check.hpp"
 
 namespace convoy::cuda {
@@ -82,7 +81,8 @@ void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturabl
       if (use_ == GraphUse::on) {
         fail(ExitCode::device, "--cuda-graph on: the step cannot be recorded as a graph: {}", refusal);
       }
-      if (speaks_) Log().warn("steps run without a CUDA graph, since one could not be recorded: {}", refusal);
+      if (log_ != nullptr)
+        log_->warn("steps run without a CUDA graph, since one could not be recorded: {}", refusal);
       given_up_ = true;
       trace = {};
       enqueue();

@@ -26,17 +26,16 @@ struct StepSlots {
 
 class StepGraphs {
  public:
-  // `agree`, `speaks`: ReplicaOptions'.
-  explicit StepGraphs(GraphUse use, std::function<std::string(const std::string&)> agree = {},
-                      bool speaks = true)
-      : use_(use), agree_(std::move(agree)), speaks_(speaks) {}
+  // Of `options`: cuda_graph, agree, log.
+  explicit StepGraphs(const ReplicaOptions& options)
+      : use_(options.cuda_graph), agree_(options.agree), log_(options.log) {}
 
   // Runs one step on `stream`: the first of a program by calling `enqueue` (libraries load their kernels
   // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
   // tells of itself, filled in too where it is not called.
   //
-  // Where recording is refused (by `enqueue` too: ExitCode::device), `automatic` says so once on standard
-  // error and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. With several
+  // Where recording is refused (by `enqueue` too: ExitCode::device), `automatic` says so once in the log
+  // and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. With several
   // ranks rank 0's success counts, for sums over ranks are recorded by all of them or by none: a rank that
   // cannot follow throws ExitCode::device. Whatever else
   // `enqueue` throws is passed on, the capture ended. `on` with a step that is not capturable throws
@@ -70,7 +69,7 @@ class StepGraphs {
 
   GraphUse use_;
   std::function<std::string(const std::string&)> agree_;
-  bool speaks_;
+  const Log* log_;
   bool capturing_ = false;
   bool given_up_ = false;
   std::list<Recorded> graphs_;

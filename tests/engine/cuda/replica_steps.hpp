@@ -21,6 +21,7 @@ struct ReplicaSettings {
   OptimizerRule rule = OptimizerRule::sgd;
   int micro_batches = 1;
   std::function<std::string(const std::string&)> agree = {};  // ReplicaOptions'
+  const Log* log = nullptr;                                   // the same
 };
 
 class ReplicaSteps {
@@ -33,6 +34,7 @@ class ReplicaSteps {
     options.cuda_graph = settings.graph;
     options.optimizer.rule = settings.rule;
     options.agree = settings.agree;
+    options.log = settings.log;
     replica_ = make_replica(spec_, input_, options);
     replica_->write(FlatBuffer::parameters, random_parameters(replica_->table(), 5));
     compile();

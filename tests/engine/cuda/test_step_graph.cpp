@@ -1,5 +1,6 @@
 // Steps recorded as graphs: bit for bit what they are without, whatever changes from step to step; what
 // happens when a step cannot be recorded.
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -155,12 +156,17 @@ TEST_F(CudaStepGraph, FollowsRankZero) {
     if (rank_zero_says) told.push_back(mine);
     return rank_zero_says.value_or(mine);
   };
-  ReplicaSteps refused({.graph = GraphUse::automatic, .agree = agree});
+  testing::internal::CaptureStderr();
+  const Log log;
+  ReplicaSteps refused({.graph = GraphUse::automatic, .agree = agree, .log = &log});
   rank_zero_says = "not here";
   for (int number = 1; number <= 4; ++number) {
     refused.step(number);
     refused.take();
   }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("without a CUDA graph"), std::string::npos) << said;
+  EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
   EXPECT_EQ(refused.enqueued(), 5);  // four, and the attempt
   EXPECT_EQ(told, std::vector<std::string>{""});
 
