@@ -147,7 +147,7 @@ TEST(LoaderDamage, RefusesForeignHdf5AndOtherFiles) {
   }
   store.train->shards[0].bytes = fs::file_size(file);
   store.train->shards[0].images_offset = 0;
-  expect_error(ExitCode::bad_data, {file.filename(), "not a shard of Convoy"},
+  expect_error(ExitCode::bad_data, {file.filename(), "not a Convoy shard"},
                [&] { read_all(store, basic_options(6)); });
   fs::resize_file(file, 0);
   fs::resize_file(file, store.train->shards[0].bytes);
