@@ -129,7 +129,7 @@ TEST(LoaderDamage, RefusesSwappedShards) {
   fs::copy_file(path(*store.train, 1), path(*store.train, 0), fs::copy_options::overwrite_existing);
   Store fitted = store;
   fitted.train->shards[0].bytes = fs::file_size(path(*store.train, 0));
-  expect_error(ExitCode::bad_data, {"it is shard 1", "has it as 0"},
+  expect_error(ExitCode::bad_data, {"has shard number 1", "number 0 in store.json"},
                [&] { read_all(fitted, basic_options(6)); });
   fs::copy_file(path(*store.val, 0), path(*store.train, 0), fs::copy_options::overwrite_existing);
   fitted.train->shards[0].bytes = fs::file_size(path(*store.train, 0));

@@ -118,7 +118,7 @@ TEST(ParseStore, NamesEveryFault) {
       {"/splits", "{}", {"splits", "neither train nor val"}},
       {"/splits", "[]", {"splits", "expected an object"}},
       {"/splits/test", "{}", {"'test' is not a split"}},
-      {"/splits/train/images", "31", {"splits.train", "says 31 images, its shards hold 30"}},
+      {"/splits/train/images", "31", {"splits.train", "has 31 images, but its shards contain 30"}},
       {"/splits/train/shards", "", {"splits.train", "'shards' is missing"}},
       {"/splits/train/shards/1/images", "-1", {"splits.train.shards[1].images", "-1"}},
       {"/splits/train/shards/1/images", "4294967296", {"splits.train.shards[1].images"}},
