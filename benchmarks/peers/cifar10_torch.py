@@ -3,7 +3,7 @@ on the same images.
 
     python cifar10_torch.py --train train.tar --val val.tar --epochs 5 --seeds 1 2 3 --output curves.jsonl
 
-Reads tars of <class>/<name>.jpg; prints one JSON object an epoch.
+Reads tars of <class>/<name>.jpg; prints one JSON object per epoch.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""AlexNet's family in PyTorch, layer by layer as `convoy models` lists it. Used by the other programs in this folder."""
+"""The AlexNet family in PyTorch, layer by layer as listed by `convoy models`. Used by the other programs in this folder."""
 
 import torch
 from torch import nn
 
 
 class SamePad(nn.Module):
-    """Pads height and width; max-pooling is padded with minus infinity so that padding never wins."""
+    """Pads height and width; before max-pooling the padding is minus infinity, so that it is never the maximum."""
 
     def __init__(self, before, after, value=0.0):
         super().__init__()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Figures of every network in PyTorch, for tests/engine/test_pytorch_parity.cpp.
+"""Reference values of every network in PyTorch, for tests/engine/test_pytorch_parity.cpp.
 
-Builds each network of the family from torch.nn alone, gives it formula weights and formula images (the same formulas
-stand in the C++ test), and writes logits, loss and gradients, computed in double precision, as JSON. The tests read
-the committed file; PyTorch is needed only to make it again:
+Builds each network of the family from torch.nn alone, gives it weights and images computed by formulas (the C++ test
+uses the same formulas), and writes logits, loss and gradients, computed in double precision, as JSON. The tests read
+the committed file; PyTorch is needed only to generate it again:
 
     python3 -m venv venv && venv/bin/pip install torch numpy
     venv/bin/python benchmarks/peers/parity.py tests/engine/pytorch_figures.json
@@ -55,7 +55,7 @@ def fill(module, ordinal):
 
 
 def images(side):
-    """Network inputs: hashed pixels 0..255, minus the mean, scaled, in float32 as the engines do it."""
+    """Network inputs: hashed pixels 0..255, minus the mean, scaled, in float32 as in the engines."""
     pixels = (hash_words(1000, ROWS * side * side * 3) >> np.uint32(24)).astype(np.float32)
     pixels = pixels.reshape(ROWS, side, side, 3)
     values = (pixels - np.array(MEAN, dtype=np.float32)) * np.float32(SCALE)

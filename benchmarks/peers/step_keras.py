@@ -1,4 +1,4 @@
-"""Training steps of alexnet-cifar in Keras (tensorflow-cpu) without augmentation: what configs/cifar10.cfg is held against.
+"""Training steps of alexnet-cifar in Keras (tensorflow-cpu) without augmentation, for comparison with configs/cifar10.cfg.
 
     python step_keras.py --batch 64 --threads 2 --steps 100
 """

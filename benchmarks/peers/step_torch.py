@@ -1,4 +1,4 @@
-"""Whole training steps in PyTorch on random data: forward, loss, backward, SGD with momentum. Compare with benchmarks/step.
+"""Complete training steps in PyTorch on random data: forward, loss, backward, SGD with momentum. Compare with benchmarks/step.
 
     python step_torch.py --model alexnet --batch 128 --threads 2 --precision bf16 --layout channels_last --steps 5
 """

@@ -40,7 +40,7 @@ fs::path folder_of(const fs::path& path) {
 void flush_to_disk(const fs::path& path) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.number < 0 || ::fsync(file.number) != 0) {
-    // Some network file systems refuse fsync on folders; the rename itself is then all there is.
+    // Some network file systems do not support fsync on folders; then the rename has to suffice.
     if (file.number >= 0 && errno == EINVAL) return;
     fail(ExitCode::io, "cannot flush {} to disk: {}", path.string(), system_error_text(errno));
   }

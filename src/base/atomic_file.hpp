@@ -1,5 +1,5 @@
-// Files that are either whole or absent: written beside their final name, flushed to disk, renamed, and the
-// folder flushed. Used for store.json, run.json, checkpoints, links.
+// Files that are either complete or absent: written under a temporary name, flushed to disk and renamed,
+// after which the folder is flushed. Used for store.json, run.json, checkpoints, links.
 #pragma once
 
 #include <filesystem>
@@ -11,18 +11,18 @@ namespace convoy {
 // Flushes a file's (or folder's) contents to disk. Throws ExitCode::io with path and reason.
 void flush_to_disk(const std::filesystem::path& path);
 
-// Flushes `temporary`, renames it to `final_path` and flushes the folder. Throws ExitCode::io; `temporary` is
-// then still there.
+// Flushes `temporary`, renames it to `final_path` and flushes the folder. Throws ExitCode::io; `temporary`
+// then still exists.
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& final_path);
 
-// Replaces `path` by a file holding `text`. Throws ExitCode::io (disk full, no permission) and leaves the old
-// file and no other.
+// Replaces `path` by a file that contains `text`. Throws ExitCode::io (disk full, no permission); the old
+// file then remains and no other.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 // Makes `link` a symbolic link to `target` (relative), replacing it in one step.
 void replace_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
 
-// The file's whole text. Throws ExitCode::io, saying why.
+// The file's full text. Throws ExitCode::io with the reason.
 std::string read_text_file(const std::filesystem::path& path);
 
 }  // namespace convoy

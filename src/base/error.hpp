@@ -1,5 +1,5 @@
-// Errors of the whole program. Everything that can go wrong is thrown as one exception type whose category is
-// the process's exit code (README, "Reading the output"); `main` is the only place that turns it into one.
+// Errors of the whole program. Every failure is thrown as one exception type whose category is the process's
+// exit code (README, "Reading the output"); only `main` converts it.
 #pragma once
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ enum class ExitCode : int {
   bug = 70,       // an internal check failed
   device = 71,    // device or library failure (MPI, oneDNN, CUDA, NCCL)
   io = 74,        // reading or writing files failed
-  stopped = 75,   // stopped on request with a checkpoint saved: start me again
+  stopped = 75,   // stopped on request with a checkpoint saved: start the run again
   diverged = 76,  // non-finite loss, gradient or weight
 };
 
@@ -38,12 +38,12 @@ template <typename... Arguments>
   throw Error(category, fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-// An internal check: a false condition is a bug of Convoy (exit code 70), never of its user.
+// An internal check: a false condition is a bug in Convoy (exit code 70), never the user's fault.
 inline void ensure(bool condition, const char* what) {
   if (!condition) throw Error(ExitCode::bug, std::string("internal check failed: ") + what);
 }
 
-// Whatever was thrown, as a category and its text: out of memory is ExitCode::device, a file system's error
+// Converts any exception to a category and a text: out of memory is ExitCode::device, a file system error
 // ExitCode::io, anything unknown a bug.
 Error as_error(const std::exception_ptr& thrown);
 

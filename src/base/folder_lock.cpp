@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// 0, or the errno of what kept the lock from this process.
+// Returns 0, or the errno that prevented the lock.
 int try_lock(int descriptor) {
   while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0)
     if (errno != EINTR) return errno;
@@ -32,7 +32,7 @@ std::string holder(int descriptor) {
   return count > 0 ? std::string(text.data(), static_cast<std::size_t>(count)) : std::string("unknown");
 }
 
-// For the message of one that comes too late; that the lock is held does not depend on it.
+// Only for the message of a later process; the lock itself does not depend on it.
 void write_holder(int descriptor) {
   const std::string text = fmt::format("process {} on {}", ::getpid(), host_name());
   if (::ftruncate(descriptor, 0) != 0) return;
@@ -59,9 +59,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::millise
   ::close(descriptor);
   if (refusal == EWOULDBLOCK)
     fail(ExitCode::usage,
-         "{} is being written by another run ({}): wait until that has ended, or choose another folder; if "
-         "that "
-         "host is gone, remove {}",
+         "{} is being written by another run ({}): wait until it has ended, or choose another folder; "
+         "if that host is gone, remove {}",
          folder.string(), name, (folder / ".lock").string());
 }
 

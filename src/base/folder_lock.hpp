@@ -1,5 +1,5 @@
-// Lets one process at a time write a folder: two runs of a job that was submitted twice would overwrite each
-// other's files. Used for the output folder of training.
+// Allows one process at a time to write a folder: two runs of a job that was submitted twice would overwrite
+// each other's files. Used for the output folder of training.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,11 @@ namespace convoy {
 class FolderLock {
  public:
   FolderLock() = default;  // holds nothing
-  // Locks `folder` by flock(2) on a file `.lock` in it, which names the holder and remains when the lock is
-  // released. The kernel releases it however the process exits. While another process holds it,
-  // waits up to `patience` (one that was killed may take a moment to go), then throws ExitCode::usage that
-  // names the folder and the holder. Where the file cannot be made or the file system has no locks, holds
-  // nothing.
+  // Locks `folder` by flock(2) on its file `.lock`, which contains the holder's name and remains after the
+  // lock is released. The kernel releases the lock however the process exits. While another process holds it,
+  // waits up to `patience` (a killed process may need a moment to exit), then throws ExitCode::usage with the
+  // folder and the holder. If the file cannot be created or the file system does not support locks, the
+  // object holds nothing.
   FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience);
   ~FolderLock();
   FolderLock(FolderLock&& other) noexcept;

@@ -1,11 +1,11 @@
-// The name of the machine a process runs on, for messages and records that tell ranks apart.
+// The name of the machine that a process runs on, for messages and records that distinguish ranks.
 #pragma once
 
 #include <string>
 
 namespace convoy {
 
-// As gethostname tells it; "unknown" when it does not.
+// The result of gethostname; "unknown" if it fails.
 std::string host_name();
 
 }  // namespace convoy

@@ -1,6 +1,6 @@
-// Human-readable messages on standard error. One Log is made in `main` and handed down by reference; `info`
-// speaks on rank 0 only, warnings and errors speak on every rank and name it. Machine-readable records of a
-// run are report/'s.
+// Human-readable messages on standard error. `main` creates one Log and passes it by reference; `info` prints
+// on rank 0 only, warnings and errors print on every rank with its number. Machine-readable records of a run
+// are written by report/.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace convoy {
 
 class Log {
  public:
-  // `rank` of `size` processes; with one process no rank is named. `quiet` silences `info`.
+  // `rank` of `size` processes; with one process messages contain no rank. `quiet` silences `info`.
   explicit Log(int rank = 0, int size = 1, bool quiet = false);
   ~Log();
   Log(Log&&) noexcept;

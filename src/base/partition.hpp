@@ -1,4 +1,4 @@
-// How anything is shared out in contiguous parts: samples among ranks, elements among threads.
+// How work is divided into contiguous parts: samples among ranks, elements among threads.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Philox 4x32-10, the counter-based generator behind everything random in Convoy: J. Salmon et al., "Parallel
+// Philox 4x32-10, the counter-based generator of all random numbers in Convoy: J. Salmon et al., "Parallel
 // random numbers: as easy as 1, 2, 3", SC 2011. A pure function of (key, counter), the same on host and
-// device. Who draws what is listed in base/random.hpp.
+// device. base/random.hpp lists all uses.
 #pragma once
 
 #include <cstdint>

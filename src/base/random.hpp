@@ -1,7 +1,7 @@
-// The table of everything random: which counter of Philox belongs to which draw, and how bits become integers
-// and floats. Every draw is a pure function of the run's seed and of what it is for, so it does not depend on
-// the number of ranks, on threads, on the engine or on an interruption. Frozen values stand in
-// tests/base/test_random.cpp: changing this file changes every run.
+// All uses of random numbers: the Philox counter of each draw, and the conversion of bits to integers and
+// floats. Every draw is a pure function of the run's seed and of its purpose, so it does not depend on the
+// number of ranks, on threads, on the engine or on an interruption. tests/base/test_random.cpp contains
+// frozen values: changing this file changes every run.
 //
 // clang-format off
 //   purpose          word 0         word 1         word 2        word 3, below the purpose in its top 8 bits
@@ -12,8 +12,8 @@
 //   synthesis        image          class          draw          0
 // clang-format on
 //
-// A block holds four 32-bit words; "x/4" means that word x%4 of the block belongs to element x. "lo" and "hi"
-// are halves of 64 bits; a dropout's position is the sample's in the global batch.
+// A block contains four 32-bit words; "x/4" means that word x%4 of the block belongs to element x. "lo" and
+// "hi" are halves of 64 bits; a dropout's position is that of the sample in the global batch.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,7 @@ CONVOY_HOST_DEVICE inline std::uint32_t dropout_threshold(double p) {
   return static_cast<std::uint32_t>(p * 4294967296.0);
 }
 
-// Draws `draw`, `draw + 1`, … of sample `sample` in `epoch`: four words a draw.
+// Draws `draw`, `draw + 1`, … of sample `sample` in `epoch`: four words per draw.
 inline PhiloxBlock augmentation_block(std::uint64_t seed, std::uint32_t epoch, std::uint32_t sample,
                                       std::uint32_t draw) {
   return philox(seed, {{sample, epoch, draw, purpose_word(RandomPurpose::augmentation)}});

@@ -1,4 +1,4 @@
-// Values that people name by a word: one table serves reading an option and writing it down again.
+// Values that users specify by a word: one table serves both parsing an option and printing it.
 #pragma once
 
 #include <string_view>

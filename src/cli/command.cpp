@@ -5,11 +5,11 @@
 namespace convoy {
 
 ExitCode Command::run(RankContext&) {
-  fail(ExitCode::bug, "{} cannot work on several ranks", name());
+  fail(ExitCode::bug, "{} cannot run on several ranks", name());
 }
 
 ExitCode Command::run_alone(const Log&) {
-  fail(ExitCode::bug, "{} needs a communicator", name());
+  fail(ExitCode::bug, "{} requires a communicator", name());
 }
 
 std::vector<std::unique_ptr<Command>> make_commands() {

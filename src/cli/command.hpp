@@ -1,4 +1,4 @@
-// One command of the program: its help, its options, its work. Each has a file of its own in this folder;
+// One command of the program: its help, its options, its work. Each has its own file in this folder;
 // cli/program finds them by name.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace convoy {
 
-// What a command that works on several ranks is given.
+// The context of a command that runs on several ranks.
 struct RankContext {
   Communicator& communicator;
   const Log& log;
@@ -27,22 +27,21 @@ class Command {
   virtual ~Command() = default;
 
   virtual std::string_view name() const = 0;
-  virtual std::string_view summary() const = 0;      // a line for `convoy --help`
+  virtual std::string_view summary() const = 0;      // one line for `convoy --help`
   virtual std::string_view description() const = 0;  // a paragraph
   virtual std::string_view example() const = 0;      // lines to copy
 
   virtual void declare(OptionTable& table) = 0;
 
-  // Called after the options were set: refuses combinations that cannot work. `table` tells where values came
-  // from.
+  // Called after the options were set: rejects invalid combinations. `table` knows where values came from.
   virtual void check(const OptionTable& /*table*/) {}
 
-  // Commands that share work among ranks get the communicator; the others run on one process only.
+  // Commands that share work among ranks get the communicator; the others run on only one process.
   virtual bool uses_ranks() const { return true; }
   virtual ExitCode run(RankContext& context);
   virtual ExitCode run_alone(const Log& log);
 
-  // Whether a request to stop is answered by the command itself (else the signal ends the process).
+  // Whether the command itself handles a request to stop (otherwise the signal ends the process).
   virtual bool answers_stop() const { return false; }
 };
 

@@ -1,4 +1,4 @@
-// Makes each command; every function is defined in the file of its command.
+// Creates each command; every function is defined in the file of its command.
 #pragma once
 
 #include <memory>

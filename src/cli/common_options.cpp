@@ -7,7 +7,7 @@
 namespace convoy {
 
 void add_device_option(OptionTable& table, DeviceKind& device) {
-  table.add_word<DeviceKind>("device", "where to compute", device, device_words());
+  table.add_word<DeviceKind>("device", "device to compute on", device, device_words());
 }
 
 void add_precision_option(OptionTable& table, Precision& precision) {
@@ -21,9 +21,9 @@ void add_threads_option(OptionTable& table, int& threads) {
 
 void check_checkpoint_path(std::string_view command, const std::string& path) {
   if (path.empty()) fail(ExitCode::usage, "convoy {}: --checkpoint FILE is missing", command);
-  std::error_code unreadable;  // opening the file says why
+  std::error_code unreadable;  // opening the file reports the reason
   if (std::filesystem::is_directory(path, unreadable))
-    fail(ExitCode::usage, "--checkpoint {} is a folder: name a checkpoint in it, such as {}", path,
+    fail(ExitCode::usage, "--checkpoint {} is a folder: pass a checkpoint in it, such as {}", path,
          std::filesystem::is_directory(std::filesystem::path(path) / "checkpoints", unreadable)
              ? (std::filesystem::path(path) / "checkpoints" / "latest").string()
              : (std::filesystem::path(path) / "latest").string());

@@ -1,4 +1,4 @@
-// Options that several commands share, declared alike everywhere.
+// Options that several commands share, with identical declarations.
 #pragma once
 
 #include <string>
@@ -13,10 +13,11 @@ void add_device_option(OptionTable& table, DeviceKind& device);
 void add_precision_option(OptionTable& table, Precision& precision);
 void add_threads_option(OptionTable& table, int& threads);
 
-// Throws ExitCode::usage when `path`, the value of --checkpoint, is empty or a folder; `command` is named.
+// Throws ExitCode::usage, with the name of `command`, if `path`, the value of --checkpoint, is empty or a
+// folder.
 void check_checkpoint_path(std::string_view command, const std::string& path);
 
-// Throws ExitCode::usage with the reason when the device of this machine cannot do the precision.
+// Throws ExitCode::usage with the reason if this machine's device does not support the precision.
 void check_precision(DeviceKind device, Precision precision);
 
 }  // namespace convoy

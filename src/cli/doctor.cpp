@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t probe_elements = 4 << 20;  // 16 MiB of float32, about a gradient bucket
 
-// What one rank can say of itself.
+// The report of one rank.
 std::string rank_line(const Communicator& communicator, const CudaDevices& gpus) {
   utsname system{};
   uname(&system);
@@ -28,7 +28,7 @@ std::string rank_line(const Communicator& communicator, const CudaDevices& gpus)
                      std::thread::hardware_concurrency(), gpus.devices.size(), getpid());
 }
 
-// Where each rank would compute; the reason when the ranks could not share out the GPUs they see. Collective.
+// The device that each rank would use, or the reason why the GPUs cannot be assigned to ranks. Collective.
 std::vector<std::string> device_lines(Communicator& communicator) {
   try {
     const DevicePlan plan = plan_device(DeviceKind::automatic, communicator);
@@ -82,21 +82,16 @@ double probe_all_reduce(Communicator& communicator) {
 class DoctorCommand : public Command {
  public:
   std::string_view name() const override { return "doctor"; }
-  std::string_view summary() const override {
-    return "say what this machine, its libraries and its ranks offer";
-  }
+  std::string_view summary() const override { return "report the machine, its libraries, ranks and GPUs"; }
   std::string_view description() const override {
-    return "Prints the ranks and their hosts and cores, the GPUs (or why there is none) and which rank would "
-           "take which,\n"
-           "the precisions, the libraries and their versions, what MPI allows threads to do, and how fast "
-           "the "
-           "ranks sum a\n"
-           "buffer of 16 MiB. Start it as you would start the training: it tells whether the launcher does "
-           "what you mean.";
+    return R"(Prints the ranks with their hosts and cores, the GPUs (or why there is none) and which rank would use which,
+the precisions, the libraries and their versions, the threading level of MPI, and the speed of summing a
+buffer of 16 MiB over the ranks. Start it in the same way as the training to check that the launcher does
+what you intend.)";
   }
   std::string_view example() const override { return "  convoy doctor\n  launch/mpirun hosts.txt doctor"; }
   void declare(OptionTable& options) override {
-    options.add_flag("count-gpus", "print only how many GPUs rank 0 can compute on (for scripts)",
+    options.add_flag("count-gpus", "print only the number of GPUs that rank 0 can use (for scripts)",
                      count_only_);
   }
 
@@ -121,15 +116,15 @@ class DoctorCommand : public Command {
     fmt::print("\nMPI\n  threads         {}\n",
                communicator.thread_multiple()
                    ? "any thread may call MPI (MPI_THREAD_MULTIPLE)"
-                   : "one thread at a time (below MPI_THREAD_MULTIPLE): no communication thread");
+                   : "one thread at a time (no MPI_THREAD_MULTIPLE): no communication thread");
     if (communicator.size() == 1) {
-      fmt::print("  all-reduce      one rank: nothing to probe (start me with launch/local or mpirun)\n");
+      fmt::print("  all-reduce      one rank: nothing to measure (start with launch/local or mpirun)\n");
     } else {
       // Bus bandwidth: what each rank sends and receives in a ring, 2 (R − 1) / R times the buffer.
       const double bytes = static_cast<double>(probe_elements) * sizeof(float);
       const double ranks_count = communicator.size();
-      fmt::print("  all-reduce      16 MiB in {:.2f} ms: {:.2f} GB/s a rank (bus bandwidth)\n", seconds * 1e3,
-                 bytes * 2 * (ranks_count - 1) / ranks_count / seconds / 1e9);
+      fmt::print("  all-reduce      16 MiB in {:.2f} ms: {:.2f} GB/s per rank (bus bandwidth)\n",
+                 seconds * 1e3, bytes * 2 * (ranks_count - 1) / ranks_count / seconds / 1e9);
     }
     return ExitCode::done;
   }

@@ -16,11 +16,10 @@ class EvaluateCommand : public Command {
     return "measure loss, top-1 and top-5 of a checkpoint on a store";
   }
   std::string_view description() const override {
-    return "Passes a whole split of a store through the network of a checkpoint and prints the mean loss and "
-           "the fractions of\n"
-           "images whose class is the most probable one (top-1) or among the five most probable (top-5). "
-           "Each image counts\n"
-           "exactly once at any number of ranks. The checkpoint is enough: no configuration file is needed.";
+    return R"(Passes a whole split of a store through the network of a checkpoint and prints the mean loss and the
+fractions of images whose class is the most probable one (top-1) or among the five most probable (top-5).
+Each image counts exactly once with any number of ranks. The checkpoint is sufficient: no configuration file
+is needed.)";
   }
   std::string_view example() const override {
     return "  convoy evaluate --checkpoint runs/owt/checkpoints/best --data /data/imagenet --ten-crop";
@@ -28,15 +27,16 @@ class EvaluateCommand : public Command {
 
   void declare(OptionTable& table) override {
     table.group("What");
-    table.add_text("checkpoint", "FILE", "the checkpoint, for instance runs/owt/checkpoints/best",
+    table.add_text("checkpoint", "FILE", "the checkpoint, for example runs/owt/checkpoints/best",
                    options_.checkpoint);
     table.add_text("data", "STORE", "the store", options_.data);
-    table.add_word<std::string>("split", "which images", options_.split,
+    table.add_word<std::string>("split", "the split to evaluate", options_.split,
                                 {{"train", "train"}, {"val", "val"}});
-    table.add_flag("ten-crop", "average four corners, the centre and their mirrors", options_.ten_crop);
+    table.add_flag("ten-crop", "average over four corners, the centre and their mirror images",
+                   options_.ten_crop);
     table.add_flag("json", "print one JSON object instead of text", json_);
     table.group("Machine");
-    table.add_integer("global-batch", "images at a time over all ranks", options_.global_batch, 1);
+    table.add_integer("global-batch", "images per batch over all ranks", options_.global_batch, 1);
     add_device_option(table, options_.device);
     add_precision_option(table, options_.precision);
     add_threads_option(table, options_.threads);

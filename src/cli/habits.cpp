@@ -8,14 +8,14 @@ namespace convoy {
 namespace {
 
 constexpr std::string_view ranks_advice =
-    "ranks come from the launcher: start it with launch/local (one node), launch/mpirun or srun";
+    "the launcher sets the ranks: use launch/local (one node), launch/mpirun or srun";
 
 constexpr std::pair<std::string_view, std::string_view> habits[] = {
     {"batch-size", "use --global-batch N: the samples of one update over all ranks together"},
     {"b", "use --global-batch N: the samples of one update over all ranks together"},
     {"batch", "use --global-batch N: the samples of one update over all ranks together"},
-    {"start-epoch", "use --resume auto (or --resume PATH): the checkpoint knows where to go on"},
-    {"solver", "use --config FILE: recipes stand in configs/, for instance configs/caffe.cfg"},
+    {"start-epoch", "use --resume auto (or --resume PATH): the checkpoint records the position"},
+    {"solver", "use --config FILE: recipes are in configs/, for example configs/caffe.cfg"},
     {"snapshot", "use --resume PATH"},
     {"iterations", "use --steps N"},
     {"max-iter", "use --steps N"},
@@ -33,7 +33,7 @@ constexpr std::pair<std::string_view, std::string_view> habits[] = {
     {"j", "use --workers N"},
     {"num-classes", "use --classes N"},
     {"dataset", "use --data STORE"},
-    {"gpu", "use --device cuda; launch/local starts one rank a GPU"},
+    {"gpu", "use --device cuda; launch/local starts one rank per GPU"},
     {"amp", "use --precision bf16"},
     {"betas", "use --adam-betas 0.9,0.999"},
     {"eps", "use --adam-epsilon"},

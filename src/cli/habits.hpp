@@ -1,5 +1,5 @@
-// What options of other programs (PyTorch's examples, Caffe) are called here. Used by the option table when
-// an option is unknown.
+// Convoy's names for options of other programs (PyTorch's examples, Caffe). Used by the option table for
+// unknown options.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace convoy {
 
-// What to use instead of an option of PyTorch's or Caffe's programs, as a sentence; empty when `option`
-// (without dashes and value) is none of theirs.
+// The alternative to an option of PyTorch's or Caffe's programs, as a sentence; empty if `option` (without
+// dashes and value) is not one of theirs.
 std::string habit_advice(std::string_view option);
 
 }  // namespace convoy

@@ -23,15 +23,14 @@ class ModelsCommand : public Command {
   std::string_view name() const override { return "models"; }
   std::string_view summary() const override { return "list the networks with their parameters and cost"; }
   std::string_view description() const override {
-    return "Lists the networks that --model takes: the side of their input, the number of parameters, and "
-           "the\n"
-           "multiply-accumulates (MAC) of one image's forward pass.";
+    return R"(Lists the networks for --model: the size of their input, the number of parameters, and the
+multiply-accumulates (MAC) of one image's forward pass.)";
   }
   std::string_view example() const override { return "  convoy models\n  convoy models --classes 10"; }
   bool uses_ranks() const override { return false; }
 
   void declare(OptionTable& table) override {
-    table.add_integer("classes", "count with this many classes; 0: each network's own", classes_, 0, 1 << 20);
+    table.add_integer("classes", "number of classes; 0: each network's default", classes_, 0, 1 << 20);
   }
 
   ExitCode run_alone(const Log&) override {

@@ -13,42 +13,41 @@ namespace {
 class PackCommand : public Command {
  public:
   std::string_view name() const override { return "pack"; }
-  std::string_view summary() const override { return "build a store from images as they are distributed"; }
+  std::string_view summary() const override { return "build a store from images as distributed"; }
   std::string_view description() const override {
     return R"(Builds one split of a store from a folder of class folders, a tar of class folders, the ILSVRC2012 tars as
-they are distributed (nothing is extracted), or CIFAR-10's binary batches. The type of SOURCE is detected from
-its content. The shorter side of each image is scaled to the side of the store and the centre square is kept.
-Ranks share the work; run an interrupted pack again to finish it. Pack the training split first: its sorted
-folder names are the classes.)";
+distributed (read in place), or CIFAR-10's binary batches. The type of SOURCE is detected from its content.
+The shorter side of each image is scaled to the side of the store and the centre square is kept. Ranks share
+the work; run an interrupted pack again to complete it. Pack the training split first: its sorted folder
+names are the classes.)";
   }
   std::string_view example() const override {
-    return "  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names "
-           "words.txt\n"
-           "  launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels "
-           "ILSVRC2012_devkit_t12.tar.gz\n"
-           "  launch/local pack photos/train /data/photos --split train --skip-bad";
+    return R"(  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names words.txt
+  launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels ILSVRC2012_devkit_t12.tar.gz
+  launch/local pack photos/train /data/photos --split train --skip-bad)";
   }
 
   void declare(OptionTable& table) override {
     table.positional("SOURCE", "image folder, tar, ILSVRC2012 tar or folder of CIFAR-10 batches", source_,
                      true, false);
-    table.positional("STORE", "folder of the store, made when it is not there", store_, true, false);
+    table.positional("STORE", "folder of the store, created if it does not exist", store_, true, false);
     table.group("What");
-    table.add_word<std::string>("split", "which split this is", options_.split,
+    table.add_word<std::string>("split", "the split to build", options_.split,
                                 {{"train", "train"}, {"val", "val"}});
     table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
-    table.add("shard-bytes", "SIZE", "about how large a shard becomes [1GB]",
+    table.add("shard-bytes", "SIZE", "approximate size of a shard [1GB]",
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
     table.add_flag("skip-bad", "leave out images that cannot be used and list them in skipped.jsonl",
                    options_.skip_bad);
     table.group("Classes");
     add_path(table, "labels",
-             "for images in no class folders: the ILSVRC2012 devkit, Caffe's val.txt, or a synset a line",
+             "for images outside class folders: ILSVRC2012 devkit, Caffe's val.txt, or one synset per line",
              options_.labels);
-    add_path(table, "class-list", "classes in label order, an id a line, instead of the sorted folder names",
+    add_path(table, "class-list",
+             "classes in label order, one id per line, instead of the sorted folder names",
              options_.class_list);
     add_path(table, "class-names",
-             "words for the classes: lines such as n01440764 tench, or the ILSVRC2012 devkit",
+             "names of the classes: lines such as n01440764 tench, or the ILSVRC2012 devkit",
              options_.class_names);
     table.group("Machine");
     table.add_integer("workers", "threads of each rank; 0: its share of the cores", options_.workers, 0,
@@ -76,7 +75,7 @@ folder names are the classes.)";
                options_.store.string(), split.images, report.classes, report.kind, split.shards, seconds,
                static_cast<double>(split.images) / std::max(seconds, 1e-9));
     if (split.kept_shards > 0) fmt::print("{} shard(s) of an earlier pack were kept\n", split.kept_shards);
-    if (report.ignored > 0) fmt::print("{} file(s) that are no images were passed over\n", report.ignored);
+    if (report.ignored > 0) fmt::print("{} file(s) that are not images were ignored\n", report.ignored);
     if (split.skipped > 0)
       fmt::print("{} bad image(s) left out: see {}\n", split.skipped,
                  (options_.store / "skipped.jsonl").string());

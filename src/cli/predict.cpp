@@ -13,12 +13,12 @@
 namespace convoy {
 namespace {
 
-// Images passed through the network at once: enough for its speed, little enough for memory.
+// Images per forward pass: enough for full speed, few enough for memory.
 constexpr std::size_t group_size = 32;
 
 std::vector<std::uint8_t> read_square(const std::string& path, int side) {
   if (std::filesystem::is_directory(path))
-    fail(ExitCode::usage, "{} is a folder: name image files, for instance {}/*.jpg", path, path);
+    fail(ExitCode::usage, "{} is a folder: pass image files, for example {}/*.jpg", path, path);
   const std::string bytes = read_text_file(path);
   std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
   try {
@@ -32,11 +32,10 @@ std::vector<std::uint8_t> read_square(const std::string& path, int side) {
 class PredictCommand : public Command {
  public:
   std::string_view name() const override { return "predict"; }
-  std::string_view summary() const override { return "name the classes of image files"; }
+  std::string_view summary() const override { return "predict the classes of image files"; }
   std::string_view description() const override {
-    return "Prints the most probable classes of each image (JPEG or PNG of any size) by the network of a "
-           "checkpoint. The\n"
-           "checkpoint is enough: no store and no configuration file is needed.";
+    return R"(Prints the most probable classes of each image (JPEG or PNG of any size), predicted by the network of a
+checkpoint. The checkpoint is sufficient: no store or configuration file is needed.)";
   }
   std::string_view example() const override {
     return "  convoy predict --checkpoint runs/owt/checkpoints/best cat.jpg dog.png --top 3";
@@ -46,10 +45,10 @@ class PredictCommand : public Command {
   void declare(OptionTable& table) override {
     table.positional("IMAGE", "image files", images_, true, true);
     table.group("What");
-    table.add_text("checkpoint", "FILE", "the checkpoint, for instance runs/owt/checkpoints/best",
+    table.add_text("checkpoint", "FILE", "the checkpoint, for example runs/owt/checkpoints/best",
                    checkpoint_);
-    table.add_integer("top", "classes to print for each image", top_, 1, 1 << 20);
-    table.add_flag("json", "print one JSON object an image instead of text", json_);
+    table.add_integer("top", "number of classes to print for each image", top_, 1, 1 << 20);
+    table.add_flag("json", "print one JSON object per image instead of text", json_);
     table.group("Machine");
     add_device_option(table, device_);
     add_precision_option(table, precision_);

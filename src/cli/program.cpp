@@ -16,7 +16,7 @@
 namespace convoy {
 namespace {
 
-// What the launcher (mpirun, srun) says about this process before MPI is started; `otherwise` without a
+// A number that the launcher (mpirun, srun) sets for this process before MPI starts; `otherwise` without a
 // launcher.
 int launcher_number(std::initializer_list<const char*> variables, int otherwise) {
   for (const char* variable : variables)
@@ -34,18 +34,22 @@ int launcher_size() {
 
 std::string overview(const std::vector<std::unique_ptr<Command>>& commands) {
   std::string text =
-      "Convoy trains AlexNet in lockstep over MPI ranks, on images packed into a sharded HDF5 store.\n\n"
-      "Usage: convoy COMMAND [--option value …]\n\nCommands:\n";
+      R"(Convoy trains AlexNet synchronously over MPI ranks, on images packed into a sharded HDF5 store.
+
+Usage: convoy COMMAND [--option value …]
+
+Commands:
+)";
   for (const auto& command : commands)
     text += fmt::format("  {:<12} {}\n", command->name(), command->summary());
-  text +=
-      "\nconvoy help COMMAND (or convoy COMMAND --help) lists the options of a command and shows an "
-      "example.\n"
-      "Several ranks: launch/local train … (this node), launch/mpirun HOSTFILE train … (hosts), srun convoy "
-      "train …\n\n"
-      "Exit codes: 0 done, 64 wrong usage, 65 bad data, 70 a bug, 71 device or library failure, 74 "
-      "input/output failure,\n"
-      "75 stopped on request with a checkpoint saved (start me again), 76 training diverged.\n";
+  text += R"(
+convoy help COMMAND (or convoy COMMAND --help) lists the options of a command with an example.
+Several ranks: launch/local train … (this node), launch/mpirun HOSTFILE train … (hosts), srun convoy train …
+
+Exit codes: 0 done, 64 wrong usage, 65 bad data, 70 a bug, 71 device or library failure,
+74 input/output failure, 75 stopped on request with a checkpoint saved (start the run again),
+76 training diverged.
+)";
   return text;
 }
 
@@ -61,7 +65,7 @@ Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, con
     names.push_back(command->name());
   }
   const std::string near = nearest_name(name, names);
-  fail(ExitCode::usage, "there is no command '{}'{}; convoy --help lists them", name,
+  fail(ExitCode::usage, "unknown command '{}'{}; convoy --help lists the commands", name,
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
@@ -76,8 +80,8 @@ void read_options(Command& command, OptionTable& table, const std::vector<std::s
   if (!table.help_wanted()) command.check(table);
 }
 
-// Every rank read the options for itself (a configuration file may be missing on one host): all go on, or all
-// end with the error of the lowest rank that has one, told once.
+// Every rank reads the options itself (a configuration file may be missing on one host): all continue, or all
+// end with the error of the lowest rank that has one, reported once.
 std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::optional<Error>& mine) {
   const std::string text =
       mine ? fmt::format("{:03}{}", static_cast<int>(mine->category()), mine->what()) : std::string();
@@ -115,7 +119,7 @@ ExitCode run_command(Command& command, const std::vector<std::string>& arguments
   }
   const bool alone = launcher_size() <= 1;
   if (table.help_wanted() || (usage && alone) || !command.uses_ranks()) {
-    if (launcher_rank() != 0 && !alone) return ExitCode::done;  // rank 0 answers for all
+    if (launcher_rank() != 0 && !alone) return ExitCode::done;  // rank 0 responds for all
     if (usage) print_usage_error(*usage);
     if (usage) return usage->category();
     if (!table.help_wanted()) return command.run_alone(Log());
@@ -150,7 +154,7 @@ ExitCode run_program(int* argc, char*** argv) noexcept {
   } catch (...) {
     const Error error = as_error(std::current_exception());
     if (launcher_rank() != 0 && error.category() == ExitCode::usage)
-      return ExitCode::done;  // rank 0 answers for all
+      return ExitCode::done;  // rank 0 responds for all
     print_usage_error(error);
     return error.category();
   }

@@ -1,5 +1,6 @@
-// The whole program behind `main`: finds the command, reads its options, starts MPI when the command works on
-// ranks, and turns errors into messages and exit codes. A mistake in the options is told once, by rank 0.
+// The whole program behind `main`: finds the command, reads its options, starts MPI if the command runs on
+// ranks, and converts errors to messages and exit codes. An error in the options is reported once, by the
+// lowest rank that has it.
 #pragma once
 
 #include <string>

@@ -6,7 +6,7 @@
 namespace convoy {
 namespace {
 
-// The last signal that a thread of a library took, 0 when there is none. A handler reaches only static
+// The last signal that a library's thread received, 0 if there is none. A handler can access only static
 // storage.
 std::atomic<int> taken_elsewhere = 0;
 static_assert(std::atomic<int>::is_always_lock_free);
@@ -17,7 +17,7 @@ extern "C" void take_elsewhere(int signal) {
 
 std::vector<int> stop_signals() {
   std::vector<int> signals = {SIGUSR1, SIGINT, SIGTERM};
-  // Under nohup a terminal may go: a signal that is ignored would come all the same once it is waited for.
+  // Under nohup the terminal may disappear: sigtimedwait would receive the signal even though it is ignored.
   struct sigaction hang_up {};
   if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) signals.push_back(SIGHUP);
   return signals;
@@ -30,7 +30,7 @@ sigset_t set_of(const std::vector<int>& signals) {
   return set;
 }
 
-// Ends the process as if SIGINT had never been caught, so that shells see what happened.
+// Ends the process as if SIGINT had never been caught, so that shells detect the interrupt.
 void die_of_interrupt() {
   sigset_t set;
   sigemptyset(&set);
@@ -63,7 +63,7 @@ StopSignals::~StopSignals() {
 }
 
 void StopSignals::listen(const sigset_t& set) {
-  const timespec patience{0, 100'000'000};  // how long the destructor may have to wait
+  const timespec patience{0, 100'000'000};  // maximum wait of the destructor
   while (!ending_) {
     int signal = sigtimedwait(&set, nullptr, &patience);
     if (signal < 0) signal = taken_elsewhere.exchange(0);

@@ -1,7 +1,7 @@
-// The request to stop: SIGUSR1 (what mpirun passes on and Slurm sends), SIGINT, SIGTERM and, unless it is
-// ignored, SIGHUP become a flag that the trainer looks at between steps. A second SIGINT ends the process at
-// once. Made in `main` before MPI starts any thread, so that every thread of the process leaves these signals
-// to the one in here.
+// The request to stop: SIGUSR1 (forwarded by mpirun and sent by Slurm), SIGINT, SIGTERM and, unless it is
+// ignored, SIGHUP set a flag that the trainer checks between steps. A second SIGINT ends the process at once.
+// Created in `main` before MPI starts any thread, so that all other threads of the process leave these
+// signals to this class's thread.
 #pragma once
 
 #include <atomic>

@@ -15,13 +15,11 @@ namespace {
 class SynthesizeCommand : public Command {
  public:
   std::string_view name() const override { return "synthesize"; }
-  std::string_view summary() const override { return "make a store of drawn images, to try things out"; }
+  std::string_view summary() const override { return "generate a store of synthetic images for experiments"; }
   std::string_view description() const override {
-    return "Makes a whole store without any data set: classes of textured shapes, drawn as a pure function "
-           "of the seed.\n"
-           "For the quickstart, for tests and for measuring speed at any size. Ranks share the work; run it "
-           "again with\n"
-           "the same options to finish an interrupted one.";
+    return R"(Generates a complete store without any data set: classes of textured shapes, a pure function of the seed.
+For the quickstart, for tests and for speed measurements at any size. Ranks share the work; run an
+interrupted command again with the same options to complete it.)";
   }
   std::string_view example() const override {
     return "  convoy synthesize runs/shapes --classes 10 --images 4000 --val-images 1000 --image-size 72\n"
@@ -29,19 +27,19 @@ class SynthesizeCommand : public Command {
   }
 
   void declare(OptionTable& table) override {
-    table.positional("STORE", "folder of the store, made when it is not there", store_, true, false);
+    table.positional("STORE", "folder of the store, created if it does not exist", store_, true, false);
     table.group("What");
-    table.add_integer("images", "training images", options_.images, 1);
-    table.add_integer("val-images", "validation images; 0: no such split", options_.val_images, 0);
-    table.add_integer("classes", "classes", options_.classes, 1, 1000);
-    table.add_integer("image-size", "side of the squares", options_.image_size, 8, 4096);
-    table.add_integer("seed", "seed of everything drawn", options_.seed, 0);
-    table.add("shard-bytes", "SIZE", "about how large a shard becomes [100MB]",
+    table.add_integer("images", "number of training images", options_.images, 1);
+    table.add_integer("val-images", "number of validation images; 0: no validation split",
+                      options_.val_images, 0);
+    table.add_integer("classes", "number of classes", options_.classes, 1, 1000);
+    table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
+    table.add_integer("seed", "seed of the images", options_.seed, 0);
+    table.add("shard-bytes", "SIZE", "approximate size of a shard [100MB]",
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
     table.add_text("export", "FOLDER",
-                   "also write validation images there as PNG files, named after their class",
-                   export_folder_);
-    table.add_integer("export-images", "how many of them", export_images_, 1);
+                   "also write validation images to this folder as PNG files named by class", export_folder_);
+    table.add_integer("export-images", "number of images to export", export_images_, 1);
     table.group("Machine");
     table.add_integer("workers", "threads of each rank; 0: its share of the cores", options_.workers, 0,
                       1024);
@@ -49,7 +47,7 @@ class SynthesizeCommand : public Command {
 
   void check(const OptionTable&) override {
     if (!export_folder_.empty() && options_.val_images == 0)
-      fail(ExitCode::usage, "--export: validation images are written, and --val-images 0 makes none");
+      fail(ExitCode::usage, "--export writes validation images, but --val-images is 0");
   }
 
   ExitCode run(RankContext& context) override {

@@ -15,8 +15,8 @@
 namespace convoy {
 namespace {
 
-// Whether the progress line may be written over. mpirun gives its ranks a terminal of their own whatever its
-// output is, so only the launcher knows: launch/local and launch/mpirun say so.
+// Whether the progress line may be overwritten. mpirun gives its ranks a terminal whatever its output is, so
+// only the launcher knows: launch/local and launch/mpirun set the variable.
 bool progress_is_live() {
   if (const char* wish = std::getenv("CONVOY_PROGRESS")) return std::string_view(wish) == "live";
   return std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr && standard_output_is_terminal();

@@ -11,7 +11,7 @@
 namespace convoy {
 namespace {
 
-constexpr std::size_t most_printed = 100;  // bad records; a wholly damaged store would fill the screen
+constexpr std::size_t most_printed = 100;  // bad records; a completely damaged store would fill the screen
 
 std::string place_of(const BadRecord& bad) {
   std::string text = bad.file.empty() ? "store" : bad.file;
@@ -32,17 +32,15 @@ class VerifyCommand : public Command {
   std::string_view name() const override { return "verify"; }
   std::string_view summary() const override { return "check every image of a store"; }
   std::string_view description() const override {
-    return "Reads a whole store and compares every image with its checksum, every shard's size, attributes "
-           "and counts, and\n"
-           "the fingerprint. Names each bad record and ends with code 65 when there is any. Ranks share the "
-           "images.";
+    return R"(Reads a whole store and verifies every image's checksum, every shard's size, attributes and counts, and the
+fingerprint. Reports each bad record and exits with code 65 if there is any. Ranks share the images.)";
   }
   std::string_view example() const override {
     return "  convoy verify /data/imagenet\n  launch/local verify /data/imagenet";
   }
 
   void declare(OptionTable& table) override {
-    table.positional("STORE", "the folder that holds store.json", store_, true, false);
+    table.positional("STORE", "the folder with store.json", store_, true, false);
   }
 
   ExitCode run(RankContext& context) override {
@@ -74,7 +72,7 @@ class VerifyCommand : public Command {
     if (!prints) return bad == 0 ? ExitCode::done : ExitCode::bad_data;
     if (bad > most_printed) fmt::print("… and {} more\n", bad - most_printed);
     if (bad == 0)
-      fmt::print("{}: {} images are sound; fingerprint {}\n", store.folder.string(), images,
+      fmt::print("{}: {} images are valid; fingerprint {}\n", store.folder.string(), images,
                  store.fingerprint);
     else
       fmt::print("{}: {} images read, {} bad record(s): pack the store again from its source\n",

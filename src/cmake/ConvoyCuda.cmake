@@ -7,7 +7,7 @@ if(CONVOY_CUDA STREQUAL "OFF")
   return()
 endif()
 
-# Machine code for the GPUs that are about (Turing to Blackwell), and PTX for those to come.
+# Machine code for current GPUs (Turing to Blackwell), and PTX for future ones.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
   set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90 100-real CACHE STRING "GPUs to compile for")
 endif()
@@ -15,20 +15,20 @@ endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
 
 set(convoy_cuda_missing "")
-# NVIDIA's packages leave nvcc where no PATH looks.
+# NVIDIA's packages install nvcc in a folder that is not in PATH.
 find_program(convoy_nvcc nvcc PATHS /usr/local/cuda/bin)
 mark_as_advanced(convoy_nvcc)
 if(convoy_nvcc AND NOT DEFINED ENV{CUDACXX})
   set(ENV{CUDACXX} "${convoy_nvcc}")
 endif()
-# What was not there when this folder was configured first may be there now.
+# A compiler that was missing when this folder was first configured may exist now.
 if(NOT CMAKE_CUDA_COMPILER)
   unset(CMAKE_CUDA_COMPILER CACHE)
 endif()
 include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
-  list(APPEND convoy_cuda_missing "a CUDA compiler that works (nvcc, or what CUDACXX names)")
+  list(APPEND convoy_cuda_missing "a working CUDA compiler (nvcc, or the one in CUDACXX)")
 else()
   enable_language(CUDA)
   find_package(CUDAToolkit QUIET)
@@ -55,7 +55,7 @@ else()
         INTERFACE_INCLUDE_DIRECTORIES "${convoy_${library}_INCLUDE}"
         INTERFACE_LINK_LIBRARIES "${convoy_${library}_LIBRARY}")
     else()
-      list(APPEND convoy_cuda_missing "${library}.h and lib${library}.so (${variable}_ROOT tells where they are)")
+      list(APPEND convoy_cuda_missing "${library}.h and lib${library}.so (set ${variable}_ROOT to their location)")
     endif()
   endforeach()
 endif()

@@ -21,8 +21,8 @@ target_link_libraries(convoy_cuda_parts
 # RUNPATH instead of RPATH: the libraries that LD_LIBRARY_PATH (a cluster's modules) names come first.
 target_link_options(convoy_cuda_parts INTERFACE -Wl,--enable-new-dtags)
 
-# Beside the program, where it looks for it. Only the entry points are visible: nothing of the module's copy of base/ and
-# model/ may take the place of the program's.
+# In the program's folder, where the program looks for it. Only the entry points are visible: symbols of the module's copy of
+# base/ and model/ must not replace the program's.
 add_library(convoy_cuda MODULE ${CMAKE_CURRENT_SOURCE_DIR}/device/cuda/module/module_version.cpp)
 target_compile_definitions(convoy_cuda PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
 set_target_properties(convoy_cuda PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR} LINKER_LANGUAGE CXX)

@@ -1,4 +1,4 @@
-# Finds every library Convoy needs and collects what is missing, so that one message names all packages at once.
+# Finds every library that Convoy needs and collects the missing ones, so that one message names all packages at once.
 
 set(convoy_missing "")
 
@@ -63,6 +63,6 @@ if(convoy_missing)
   list(REMOVE_DUPLICATES convoy_missing)
   string(REPLACE ";" " " convoy_missing "${convoy_missing}")
   message(FATAL_ERROR "Convoy needs libraries that were not found. On Debian or Ubuntu:\n"
-    "  sudo apt-get install ${convoy_missing}\nor run launch/bootstrap. On a cluster load the modules that hold them and set "
+    "  sudo apt-get install ${convoy_missing}\nor run launch/bootstrap. On a cluster load the modules that provide them and set "
     "CMAKE_PREFIX_PATH.")
 endif()

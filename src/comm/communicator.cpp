@@ -33,7 +33,7 @@ int size_of(MPI_Comm communicator) {
   return size;
 }
 
-// Ranks that share memory form a node; nodes are numbered in the order of their first ranks.
+// Ranks that share memory form a node; nodes are numbered by their first ranks.
 void find_nodes(Communicator::State& state) {
   MPI_Comm host = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(state.control, MPI_COMM_TYPE_SHARED, state.rank, MPI_INFO_NULL, &host),
@@ -74,8 +74,8 @@ class MpiPendingSum final : public PendingSum {
                              communicator, &request_),
               "MPI_Iallreduce");
   }
-  // MPI writes into sums_ until the request is complete. Dropped while an error unwinds, nobody may wait for
-  // the other ranks: the memory is then left to MPI.
+  // MPI writes into sums_ until the request is complete. While an error unwinds, this rank must not wait for
+  // the others: the memory is then left to MPI.
   ~MpiPendingSum() override {
     if (request_ == MPI_REQUEST_NULL) return;
     if (std::uncaught_exceptions() == 0) {
@@ -106,12 +106,12 @@ class MpiPendingSum final : public PendingSum {
 
 Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<State>()) {
   check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &state_->thread_level), "MPI_Init_thread");
-  // Duplicates inherit the handler: from here on every failure comes back as a code and is thrown.
+  // Duplicates inherit the handler: from here on every failure is returned as a code and thrown.
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   if (state_->thread_level < MPI_THREAD_SERIALIZED) {
     fail(ExitCode::device,
-         "this MPI library ({}) offers no calls from more than one thread; Convoy needs at least "
+         "this MPI library ({}) does not allow calls from more than one thread; Convoy requires at least "
          "MPI_THREAD_SERIALIZED: use an MPI built with thread support",
          library());
   }
@@ -125,8 +125,8 @@ Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<St
 }
 
 Communicator::~Communicator() {
-  // Finalising waits for all ranks. While an error unwinds here the others may wait for us elsewhere: `main`
-  // aborts them, or mpirun does when it sees this process end without having finalised.
+  // Finalising waits for all ranks. While an error unwinds here, the others may wait for this rank elsewhere:
+  // `main` aborts them, or mpirun does when this process exits without finalising.
   const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
   if (unwinding && state_->size > 1) return;
   MPI_Comm_free(&state_->ending);
@@ -164,7 +164,7 @@ std::string Communicator::library() const {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
   check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
-  // MPICH answers with a page; the first line, up to Open MPI's packaging notes, names the version.
+  // MPICH returns a page of text; the first line, up to Open MPI's packaging notes, is the version.
   const std::string_view whole(text.data(), length);
   return std::string(whole.substr(0, whole.find_first_of(",\n")));
 }
@@ -176,7 +176,7 @@ void Communicator::barrier() {
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes, int root) {
-  // Up to here the root may have worked long on what it sends: others wait for it politely.
+  // The root may have worked for a long time on its data: the others wait for it without using a core.
   barrier();
   while (!bytes.empty()) {
     const auto piece = bytes.first(std::min(bytes.size(), longest_message));
@@ -231,7 +231,7 @@ std::unique_ptr<PendingSum> Communicator::start_sum(std::span<const double> valu
 
 std::optional<Ending> Communicator::end_together(const Error& mine, double patience) {
   State& state = *state_;
-  // A communicator of its own: the other ranks may still have sums under way on `pending`.
+  // A separate communicator: the other ranks may still have sums in flight on `pending`.
   if (state.endings.empty()) {
     state.endings.resize(static_cast<std::size_t>(state.size));
     const std::size_t hash = std::hash<std::string_view>()(mine.what());
@@ -260,9 +260,9 @@ std::optional<Ending> Communicator::end_together(const Error& mine, double patie
 
 void Communicator::abort(ExitCode code) noexcept {
   const int number = static_cast<int>(code);
-  // A second thread that ends the process must not be faster than the first one's message to the launcher.
+  // A second thread that ends the process must not overtake the first one's message to the launcher.
   if (state_->aborting.exchange(true)) std::this_thread::sleep_for(std::chrono::seconds(10));
-  // Where MPI does not allow this thread to call it the process just ends: mpirun then ends the others.
+  // If MPI does not allow this thread to call it, the process just exits: mpirun then ends the others.
   if (thread_multiple() || std::this_thread::get_id() == state_->main_thread)
     MPI_Abort(MPI_COMM_WORLD, number);
   std::_Exit(number);

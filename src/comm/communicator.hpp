@@ -1,5 +1,5 @@
-// The control plane: MPI behind a class that everybody else can include. One Communicator lives in `main` for
-// the whole process. All members are collective over all ranks unless they say otherwise; they throw
+// The control plane: MPI behind a class that all folders can include. One Communicator exists in `main` for
+// the whole process. All members are collective over all ranks unless stated otherwise; they throw
 // ExitCode::device when MPI reports an error. A program started without mpirun is one rank.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace convoy {
 
-// A small all-reduce under way: values are summed element by element in double.
+// A small all-reduce in flight: values are summed element by element in double.
 class PendingSum {
  public:
   virtual ~PendingSum() = default;
@@ -24,10 +24,10 @@ class PendingSum {
   virtual std::span<const double> wait() = 0;  // the sums
 };
 
-// How ranks end that all met an error.
+// How the ranks end after all of them had an error.
 struct Ending {
   ExitCode code = ExitCode::bug;
-  bool alike = true;  // whether all ranks met the same one
+  bool alike = true;  // whether all ranks had the same error
 };
 
 class Communicator {
@@ -59,17 +59,17 @@ class Communicator {
   // Sum that overlaps with other work; at most a few are in flight.
   std::unique_ptr<PendingSum> start_sum(std::span<const double> values);
 
-  // Says that `mine` ends this rank's work, and waits up to `patience` seconds for all others to say so too;
-  // empty when some did not: they go on, and only abort() ends them. Where categories differ that of the
-  // lowest rank counts whose error is no device failure: such a one is often only a consequence of another
-  // rank's end. May be called again, to wait further or for the same answer; the first error counts.
+  // Declares that `mine` ends this rank's work, and waits up to `patience` seconds for all others to do the
+  // same. Empty if some did not: they continue, and only abort() ends them. If categories differ, the result
+  // is that of the lowest rank whose error is not a device failure, which is often only a consequence of
+  // another rank exiting. May be called again, to wait longer or for the same answer; the first error counts.
   std::optional<Ending> end_together(const Error& mine, double patience);
 
   // Ends all ranks with `code`; never returns. Not collective: any rank, any thread; the first call's code
   // counts.
   [[noreturn]] void abort(ExitCode code) noexcept;
 
-  // Runs `work` on rank 0 alone; an Error thrown there is thrown on every rank with the same text and
+  // Runs `work` on rank 0 only; an Error thrown there is thrown on every rank with the same text and
   // category. Returns the text that `work` returned, on every rank.
   template <typename Work>
   std::string on_rank_zero(Work&& work);

@@ -10,9 +10,9 @@ namespace convoy {
 
 namespace {
 
-// Slices go down to the host, are summed there by MPI and go up again, each in the order in which start was
-// called: what arrives first is not summed first. So all ranks give MPI the same sequence, whatever the speed
-// of their devices.
+// Slices are copied to the host, summed there by MPI and copied back, each in the order in which start was
+// called, not in the order of arrival. All ranks therefore give MPI the same sequence, whatever the speed of
+// their devices.
 class HostStagedCollective final : public Collective {
  public:
   HostStagedCollective(std::unique_ptr<HostStage> stage, std::unique_ptr<Collective> sums)
@@ -31,7 +31,7 @@ class HostStagedCollective final : public Collective {
   }
 
   void finish_next() override {
-    // Sums under way advance meanwhile: another rank may need them to get here.
+    // Sums in flight progress meanwhile: another rank may need them to get here.
     for (progress(); summing_.empty(); progress()) {
       ensure(!coming_.empty(), "finish_next has a slice to wait for");
       std::this_thread::yield();
@@ -55,7 +55,7 @@ class HostStagedCollective final : public Collective {
     coming_.pop_front();
   }
 
-  // `sums_` ends first: it may still write into the stage's memory until then.
+  // `sums_` is destroyed first: until then it may still write into the stage's memory.
   std::unique_ptr<HostStage> stage_;
   std::unique_ptr<Collective> sums_;
   std::deque<Coming> coming_;

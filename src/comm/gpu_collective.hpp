@@ -1,4 +1,4 @@
-// The data plane of GPUs, program's side: NCCL from the CUDA module, or MPI by way of page-locked host
+// The data plane of GPUs, on the program's side: NCCL from the CUDA module, or MPI through page-locked host
 // memory. Used by make_collective (collective.hpp).
 #pragma once
 
@@ -10,21 +10,21 @@
 
 namespace convoy {
 
-// Page-locked copies between a device buffer and the host, from the module: what reducing by MPI needs. One
-// thread, the one that owns the device's streams. Members throw ExitCode::device.
+// Page-locked copies between a device buffer and the host, from the module, for sums by MPI. Used by one
+// thread, the owner of the device's streams. Members throw ExitCode::device.
 class HostStage {
  public:
   virtual ~HostStage() = default;
-  // Begins to copy a device slice to its own place on the host, behind what the compute stream holds now.
+  // Starts to copy a device slice to its place on the host, after the work that the compute stream holds now.
   // Returns that place.
   virtual std::span<float> fetch(std::span<float> device_slice) = 0;
-  // Whether the oldest fetch that was not yet reported has arrived.
+  // Whether the oldest fetch that was not yet reported is complete.
   virtual bool arrived() = 0;
-  // Copies a host place back; the compute stream goes on only behind it.
+  // Copies a host place back; the compute stream continues only after it.
   virtual void put_back(std::span<float> device_slice) = 0;
 };
 
-// What every rank tells the module's NCCL part.
+// Every rank's arguments to the module's NCCL part.
 struct NcclOptions {
   std::string id;  // of nccl_unique_id, made by rank 0 and broadcast
   int rank = 0, ranks = 1;
@@ -33,7 +33,7 @@ struct NcclOptions {
   WirePrecision wire = WirePrecision::fp32;
   float wire_scale = 1;
   bool deterministic = false;
-  std::size_t largest_slice = 0;  // elements: what a bucket may have, for the scratch of a narrower wire
+  std::size_t largest_slice = 0;  // elements: maximum of a bucket, for the scratch of a narrower wire
   double connect_seconds = 0;     // see CollectiveOptions
 };
 
@@ -47,7 +47,7 @@ using ConvoyMakeHostStage = void(DeviceStream compute, std::span<float> device_b
 }
 
 // The transport for a gradient in device memory over at least two ranks; `options.kind` may be automatic
-// (NCCL). Collective: all ranks fail when one cannot. Throws ExitCode::usage without a CUDA module.
+// (NCCL). Collective: if one rank fails, all fail. Throws ExitCode::usage without a CUDA module.
 std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator, const CollectiveOptions& options);
 
 }  // namespace convoy

@@ -9,17 +9,17 @@ namespace convoy {
 
 namespace {
 
-constexpr double patience = 1;  // seconds: for the other ranks to meet the same error
+constexpr double patience = 1;  // seconds: for the other ranks to encounter the same error
 
 void tell(const Communicator& communicator, const Log& log, const Error& error) {
   log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
 }
 
-// Returns how all ranks end; does not return where some go on.
+// Returns how all ranks end; does not return if some ranks continue.
 Ending end_together_or_abort(Communicator& communicator, const Log& log, const Error& error) {
   try {
     if (const std::optional<Ending> ending = communicator.end_together(error, patience)) return *ending;
-  } catch (const Error&) {  // MPI itself fails: what was wrong before it counts
+  } catch (const Error&) {  // MPI itself failed: report the earlier error
   }
   tell(communicator, log, error);
   communicator.abort(error.category());
@@ -34,7 +34,8 @@ ExitCode end_group(Communicator& communicator, const Log& log, const Error& erro
   }
   const Ending ending = end_together_or_abort(communicator, log, error);
   if (!ending.alike) {
-    // Ranks were at different places, so they cannot leave MPI together. Whose error it is ends it first.
+    // The ranks were at different places, so they cannot leave MPI together. The rank whose error counts ends
+    // first.
     tell(communicator, log, error);
     if (error.category() != ending.code) std::this_thread::sleep_for(std::chrono::seconds(2));
     communicator.abort(ending.code);

@@ -1,5 +1,5 @@
-// How a group of ranks ends when something went wrong on one of them or on all. Used by `main` for errors
-// that reach it, and by the trainer before it lets go of what its peers depend on.
+// How a group of ranks ends after an error on one of them or on all. Used by `main` for errors that reach it,
+// and by the trainer before it releases resources that its peers depend on.
 #pragma once
 
 #include "base/error.hpp"
@@ -8,15 +8,14 @@
 
 namespace convoy {
 
-// Where all other ranks meet the same error (a store that is missing) it is told once and its code returned.
-// Where they meet others each rank tells its own, and all end with one code. Otherwise this rank tells its
-// error and takes the others with it: MPI_Abort with the error's code, which is the one that mpirun then ends
-// with.
+// If all ranks had the same error (a missing store), it is reported once and its code returned. If their
+// errors differ, each rank reports its own, and all end with one code. Otherwise this rank reports its error
+// and ends the others: MPI_Abort with the error's code, which mpirun then exits with.
 ExitCode end_group(Communicator& communicator, const Log& log, const Error& error);
 
-// The second half of end_group alone: returns where all ranks met an error, ends the group where this is the
-// only one. For a rank that holds what the others wait for (NCCL's communicator): were it let go first, they
-// would see a lost peer, and their error would hide this one.
+// The second half of end_group only: returns if all ranks had an error, ends the group if this rank is the
+// only one. For a rank that holds a resource that the others wait for (NCCL's communicator): if it were
+// released first, they would detect a lost peer, and their error would hide this one.
 void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error);
 
 }  // namespace convoy

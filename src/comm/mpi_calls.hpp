@@ -1,5 +1,5 @@
-// MPI's handles and the checking of its calls, for comm/'s own implementation files only (nobody else
-// includes this header: it drags in mpi.h).
+// MPI's handles and the checking of its calls, only for comm/'s own implementation files (no other file
+// includes this header, because it includes mpi.h).
 #pragma once
 
 #include <mpi.h>
@@ -19,14 +19,14 @@ namespace convoy {
 // The longest message given to one MPI call, whose counts are ints.
 inline constexpr std::size_t longest_message = std::size_t{1} << 30;  // bytes
 
-// Throws ExitCode::device with MPI's own text when `code` is not success. `call` names the function.
+// Throws ExitCode::device with MPI's own text if `code` is not success. `call` names the function.
 void check_mpi(int code, const char* call);
 
-// Waits for `request`; looks often at first and ever more rarely later, for others may need the core more:
-// a rank waits here for minutes while rank 0 reads a checkpoint.
+// Waits for `request`; polls often at first and more and more rarely later, since others may need the core: a
+// rank waits here for minutes while rank 0 reads a checkpoint.
 void wait_politely(MPI_Request& request, const char* call);
 
-// A duplicate of a communicator, so that its users' messages and collectives mix with nobody else's.
+// A duplicate of a communicator, so that its messages and collectives are separate from all others.
 // Collective. Freed by free(), not by a destructor, since that is collective too.
 class OwnedCommunicator {
  public:

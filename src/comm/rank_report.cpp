@@ -56,7 +56,7 @@ std::string judge(std::span<const RankView> ranks, double limit) {
   const auto idle = [&](std::size_t i) { return ranks[i].idle(); };
   if (!std::all_of(present.begin(), present.end(), [&](std::size_t i) { return idle(i) >= limit; }))
     return {};
-  // Ranks do the same things in the same order: whoever has come least far is waited for.
+  // All ranks do the same things in the same order: the others wait for the rank with the least progress.
   auto least = progress_of(ranks[present.front()]);
   for (const std::size_t i : present) least = std::min(least, progress_of(ranks[i]));
   std::vector<std::size_t> behind, others;

@@ -12,11 +12,11 @@ CONVOY_VECTORISED void add(float* __restrict sum, const float* __restrict values
   for (std::size_t i = 0; i < count; ++i) sum[i] += values[i];
 }
 
-// MPI guarantees tags up to 32767 only. Messages of two slices under way must differ; far fewer than this
-// are.
+// MPI guarantees only tags up to 32767. Messages of slices in flight must differ; there are far fewer than
+// this.
 constexpr std::int64_t distinct_tags = 16384;
 
-// Elements added up at a time: the running sum stays in the first cache (16 KiB).
+// Elements added at a time: the running sum stays in the first-level cache (16 KiB).
 constexpr std::size_t block = 4096;
 
 }  // namespace
@@ -57,7 +57,7 @@ void SliceSum::receive(std::span<float> values, int rank) {
             "MPI_Irecv");
 }
 
-// Both rounds begin with the next rank, so that not all ranks send to rank 0 at once.
+// Both rounds start with the next rank, so that not all ranks send to rank 0 at once.
 void SliceSum::start_scatter() {
   const std::size_t needed = part(rank_).size() * static_cast<std::size_t>(ranks_ - 1);
   if (scratch_.size() < needed) scratch_.resize(needed);

@@ -19,7 +19,7 @@ namespace convoy {
 
 namespace {
 
-// A small message to one rank, sent again and again; a new one starts only when the last has left.
+// A small message to one rank, sent repeatedly; a new one starts only after the last was sent.
 class Sender {
  public:
   Sender(int to, MPI_Comm communicator) : to_(to), communicator_(communicator) {}
@@ -40,11 +40,11 @@ class Sender {
   MPI_Request request_ = MPI_REQUEST_NULL;
 };
 
-// Always ready for the next message of one rank.
+// Always ready to receive the next message of one rank.
 class Receiver {
  public:
   Receiver(int from, MPI_Comm communicator) : from_(from), communicator_(communicator) {}
-  // Takes the newest of the messages that have come into `report`; false: none came.
+  // Stores the newest received message in `report`; false: there was none.
   bool take(RankReport& report) {
     bool any = false;
     for (;;) {
@@ -68,7 +68,7 @@ class Receiver {
   MPI_Request request_ = MPI_REQUEST_NULL;
 };
 
-// The other end of a rank's watch: rank 0 has one to everybody, the others have one to rank 0.
+// A watched rank: rank 0 watches all others, the others watch rank 0.
 struct Peer {
   Peer(int rank, MPI_Comm communicator)
       : number(rank), sender(rank, communicator), receiver(rank, communicator) {}
@@ -122,8 +122,8 @@ struct Watchdog::State {
   std::int64_t beats_seen = 0;
   double beat_at = 0;
   bool leaving = false;
-  double asked_at = -1;  // when the collective was asked; negative: never
-  bool failed = false;   // it said so then
+  double asked_at = -1;  // when the collective was last polled; negative: never
+  bool failed = false;   // its answer then
 
   std::mutex collective_mutex;  // held while the collective is used
   Collective* collective = nullptr;
@@ -153,7 +153,7 @@ void Watchdog::State::look_at_myself() {
 
 void Watchdog::State::exchange() {
   RankReport& mine = views[static_cast<std::size_t>(rank)].report;
-  // Rank 0 leaves after all the others, so that none of them is left alone.
+  // Rank 0 leaves last, so that no other rank remains alone.
   bool others_left = true;
   for (Peer& peer : peers) {
     RankView& view = views[static_cast<std::size_t>(peer.number)];
@@ -169,7 +169,7 @@ void Watchdog::State::exchange() {
   }
 }
 
-// All said and heard: no message is under way any more.
+// All messages are sent and received: none is in flight.
 bool Watchdog::State::everybody_left() {
   return std::all_of(peers.begin(), peers.end(), [&](Peer& peer) {
     return peer.told_leaving && peer.sender.idle() &&
@@ -184,7 +184,7 @@ void Watchdog::State::decide() {
     verdict = judge(std::span(views).subspan(static_cast<std::size_t>(rank), 1), limit);
   } else if (rank == 0) {
     verdict = judge(views, limit);
-  } else if (views[0].silent >= limit * 1.1 + 5) {  // later than rank 0 would have judged
+  } else if (views[0].silent >= limit * 1.1 + 5) {  // later than rank 0 would have decided
     verdict = judge(std::span(views).first(1), limit);
   }
   if (verdict.empty()) return;
@@ -200,7 +200,7 @@ void Watchdog::State::look_at_collective() {
     const std::lock_guard lock(collective_mutex);
     if (collective != nullptr) failure = collective->failure();
   }
-  // The first answer is not acted upon: see Watch.
+  // The first answer is ignored: see Watch.
   if (!failure.empty() && failed) {
     const RankView& mine = views[static_cast<std::size_t>(rank)];
     log.error("the gradient sum failed on rank {} on {} (phase {} of step {}): {}", rank, mine.host,
@@ -230,7 +230,7 @@ void Watchdog::State::run() {
       if (leaving && (!shared || everybody_left())) return;
 
       std::unique_lock lock(mutex);
-      // While leaving, the others' answers are awaited with short steps.
+      // While leaving, poll the others' answers often.
       const auto pause = std::chrono::duration<double>(leaving ? std::min(interval, 0.005) : interval);
       if (leaving) {
         woken.wait_for(lock, pause, [&] { return abandon; });
@@ -239,7 +239,7 @@ void Watchdog::State::run() {
       }
       leaving = stop;
       if (abandon) return;
-      // A gap far longer than the pause: the process was suspended, and the others perhaps with it.
+      // A gap far longer than the pause: the process was suspended, and perhaps the others too.
       now += std::min(watch.restart(), 5 * interval + 1);
     }
   } catch (const std::exception& error) {
@@ -263,7 +263,7 @@ Watchdog::~Watchdog() {
   state_->woken.notify_all();
   state_->thread.join();
   if (unwinding && state_->shared) {
-    // Messages may still be under way into this memory, and the process is about to end: it is never freed.
+    // Messages into this memory may still be in flight, and the process is about to end: it is never freed.
     static_cast<void>(state_.release());
     return;
   }

@@ -1,13 +1,13 @@
-// No rank waits for ever: a thread that ends the process group when nobody gets on any more, or when a rank
-// gives no sign of life, and says which rank is missing, in which phase and step. Used by training and by
+// Prevents ranks from waiting forever: a thread ends the process group when no rank makes progress, or when a
+// rank stops reporting, and logs which rank is missing, in which phase and step. Used by training and by
 // distributed evaluation, whose ranks wait for each other at every step.
 //
-// Each rank's thread tells rank 0 about once a second what its rank last did; rank 0's thread judges and
-// answers. So a rank that waits for a slow one is never taken for a stuck one, and of a stuck group the rank
-// that is behind is named. Time during which a whole process was suspended does not count.
+// Each rank's thread reports its rank's last heartbeat to rank 0 about once a second; rank 0's thread decides
+// and answers. A rank that waits for a slow one is therefore never considered stuck, and in a stuck group the
+// rank that is behind is named. Time during which a whole process was suspended does not count.
 //
-// It also asks a Collective that it was told of about once a second whether its transport has failed (NCCL
-// knows of a lost peer long before a heartbeat is missed), and gives it up before it ends the group.
+// It also polls the Collective of its Watch for a transport failure about once a second (NCCL detects a lost
+// peer long before a heartbeat is missed), and aborts the collective before it ends the group.
 #pragma once
 
 #include <cstdint>
@@ -24,22 +24,23 @@ class Collective;
 class Watchdog {
  public:
   // `seconds` without a heartbeat of any rank, or without a message from one, end all ranks with
-  // ExitCode::device; with 0 nobody is missed, and only a Watch's collective is asked. Below
-  // MPI_THREAD_MULTIPLE every rank watches itself alone. Constructor and destructor are collective; the
-  // destructor waits for nobody while an error unwinds.
+  // ExitCode::device; with 0 only a Watch's collective is polled. Below MPI_THREAD_MULTIPLE every rank
+  // watches only itself. Constructor and destructor are collective; while an error unwinds, the destructor
+  // does not wait for other ranks.
   Watchdog(Communicator& communicator, const Log& log, double seconds);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
   // This rank is alive and enters `phase` (a string literal) of `step`. Costs a few stores: call it several
-  // times a step, always from the same thread and in the same places on every rank.
+  // times per step, always from the same thread and in the same places on every rank.
   void beat(const char* phase, std::int64_t step);
 
-  // While it lives, the watchdog asks `collective` for failures. A failure that lasts a second (in which a
-  // rank that ends on purpose ends the group itself, with its own exit code) ends all ranks with
-  // ExitCode::device. Make it before Collective::connect; it must end before the collective and the watchdog
-  // do, and its end waits until the watchdog does not use the collective. One at a time. Not collective.
+  // During its lifetime the watchdog polls `collective` for failures. A failure that lasts a second (in which
+  // a rank that ends on purpose ends the group itself, with its own exit code) ends all ranks with
+  // ExitCode::device. Create it before Collective::connect; destroy it before the collective and the
+  // watchdog. Its destructor waits until the watchdog no longer uses the collective. One at a time. Not
+  // collective.
   class Watch {
    public:
     Watch(Watchdog& watchdog, Collective& collective);

@@ -11,8 +11,8 @@ namespace convoy {
 
 namespace {
 
-// Draws of augmentation_block, four words each. Every kind has its own, so that switching one kind on or off
-// does not change what the others draw.
+// Draws of augmentation_block, four words each. Each kind has its own, so that enabling or disabling one kind
+// does not change the draws of the others.
 enum Draw : std::uint32_t {
   draw_crop = 0,           // words 0, 1: column; words 2, 3: row
   draw_mirror = 1,         // word 0: its top bit
@@ -22,7 +22,7 @@ enum Draw : std::uint32_t {
   draw_resized_crop = 16,  // … + try: word 0: area, word 1: ratio, word 2: column, word 3: row
 };
 
-// column = a·x + b·y + c, row = d·x + e·y + f: where a pixel of one image lies in another.
+// column = a·x + b·y + c, row = d·x + e·y + f: maps a pixel of one image to its position in another.
 struct Affine {
   double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
 
@@ -33,7 +33,7 @@ struct Affine {
   }
 };
 
-// One training sample's source of random words.
+// The random words of one training sample.
 struct Words {
   std::uint64_t seed;
   std::uint32_t epoch, sample;
@@ -59,7 +59,7 @@ Affine random_crop(int stored_side, int crop_side, const PhiloxBlock& bits) {
                      static_cast<double>(bounded_integer(bits.word[2], bits.word[3], offsets)));
 }
 
-// Resamples `width` × `height` pixels at (column, row) to crop_side × crop_side: pixel centres stand half a
+// Resamples `width` × `height` pixels at (column, row) to crop_side × crop_side: pixel centres are half a
 // pixel inside their squares, so x + ½ of one is (x + ½) · width / side of the other.
 Affine resize(int width, int height, double column, double row, int crop_side) {
   const double across = static_cast<double>(width) / crop_side;
@@ -78,7 +78,7 @@ Affine random_resized_crop(int stored_side, int crop_side, const Words& words) {
     const int width = static_cast<int>(std::lround(std::sqrt(target * ratio)));
     const int height = static_cast<int>(std::lround(std::sqrt(target / ratio)));
     if (width < 1 || height < 1 || width > stored_side || height > stored_side) continue;
-    // One word each: at most a few thousand offsets, so 32 bits are even enough.
+    // One word each: there are at most a few thousand offsets, so 32 bits suffice.
     const auto offset = [](std::uint32_t word, int free) {
       return static_cast<double>((std::uint64_t{word} * static_cast<std::uint64_t>(free + 1)) >> 32);
     };
@@ -88,8 +88,8 @@ Affine random_resized_crop(int stored_side, int crop_side, const Words& words) {
   return resize(stored_side, stored_side, 0, 0, crop_side);
 }
 
-// Rotation by θ, then shift by t, about c = (S − 1)/2: the result's pixel p takes the image at
-// c + R(−θ)(p − c − t).
+// Rotation by θ, then shift by t, about c = (S − 1)/2: pixel p of the result is the image at c + R(−θ)(p − c
+// − t).
 Affine warp(const AugmentationSettings& settings, int stored_side, const Words& words) {
   const double centre = (stored_side - 1) / 2.0;
   double angle = 0, across = 0, down = 0;
@@ -156,8 +156,8 @@ AugmentationSettings parse_augmentation(std::string_view text) {
     }
     if (!known)
       fail(ExitCode::usage,
-           "'{}' in '{}' is not one of crop, resized-crop, mirror, colour, rotate, shift (several: with "
-           "commas between), or none alone",
+           "'{}' in '{}' is not one of crop, resized-crop, mirror, colour, rotate, shift "
+           "(separated by commas) or none",
            word, text);
     if (comma == rest.npos) break;
     rest.remove_prefix(comma + 1);
@@ -186,7 +186,7 @@ std::string augmentation_text(const AugmentationKinds& kinds) {
 SampleTransform training_transform(const AugmentationSettings& settings, int stored_side, int crop_side,
                                    std::uint64_t seed, std::uint32_t epoch, std::uint32_t sample) {
   const Words words{seed, epoch, sample};
-  // The network's input pixel is sent back through what was done to the image, last thing first.
+  // The network's input pixel is mapped back through the transforms of the image, in reverse order.
   Affine map = settings.resized_crop ? random_resized_crop(stored_side, crop_side, words)
                : settings.crop       ? random_crop(stored_side, crop_side, words.of(draw_crop))
                                      : centre_crop(stored_side, crop_side);

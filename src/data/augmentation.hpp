@@ -1,5 +1,5 @@
-// Where a sample's network input lies in its stored image: random in training, fixed in evaluation. Pure
-// functions of (seed, epoch, sample id); all drawing happens on the host.
+// The position of a sample's network input in its stored image: random in training, fixed in evaluation. Pure
+// functions of (seed, epoch, sample id); all random numbers are generated on the host.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace convoy {
 
-// Which augmentations are on.
+// The enabled augmentations.
 struct AugmentationKinds {
   bool crop = false, resized_crop = false, mirror = false, colour = false, rotate = false, shift = false;
 };
@@ -26,10 +26,10 @@ struct AugmentationSettings : AugmentationKinds {
   Statistics statistics{};               // pca for colour
 };
 
-// Parses "crop,mirror,colour" or "none". Throws ExitCode::usage naming the word and the ones that exist.
+// Parses "crop,mirror,colour" or "none". Throws ExitCode::usage with the unknown word and the valid ones.
 AugmentationSettings parse_augmentation(std::string_view text);
 
-// The same written down again.
+// The inverse: the text of the kinds.
 std::string augmentation_text(const AugmentationKinds& kinds);
 
 // The transform of a training sample.

@@ -12,7 +12,7 @@ namespace convoy {
 
 namespace {
 
-// Fisher and Yates's shuffle, from the last element down.
+// Fisher-Yates shuffle, from the last element down.
 void shuffle(std::span<std::uint32_t> ids, std::uint64_t seed, std::uint32_t epoch, std::uint32_t piece) {
   for (std::size_t i = ids.size(); i-- > 1;) {
     const PhiloxBlock bits = order_block(seed, epoch, piece, static_cast<std::uint32_t>(i));

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A record of the binary version: one byte of label, then 32 × 32 of each colour.
+// A record of the binary version: one byte of label, then 32 × 32 bytes of each colour.
 constexpr std::uint64_t kPixels = 3072, kRecord = 1 + kPixels;
 
 bool is_batch_of(std::string_view path, std::string_view split) {
@@ -39,11 +39,11 @@ std::vector<std::string> parse_meta(const std::string& text, const std::string& 
     if (!line.empty()) names.push_back(line);
   }
   if (names.size() != 10)
-    fail(ExitCode::bad_data, "{} names {} classes, CIFAR-10 has 10", where, names.size());
+    fail(ExitCode::bad_data, "{} lists {} classes, CIFAR-10 has 10", where, names.size());
   return names;
 }
 
-// Puts the classes in sorted order, as those of all sources stand, and the labels with them.
+// Sorts the classes, as for all sources, and adapts the labels.
 void sort_classes(SourceIndex& index) {
   std::vector<std::string> sorted = index.classes;
   std::ranges::sort(sorted);
@@ -59,7 +59,7 @@ template <typename LabelOf>
 void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes, std::uint32_t file,
                std::uint64_t base, LabelOf&& label_of) {
   if (bytes == 0 || bytes % kRecord != 0) {
-    fail(ExitCode::bad_data, "{}: {} bytes are no whole number of CIFAR-10 records of {}", batch, bytes,
+    fail(ExitCode::bad_data, "{}: {} bytes are not a whole number of CIFAR-10 records of {}", batch, bytes,
          kRecord);
   }
   for (std::uint64_t record = 0; record < bytes / kRecord; ++record) {
@@ -94,7 +94,7 @@ std::string read_part(const fs::path& path, std::uint64_t offset, std::uint64_t 
   return text;
 }
 
-// Where the batches are distributed in a folder of their own.
+// The folder with the batches, which may be a subfolder.
 fs::path batches_folder(const fs::path& folder) {
   return fs::exists(folder / "cifar-10-batches-bin") ? folder / "cifar-10-batches-bin" : folder;
 }
@@ -179,9 +179,8 @@ SourceIndex index_cifar_tar_gz(const fs::path& path, std::string_view split) {
   }
   if (index.items.empty() && index.classes.empty()) {
     fail(ExitCode::usage,
-         "{} is compressed: unpack it first, for instance with gunzip, and pack the tar that comes out (only "
-         "CIFAR-10's "
-         "binary tar.gz is read as it is)",
+         "{} is compressed: unpack it first, for example with gunzip, and pack the resulting tar "
+         "(only CIFAR-10's binary tar.gz can be read directly)",
          path.string());
   }
   if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");

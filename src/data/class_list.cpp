@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-// The lines of a text file, trimmed, without the blank ones.
+// The non-blank lines of a text file, trimmed.
 std::vector<std::string> read_lines(const fs::path& path) {
   std::istringstream text(read_text_file(path));
   std::vector<std::string> lines;
@@ -45,8 +45,8 @@ std::vector<SourceItem*> by_file_name(SourceIndex& index) {
 void require_count(const SourceIndex& index, std::size_t count, const fs::path& labels) {
   if (index.items.size() == count) return;
   fail(ExitCode::bad_data,
-       "{} holds {} labels but the source has {} images: is it the other split's, or is the source "
-       "incomplete?",
+       "{} contains {} labels but the source has {} images: is it the other split's, "
+       "or is the source incomplete?",
        labels.string(), count, index.items.size());
 }
 
@@ -64,20 +64,20 @@ void apply_ids(SourceIndex& index, const std::vector<std::string>& ids, const fs
 void apply_devkit(SourceIndex& index, const fs::path& labels) {
   const ImagenetDevkit kit = read_devkit(labels);
   if (kit.ground_truth.empty())
-    fail(ExitCode::bad_data, "{} holds no ILSVRC2012_validation_ground_truth.txt", labels.string());
+    fail(ExitCode::bad_data, "{} contains no ILSVRC2012_validation_ground_truth.txt", labels.string());
   std::unordered_map<int, std::string> wnid_of;
   for (const Synset& synset : kit.synsets) wnid_of[synset.id] = synset.wnid;
   std::vector<std::string> ids;
   for (const int id : kit.ground_truth) {
     const auto place = wnid_of.find(id);
     if (place == wnid_of.end())
-      fail(ExitCode::bad_data, "{}: line {} of the ground truth names class {}, which meta.mat does not have",
+      fail(ExitCode::bad_data, "{}: line {} of the ground truth has class {}, which meta.mat does not have",
            labels.string(), ids.size() + 1, id);
     ids.push_back(place->second);
   }
   require_count(index, ids.size(), labels);
-  // All classes of the kit, so that a validation split packed first fixes the right list even where some have
-  // no image.
+  // All classes of the kit, so that a validation split packed first fixes the complete list even if some
+  // classes have no image.
   std::vector<std::string> all;
   for (const Synset& synset : kit.synsets) all.push_back(synset.wnid);
   apply_ids(index, ids, labels);
@@ -85,7 +85,7 @@ void apply_devkit(SourceIndex& index, const fs::path& labels) {
   relabel(index, all);
 }
 
-// Splits "name 65" at its last blank; false when the line is of another form.
+// Splits "name 65" at its last blank; false if the line has a different form.
 bool split_caffe_line(std::string_view line, std::string_view& name, int& label) {
   const auto blank = line.find_last_of(" \t");
   if (blank == std::string_view::npos) return false;
@@ -99,9 +99,8 @@ void apply_caffe(SourceIndex& index, const std::vector<std::string>& lines, cons
                  const std::vector<std::string>& known) {
   if (known.empty()) {
     fail(ExitCode::usage,
-         "{} gives class numbers, whose meaning is the order of the classes: pack the training split first, "
-         "or give "
-         "--class-list",
+         "{} contains class numbers, which refer to the order of the classes: "
+         "pack the training split first, or pass --class-list",
          labels.string());
   }
   std::unordered_map<std::string_view, int> label_of;
@@ -112,7 +111,7 @@ void apply_caffe(SourceIndex& index, const std::vector<std::string>& lines, cons
       fail(ExitCode::bad_data, "{}: line {} is not \"file-name class-number\": {}", labels.string(), i + 1,
            lines[i]);
     if (label < 0 || static_cast<std::size_t>(label) >= known.size())
-      fail(ExitCode::bad_data, "{}: line {} has class {}, there are {} classes", labels.string(), i + 1,
+      fail(ExitCode::bad_data, "{}: line {} has class {}, but there are {} classes", labels.string(), i + 1,
            label, known.size());
     label_of[name] = label;
   }
@@ -131,7 +130,7 @@ std::vector<std::string> read_class_list(const fs::path& path) {
   std::vector<std::string> ids = read_lines(path);
   std::set<std::string> seen;
   for (const std::string& id : ids)
-    if (!seen.insert(id).second) fail(ExitCode::bad_data, "{}: class {} stands twice", path.string(), id);
+    if (!seen.insert(id).second) fail(ExitCode::bad_data, "{}: class {} occurs twice", path.string(), id);
   return ids;
 }
 
@@ -160,7 +159,7 @@ std::vector<ClassEntry> name_classes(const std::vector<std::string>& ids,
     classes.push_back({id, place == names.end() ? id : place->second});
   }
   if (!names.empty() && !any)
-    fail(ExitCode::usage, "--class-names knows none of the classes: it has {}, the data {}",
+    fail(ExitCode::usage, "--class-names contains none of the classes: it has {}, the data {}",
          names.begin()->first, ids.front());
   return classes;
 }
@@ -168,7 +167,7 @@ std::vector<ClassEntry> name_classes(const std::vector<std::string>& ids,
 void apply_labels(SourceIndex& index, const fs::path& labels, const std::vector<std::string>& known) {
   if (looks_like_devkit(labels)) return apply_devkit(index, labels);
   if (fs::is_directory(labels))
-    fail(ExitCode::usage, "--labels {} is a folder but no ILSVRC2012 development kit", labels.string());
+    fail(ExitCode::usage, "--labels {} is a folder but not an ILSVRC2012 development kit", labels.string());
   const std::vector<std::string> lines = read_lines(labels);
   std::string_view name;
   int label = 0;
@@ -176,9 +175,8 @@ void apply_labels(SourceIndex& index, const fs::path& labels, const std::vector<
   const bool numbers = lines.front().find_first_not_of("0123456789") == std::string::npos;
   if (numbers) {
     fail(ExitCode::usage,
-         "{} gives class numbers alone; the development kit's ground truth counts in meta.mat's own order, "
-         "so give the "
-         "whole kit (ILSVRC2012_devkit_t12.tar.gz)",
+         "{} contains only class numbers; the development kit's ground truth uses meta.mat's own numbering, "
+         "so pass the whole kit (ILSVRC2012_devkit_t12.tar.gz)",
          labels.string());
   }
   apply_ids(index, lines, labels);
@@ -202,9 +200,8 @@ void relabel(SourceIndex& index, const std::vector<std::string>& classes) {
       some += (i > 0 ? ", " : "") + unknown[i];
     if (unknown.size() > 5) some += ", ...";
     fail(ExitCode::bad_data,
-         "{} of the source's classes are not among the store's {}: {}. All splits of a store share the "
-         "classes of the split "
-         "packed first, or of --class-list",
+         "{} of the source's classes are not among the store's {}: {}. All splits of a store share "
+         "the classes of the split packed first, or of --class-list",
          unknown.size(), classes.size(), some);
   }
   for (SourceItem& item : index.items) item.label = label_of[static_cast<std::size_t>(item.label)];

@@ -20,7 +20,7 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view signature) {
          std::memcmp(bytes.data(), signature.data(), signature.size()) == 0;
 }
 
-// What a file that is neither JPEG nor PNG seems to be, for the message.
+// The apparent type of a file that is neither JPEG nor PNG, for the message.
 std::string_view other_kind(std::span<const std::byte> bytes) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kinds{
       {{"GIF8", "a GIF"},
@@ -33,7 +33,7 @@ std::string_view other_kind(std::span<const std::byte> bytes) {
        {"version https", "a Git LFS pointer"}}};
   for (const auto& [signature, name] : kinds)
     if (begins_with(bytes, signature)) return name;
-  return bytes.empty() ? "empty" : "something else";
+  return bytes.empty() ? "empty" : "of an unknown type";
 }
 
 // EXIF's eight orientations (TIFF 6.0, tag 274) as transpose and flips of a square.
@@ -58,12 +58,12 @@ void turn(cv::Mat& square, int orientation) {
 RgbImage decode_image(std::span<const std::byte> bytes, int least_side) {
   if (begins_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, least_side);
   if (begins_with(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes);
-  fail(ExitCode::bad_data, "not a JPEG or PNG but {}", other_kind(bytes));
+  fail(ExitCode::bad_data, "neither JPEG nor PNG: the file is {}", other_kind(bytes));
 }
 
 void make_square(const RgbImage& image, int side, std::span<std::uint8_t> square) {
   ensure(square.size() == std::size_t(side) * side * 3, "the square has side x side x 3 values");
-  // OpenCV takes no pointer to const; this view is only read.
+  // OpenCV does not accept a pointer to const; this view is only read.
   const cv::Mat whole(image.height, image.width, CV_8UC3, const_cast<std::uint8_t*>(image.pixels.data()));
   const int shorter = std::min(image.width, image.height);
   const cv::Mat centre =

@@ -1,5 +1,5 @@
-// EXIF's orientation tag, read by libexif: cameras store the picture as the sensor saw it and say how to turn
-// it.
+// EXIF's orientation tag, read by libexif: cameras store the image as seen by the sensor and record how to
+// rotate it.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace convoy {
 
-// Orientation 1…8 of an EXIF block that begins with "Exif", NUL, NUL; 1 (as it is) when it has none or makes
-// no sense.
+// Orientation 1…8 of an EXIF block that starts with "Exif", NUL, NUL; 1 (unchanged) if it has none or is
+// invalid.
 int exif_orientation(std::span<const std::uint8_t> block);
 
 }  // namespace convoy

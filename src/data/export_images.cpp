@@ -29,7 +29,7 @@ std::int64_t export_images(const Store& store, std::string_view split, std::int6
                            const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail(ExitCode::io, "cannot make the folder {}: {}", folder.string(), error.message());
+  if (error) fail(ExitCode::io, "cannot create the folder {}: {}", folder.string(), error.message());
   const std::size_t image_bytes = static_cast<std::size_t>(store.image_size) * store.image_size * 3;
   std::vector<std::uint8_t> pixels(image_bytes);
   std::int64_t written = 0;
@@ -41,7 +41,7 @@ std::int64_t export_images(const Store& store, std::string_view split, std::int6
       file.read_rows<std::uint8_t>("/images", static_cast<std::uint64_t>(i), 1, pixels);
       const std::int32_t label = labels.at(static_cast<std::size_t>(i));
       if (label < 0 || label >= static_cast<std::int32_t>(store.classes.size()))
-        fail(ExitCode::bad_data, "{}: image {} has the label {}, which is no class of the store",
+        fail(ExitCode::bad_data, "{}: image {} has the label {}, which is not a class of the store",
              (store.folder / shard.file).string(), i, label);
       write_png(folder / fmt::format("{}-{:04}.png", store.classes[label].id, written), store.image_size,
                 pixels);

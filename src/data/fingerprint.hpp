@@ -1,5 +1,5 @@
-// The fingerprint that names a store's content: XXH3-128 over every image's metadata, the same whatever the
-// number of shards, ranks or interruptions that made the store. Used by pack, synthesize and verify.
+// The fingerprint that identifies a store's content: XXH3-128 over every image's metadata, independent of the
+// number of shards, ranks or interruptions that produced the store. Used by pack, synthesize and verify.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ class Fingerprint {
   Fingerprint(const Fingerprint&) = delete;
   Fingerprint& operator=(const Fingerprint&) = delete;
 
-  // One image, in stored order, the training split's before the validation split's: name, NUL, then label and
-  // checksum, little-endian.
+  // Adds one image, in stored order, the training split's before the validation split's: name, NUL, then
+  // label and checksum, little-endian.
   void add_image(std::string_view name, std::int32_t label, std::uint32_t crc32c);
 
-  // Once, at the end: id, NUL, name, NUL of each class in label order.
+  // Called once, at the end: id, NUL, name, NUL of each class in label order.
   void add_classes(std::span<const ClassEntry> classes);
 
   // 32 lower-case hexadecimal digits (XXH3's canonical, big-endian form).

@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Folders within folders beyond this are a symbolic link that leads back up.
+// A deeper nesting of folders than this is a symbolic link to a parent folder.
 constexpr int kDeepest = 32;
 
 bool hidden(const fs::path& path) {
@@ -28,13 +28,13 @@ SourceIndex index_folder(const fs::path& folder) {
   auto entry =
       fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink, error);
   for (; !error && entry != fs::end(entry); entry.increment(error)) {
-    // A link that leads nowhere counts as a file: reading it will say so, with its name.
+    // A broken link counts as a file: reading it will report it by name.
     std::error_code unreachable;
     if (entry->is_directory(unreachable)) {
       if (hidden(entry->path())) entry.disable_recursion_pending();
       if (entry.depth() > kDeepest)
-        fail(ExitCode::usage, "{} lies {} folders deep: does a link lead back up?", entry->path().string(),
-             kDeepest);
+        fail(ExitCode::usage, "{} is {} folders deep: does a link point to a parent folder?",
+             entry->path().string(), kDeepest);
       continue;
     }
     if (!named_like_image(entry->path().native())) {

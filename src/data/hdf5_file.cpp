@@ -47,7 +47,7 @@ Hdf5File::Hdf5File(const std::filesystem::path& path, Access access) : state_(st
   const Handle properties(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_fclose_degree(properties, H5F_CLOSE_STRONG);
 #if H5_VERSION_GE(1, 10, 7)
-  // flock fails on some Lustre and NFS mounts; writers of Convoy publish whole files by renaming.
+  // flock fails on some Lustre and NFS mounts; Convoy publishes complete files by renaming.
   H5Pset_file_locking(properties, false, true);
 #endif
   if (access == Access::create) {
@@ -68,7 +68,7 @@ Hdf5File::~Hdf5File() {
 
 Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
 Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
-  std::swap(state_, other.state_);  // the other's destructor closes ours
+  std::swap(state_, other.state_);  // the other's destructor closes this file
   return *this;
 }
 
@@ -79,7 +79,7 @@ void Hdf5File::close() {
   std::string problem;
   if (state_->writing && H5Fflush(file, H5F_SCOPE_LOCAL) < 0) problem = hdf5::innermost_reason().text;
   if (H5Fclose(file) < 0 && problem.empty()) problem = hdf5::innermost_reason().text;
-  if (!problem.empty()) fail(ExitCode::io, "{}: cannot finish writing it: {}", path().string(), problem);
+  if (!problem.empty()) fail(ExitCode::io, "{}: cannot finish writing: {}", path().string(), problem);
 }
 
 void Hdf5File::close_with_checksum() {
@@ -103,7 +103,7 @@ bool Hdf5File::exists(const std::string& path) const {
 
 std::vector<std::string> Hdf5File::children(const std::string& group) const {
   const Session session;
-  if (!state_->exists(group)) state_->refuse_content(group, "there is no such group");
+  if (!state_->exists(group)) state_->refuse_content(group, "no such group");
   const Handle handle =
       state_->checked(H5Gopen2(state_->file, group.c_str(), H5P_DEFAULT), "open group", group);
   H5G_info_t info{};
@@ -148,7 +148,7 @@ std::uint64_t Hdf5File::reserve(const std::string& path, const std::vector<std::
   const Session session;
   const Handle dataset = state_->create_dataset(path, file_type<T>(), shape);
   const haddr_t offset = H5Dget_offset(dataset);
-  if (offset == HADDR_UNDEF) return 0;  // there is nothing to store
+  if (offset == HADDR_UNDEF) return 0;  // nothing to store
   state_->bulk.push_back({offset, hdf5::product(shape) * sizeof(T)});
   return offset;
 }
@@ -248,7 +248,7 @@ std::string Hdf5File::text_attribute(const std::string& path, const std::string&
   const Handle type = state_->checked(H5Aget_type(attribute), "read the type of attribute", name);
   const Handle space = state_->checked(H5Aget_space(attribute), "read the shape of attribute", name);
   if (H5Sget_simple_extent_npoints(space) != 1)
-    state_->refuse_content(path, fmt::format("attribute '{}' is not one text", name));
+    state_->refuse_content(path, fmt::format("attribute '{}' is not a single text", name));
   return state_
       ->read_texts(type, space, 1, fmt::format("{} attribute '{}'", path, name),
                    [&](hdf5::Id memory, void* value) { return H5Aread(attribute, memory, value); })

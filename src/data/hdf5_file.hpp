@@ -1,7 +1,7 @@
-// HDF5's C API in RAII, behind one process-wide lock (site builds are often not thread-safe), file locking as
-// H5Pset_file_locking(fapl, false, true), object times off so that equal content gives equal bytes. Used by
-// the store (data/) and by checkpoints (train/). All errors throw with the file, the object and HDF5's own
-// reason: ExitCode::bad_data for content, ExitCode::io for the system's refusals.
+// RAII wrappers of HDF5's C API, behind one process-wide lock (many site builds are not thread-safe), file
+// locking as H5Pset_file_locking(fapl, false, true), object times off so that equal content gives equal
+// bytes. Used by the store (data/) and by checkpoints (checkpoint/). All errors contain the file, the object
+// and HDF5's own reason: ExitCode::bad_data for content, ExitCode::io for system errors.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@ class Hdf5File {
  public:
   enum class Access { read, create };  // create truncates
   Hdf5File(const std::filesystem::path& path, Access access);
-  ~Hdf5File();  // closes; errors of a written file show in close()
+  ~Hdf5File();  // closes; close() reports errors of a written file
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;
   void close();  // throws when the last bytes cannot be written (disk full)
-  // Also appends a checksum of all but the reserved datasets (data/metadata_checksum.hpp), which is compared
-  // whenever the file is opened for reading.
+  // Also appends a checksum of all data except the reserved datasets (data/metadata_checksum.hpp), which is
+  // verified whenever the file is opened for reading.
   void close_with_checksum();
 
   void create_group(const std::string& path);  // with parents
@@ -46,13 +46,13 @@ class Hdf5File {
 
   std::vector<std::uint64_t> shape(const std::string& path) const;
   template <typename T>
-  std::vector<T> read(const std::string& path) const;  // converts to T where HDF5 can without loss of kind
+  std::vector<T> read(const std::string& path) const;  // HDF5 converts to T within the same kind
   template <typename T>
   void read_into(const std::string& path, std::span<T> values) const;  // size must match
   template <typename T>
   void read_rows(const std::string& path, std::uint64_t first, std::uint64_t rows, std::span<T> values) const;
   std::vector<std::string> read_strings(const std::string& path) const;
-  // Byte offset of a contiguous, unfiltered dataset of this very type; 0 when it is chunked, compressed or
+  // Byte offset of a contiguous, unfiltered dataset of exactly this type; 0 if it is chunked, compressed or
   // converted.
   template <typename T>
   std::uint64_t contiguous_offset(const std::string& path) const;

@@ -14,7 +14,7 @@ static_assert(std::same_as<hid_t, hdf5::Id>, "HDF5 1.10 or newer: identifiers ha
 
 namespace {
 
-// HDF5 is one library a process, with state of its own: so is its lock.
+// HDF5 has one global state per process, and therefore one lock.
 std::mutex& library_mutex() {
   static std::mutex mutex;
   return mutex;
@@ -40,11 +40,10 @@ std::string describe_shape(const std::vector<std::uint64_t>& shape) {
 
 namespace hdf5 {
 
-// The error stack and its printer belong to the thread in thread-safe builds, so it is silenced anew each
-// time.
+// In thread-safe builds each thread has its own error stack and printer, so printing is disabled each time.
 Session::Session() : lock_(library_mutex()) {
-  // A dataset whose last bytes could not be written (disk full) stays half open, and HDF5's clean-up at the
-  // end of the process crashes on it. Files are closed without that clean-up.
+  // A dataset whose last bytes could not be written (disk full) remains half open, and HDF5's clean-up at
+  // exit crashes on it. Files are closed without that clean-up.
   static const bool without_clean_up = H5dont_atexit() >= 0;
   static_cast<void>(without_clean_up);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
@@ -102,19 +101,18 @@ Handle Hdf5File::State::checked(Id id, const char* verb, const std::string& obje
 }
 
 Handle Hdf5File::State::open_dataset(const std::string& name) const {
-  if (!exists(name)) refuse_content(name, "there is no such dataset");
+  if (!exists(name)) refuse_content(name, "no such dataset");
   return checked(H5Dopen2(file, name.c_str(), H5P_DEFAULT), "open dataset", name);
 }
 
 Handle Hdf5File::State::open_object(const std::string& name) const {
-  if (!exists(name)) refuse_content(name, "there is no such object");
+  if (!exists(name)) refuse_content(name, "no such object");
   return checked(H5Oopen(file, name.c_str(), H5P_DEFAULT), "open", name);
 }
 
 Handle Hdf5File::State::open_attribute(const std::string& object, const std::string& name) const {
   const Handle owner = open_object(object);
-  if (H5Aexists(owner, name.c_str()) <= 0)
-    refuse_content(object, fmt::format("there is no attribute '{}'", name));
+  if (H5Aexists(owner, name.c_str()) <= 0) refuse_content(object, fmt::format("no attribute '{}'", name));
   return checked(H5Aopen(owner, name.c_str(), H5P_DEFAULT), "open attribute", name);
 }
 
@@ -127,7 +125,7 @@ bool Hdf5File::State::exists(const std::string& name) const {
   return true;
 }
 
-// Every group on the way is made here and not by HDF5 itself, which would note the time in it.
+// Creates every group of the path itself, because HDF5 would store the time in it.
 void Hdf5File::State::make_groups(const std::string& name, bool parents_only) const {
   const Handle properties = hdf5::without_times(H5P_GROUP_CREATE);
   for (std::size_t at = name.find_first_not_of('/'); at != name.npos;) {
@@ -147,7 +145,7 @@ Handle Hdf5File::State::create_dataset(const std::string& name, Id type,
   const Handle space = checked(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr),
                                "describe the shape of", name);
   const Handle properties = hdf5::without_times(H5P_DATASET_CREATE);
-  if (H5Tis_variable_str(type) <= 0) {  // HDF5 wants texts filled
+  if (H5Tis_variable_str(type) <= 0) {  // HDF5 requires a fill value for texts
     H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER);
   }
@@ -168,7 +166,7 @@ void Hdf5File::State::check_kind(Id type, Id wanted, const std::string& name) co
   const char* found = kind == H5T_INTEGER  ? "integers"
                       : kind == H5T_FLOAT  ? "reals"
                       : kind == H5T_STRING ? "texts"
-                                           : "values of a kind Convoy does not use";
+                                           : "values of a type that Convoy does not use";
   refuse_content(name, fmt::format("holds {}, expected {}", found,
                                    H5Tget_class(wanted) == H5T_FLOAT ? "reals" : "integers"));
 }
@@ -180,8 +178,8 @@ void Hdf5File::State::check_extent(const std::string& name, Id dataset, std::uin
   H5Fget_filesize(file, &file_bytes);
   const Handle type(H5Dget_type(dataset));
   if (count > file_bytes / std::max<std::size_t>(1, H5Tget_size(type)))
-    refuse_content(name,
-                   fmt::format("claims {} values, more than the file's {} bytes hold", count, file_bytes));
+    refuse_content(
+        name, fmt::format("claims {} values, more than the file's {} bytes can hold", count, file_bytes));
 }
 
 void Hdf5File::State::read_all(const std::string& name, Id type, void* values, std::uint64_t count) const {
@@ -202,12 +200,12 @@ void Hdf5File::State::transfer_rows(const std::string& name, std::uint64_t first
   const auto extents = shape_of(dataset, name);
   std::vector<hsize_t> start(extents.size(), 0), size(extents.begin(), extents.end());
   if (extents.empty() || first > extents[0] || rows > extents[0] - first)
-    refuse_content(
-        name, fmt::format("has shape {}, no rows {} to {}", describe_shape(extents), first, first + rows));
+    refuse_content(name, fmt::format("has shape {}, which has no rows {} to {}", describe_shape(extents),
+                                     first, first + rows));
   start[0] = first;
   size[0] = rows;
   if (hdf5::product({size.begin(), size.end()}) != count)
-    refuse_content(name, fmt::format("has shape {}, but {} rows of it were taken for {} values",
+    refuse_content(name, fmt::format("has shape {}, but {} of its rows were requested as {} values",
                                      describe_shape(extents), rows, count));
   if (count == 0) return;
   const Handle place = checked(H5Dget_space(dataset), "read the shape of", name);

@@ -1,6 +1,6 @@
-// The inside of Hdf5File, shared by its two implementation files only: the lock on the library, owned
-// identifiers, and the operations on an open file that public members are made of. HDF5's own header stays
-// out of here (an identifier of HDF5, hid_t, is a 64-bit integer).
+// Internals of Hdf5File, shared only by its two implementation files: the lock on the library, owned
+// identifiers, and the operations on an open file that implement the public members. This header does not
+// include HDF5's (an identifier of HDF5, hid_t, is a 64-bit integer).
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ namespace hdf5 {
 
 using Id = std::int64_t;
 
-// One call into the library by a public member: holds its lock and keeps it from printing errors. Everything
-// below is used with a Session alive.
+// One call of a public member into the library: holds its lock and suppresses its error output. Everything
+// below requires a live Session.
 class Session {
  public:
   Session();
@@ -26,7 +26,7 @@ class Session {
   std::unique_lock<std::mutex> lock_;
 };
 
-// Owns any identifier but a file's (whose closing can fail in ways that matter).
+// Owns any identifier except a file's (closing a file can fail, and the failure matters).
 class Handle {
  public:
   explicit Handle(Id id = -1) : id_(id) {}
@@ -39,13 +39,13 @@ class Handle {
   Id id_;
 };
 
-// A list of creation properties of the given class, with object times off.
+// A list of creation properties of the given class, with object times disabled.
 Handle without_times(Id list_class);
 
 // Text of variable length, UTF-8.
 Handle text_type();
 
-// Why the HDF5 call that has just failed did so: what failed first, and errno if the system refused.
+// The reason why the last HDF5 call failed: its first error, and errno for a system error.
 struct Reason {
   std::string text;
   int system_error = 0;
@@ -66,37 +66,38 @@ struct Hdf5File::State {
   bool writing = false;
   std::vector<BulkRange> bulk;  // reserved datasets of a file being written
 
-  // Throws for the HDF5 call that has just failed ("cannot <what>: …").
+  // Throws for the HDF5 call that just failed ("cannot <what>: …").
   [[noreturn]] void refuse(const std::string& what) const;
-  // Throws for content that is readable but not what was expected.
+  // Throws for content that is readable but not as expected.
   [[noreturn]] void refuse_content(const std::string& object, const std::string& problem) const;
-  // Takes over an identifier that a call has returned; refuses a negative one ("cannot <verb> <object>: …").
+  // Takes ownership of an identifier that a call returned; throws if it is negative ("cannot <verb> <object>:
+  // …").
   Handle checked(Id id, const char* verb, const std::string& object) const;
 
   bool exists(const std::string& name) const;
   Handle open_dataset(const std::string& name) const;
   Handle open_object(const std::string& name) const;
   Handle open_attribute(const std::string& object, const std::string& name) const;
-  // The group `name` and those above it; with `parents_only` just the latter.
+  // Creates the group `name` and its parents; with `parents_only` only the parents.
   void make_groups(const std::string& name, bool parents_only) const;
   Handle create_dataset(const std::string& name, Id type, const std::vector<std::uint64_t>& extents) const;
   std::vector<std::uint64_t> shape_of(Id dataset, const std::string& name) const;
-  // Refuses a dataset of other than integers or reals, whichever `wanted` is; width and byte order HDF5
-  // converts.
+  // Rejects a dataset that does not contain integers or reals, whichever `wanted` is; HDF5 converts width and
+  // byte order.
   void check_kind(Id type, Id wanted, const std::string& name) const;
-  // Refuses a dataset that claims more values than the file can hold, before memory is asked for.
+  // Rejects a dataset that claims more values than the file can hold, before memory is allocated.
   void check_extent(const std::string& name, Id dataset, std::uint64_t count) const;
   void read_all(const std::string& name, Id type, void* values, std::uint64_t count) const;
-  // Rows [first, first + rows), `count` values: written from `in` unless it is null, else read to `out`.
+  // Rows [first, first + rows), `count` values: written from `in` unless it is null, otherwise read to `out`.
   void transfer_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
                      Id type, void* out, const void* in) const;
-  // Texts of a dataset or an attribute, of variable or of fixed length; `read` reads them in a given type.
+  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type.
   std::vector<std::string> read_texts(Id type, Id space, std::uint64_t count, const std::string& name,
                                       const std::function<int(Id, void*)>& read) const;
-  // A single value of the given type on disk and in memory, replacing one that is there.
+  // A single value of the given type on disk and in memory; replaces an existing one.
   void put_attribute(const std::string& object, const std::string& name, Id stored, Id memory,
                      const void* value) const;
-  // A single number; with `whole_only` an integer.
+  // A single number; with `whole_only` it must be an integer.
   void get_attribute(const std::string& object, const std::string& name, Id memory, bool whole_only,
                      void* value) const;
 };

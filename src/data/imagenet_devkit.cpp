@@ -25,11 +25,11 @@ namespace {
 
 constexpr std::string_view kMeta = "meta.mat", kTruth = "ILSVRC2012_validation_ground_truth.txt";
 
-// matio reads files by name only, so the bytes are lent one that lives in memory.
+// matio reads files only by name, so the bytes are written to a file in memory.
 class MemoryFile {
  public:
   explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("meta.mat", MFD_CLOEXEC)) {
-    if (descriptor_ < 0) fail(ExitCode::io, "cannot make a file in memory: {}", system_error_text(errno));
+    if (descriptor_ < 0) fail(ExitCode::io, "cannot create a file in memory: {}", system_error_text(errno));
     while (!bytes.empty()) {
       const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
       if (count <= 0) {
@@ -49,7 +49,7 @@ class MemoryFile {
   int descriptor_;
 };
 
-// A field of element `i` of a struct array; fails when it is absent.
+// A field of element `i` of a struct array; an error if it is absent.
 const matvar_t& field(const matvar_t& synsets, const char* name, std::size_t i) {
   const matvar_t* value = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(&synsets), name, i);
   if (value == nullptr || value->data == nullptr)
@@ -77,15 +77,16 @@ int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
     case MAT_T_UINT32:
       return static_cast<int>(*static_cast<const std::uint32_t*>(value.data));
     default:
-      fail(ExitCode::bad_data, "{}: synsets({}).{} is no number", kMeta, i + 1, name);
+      fail(ExitCode::bad_data, "{}: synsets({}).{} is not a number", kMeta, i + 1, name);
   }
 }
 
-// Text is kept as bytes or, by newer writers, as 16-bit units; other characters than ASCII come as UTF-8.
+// Text is stored as bytes or, by newer writers, as 16-bit units; characters other than ASCII are converted to
+// UTF-8.
 std::string text_field(const matvar_t& synsets, const char* name, std::size_t i) {
   const matvar_t& value = field(synsets, name, i);
   if (value.class_type != MAT_C_CHAR)
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is no text", kMeta, i + 1, name);
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is not text", kMeta, i + 1, name);
   if (value.data_size != 2) return {static_cast<const char*>(value.data), value.nbytes};
   std::string text;
   for (const std::uint16_t unit :
@@ -107,7 +108,7 @@ std::string text_field(const matvar_t& synsets, const char* name, std::size_t i)
 std::vector<Synset> parse_meta(std::string_view bytes) {
   const MemoryFile file(bytes);
   const std::unique_ptr<mat_t, int (*)(mat_t*)> mat(Mat_Open(file.path().c_str(), MAT_ACC_RDONLY), Mat_Close);
-  if (!mat) fail(ExitCode::bad_data, "{} is no MATLAB file", kMeta);
+  if (!mat) fail(ExitCode::bad_data, "{} is not a MATLAB file", kMeta);
   const std::unique_ptr<matvar_t, void (*)(matvar_t*)> synsets(Mat_VarRead(mat.get(), "synsets"),
                                                                Mat_VarFree);
   if (!synsets || synsets->class_type != MAT_C_STRUCT || synsets->rank < 1)
@@ -135,7 +136,7 @@ std::vector<int> parse_ground_truth(std::string_view text) {
     }
     int id = 0;
     const auto [end, error] = std::from_chars(at, text.data() + text.size(), id);
-    if (error != std::errc()) fail(ExitCode::bad_data, "{}: line {} is no number", kTruth, ids.size() + 1);
+    if (error != std::errc()) fail(ExitCode::bad_data, "{}: line {} is not a number", kTruth, ids.size() + 1);
     ids.push_back(id);
     at = end;
   }
@@ -179,8 +180,8 @@ ImagenetDevkit read_devkit(const fs::path& path) {
   const DevkitFiles files = collect(path);
   if (!files.meta) {
     fail(ExitCode::bad_data,
-         "{} is no ILSVRC2012 development kit: it holds no {} (the file is called "
-         "ILSVRC2012_devkit_t12.tar.gz)",
+         "{} is not an ILSVRC2012 development kit: it contains no {} "
+         "(the file is called ILSVRC2012_devkit_t12.tar.gz)",
          path.string(), kMeta);
   }
   try {

@@ -1,6 +1,6 @@
-// The ILSVRC2012 development kit (ILSVRC2012_devkit_t12.tar.gz, or unpacked into a folder): which class each
-// of the flat validation tar's images belongs to, and the classes' words. Its class numbers are its own
-// (meta.mat's ILSVRC2012_ID), not the order of the sorted synsets that everybody trains with.
+// The ILSVRC2012 development kit (ILSVRC2012_devkit_t12.tar.gz, or unpacked into a folder): the class of each
+// image of the flat validation tar, and the classes' words. Its class numbers are its own (meta.mat's
+// ILSVRC2012_ID), not the usual order of the sorted synsets.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,14 @@ struct Synset {
 };
 
 struct ImagenetDevkit {
-  std::vector<Synset> synsets;  // those without children, which are the classes; by id
-  std::vector<int>
-      ground_truth;  // an id for each validation image, in order of file names; empty when it has none
+  std::vector<Synset> synsets;    // those without children are the classes; by id
+  std::vector<int> ground_truth;  // an id for each validation image, in order of file names; empty if absent
 };
 
-// Whether `path` can be one: a gzip file, or a folder with data/meta.mat or meta.mat.
+// Whether `path` can be a kit: a gzip file, or a folder with data/meta.mat or meta.mat.
 bool looks_like_devkit(const std::filesystem::path& path);
 
-// Throws ExitCode::bad_data saying what is missing or makes no sense.
+// Throws ExitCode::bad_data for missing or invalid content.
 ImagenetDevkit read_devkit(const std::filesystem::path& path);
 
 }  // namespace convoy

@@ -9,8 +9,8 @@
 
 namespace convoy {
 
-// A stored image and what is subtracted from it. `mean` holds 3 values, or 3 · side · side (channel first)
-// where `mean_image` is true.
+// A stored image and its mean. `mean` has 3 values, or 3 · side · side (channel first) if `mean_image` is
+// true.
 struct StoredImage {
   const std::uint8_t* pixels = nullptr;  // side × side × 3
   const float* mean = nullptr;
@@ -18,7 +18,7 @@ struct StoredImage {
   bool mean_image = false;
 };
 
-// Pixel minus mean at (row, column) of the stored image, which must lie inside it.
+// Pixel minus mean at (row, column) of the stored image, which must be inside it.
 CONVOY_HOST_DEVICE inline float centred_pixel(const StoredImage& image, int channel, int row, int column) {
   const std::int64_t place = static_cast<std::int64_t>(row) * image.side + column;
   const float mean = image.mean_image
@@ -27,13 +27,14 @@ CONVOY_HOST_DEVICE inline float centred_pixel(const StoredImage& image, int chan
   return static_cast<float>(image.pixels[place * 3 + channel]) - mean;
 }
 
-// `value` moved to the nearest of [0, side − 1].
+// `value` clamped to [0, side − 1].
 CONVOY_HOST_DEVICE inline float inside(float value, int side) {
   const float last = static_cast<float>(side - 1);
   return value < 0.0F ? 0.0F : (value > last ? last : value);
 }
 
-// Bilinear interpolation of the centred pixels at a real place; outside pixels take the nearest inside one.
+// Bilinear interpolation of the centred pixels at a real position; pixels outside equal the nearest one
+// inside.
 CONVOY_HOST_DEVICE inline float interpolated_pixel(const StoredImage& image, int channel, float row,
                                                    float column) {
   const float y = inside(row, image.side), x = inside(column, image.side);
@@ -47,7 +48,7 @@ CONVOY_HOST_DEVICE inline float interpolated_pixel(const StoredImage& image, int
   return above * (1.0F - down) + below * down;
 }
 
-// (pixel − mean + colour) × scale: the end of every path.
+// (pixel − mean + colour) × scale: the last operation of every path.
 CONVOY_HOST_DEVICE inline float normalised(float centred, float colour, float scale) {
   return (centred + colour) * scale;
 }

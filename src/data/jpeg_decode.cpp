@@ -3,7 +3,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-// jpeglib.h needs size_t and FILE, and jerror.h's numbers depend on what jpeglib.h sets.
+// jpeglib.h requires size_t and FILE, and jerror.h's numbers depend on definitions in jpeglib.h.
 // clang-format off
 #include <jpeglib.h>
 #include <jerror.h>
@@ -16,11 +16,11 @@ namespace convoy {
 
 namespace {
 
-// A file made of thousands of progressive scans takes minutes to decode; cameras and encoders use about ten.
+// A file with thousands of progressive scans takes minutes to decode; cameras and encoders use about ten.
 constexpr int kMostScans = 200;
 
-// libjpeg's state together with where its errors go. libjpeg reports an error by a longjmp, so each function
-// that calls it sets its own jump target and holds no object with a destructor.
+// libjpeg's state and error handling. libjpeg reports an error by a longjmp, so each function that calls it
+// sets its own jump target and contains no object with a destructor.
 struct JpegState {
   jpeg_decompress_struct info;
   jpeg_error_mgr errors;
@@ -40,8 +40,8 @@ JpegState& state_of(j_common_ptr info) {
   std::longjmp(state.target, 1);
 }
 
-// Warnings that mean that pixels are missing or wrong. Others (stray bytes before a marker, odd version
-// numbers) are common in sound files.
+// Warnings for missing or wrong pixels. Others (stray bytes before a marker, odd version numbers) are common
+// in valid files.
 bool loses_pixels(int code) {
   return code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
          code == JWRN_MUST_RESYNC || code == JWRN_ARITH_BAD_CODE;
@@ -115,7 +115,7 @@ unsigned reduction(unsigned shorter, int least_side) {
   return denominator;
 }
 
-// Adobe's programs store CMYK inverted (0 is full ink) and say so by their marker.
+// Adobe's programs store CMYK inverted (0 is full ink) and mark this with their own marker.
 void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, bool inverted, std::vector<std::uint8_t>& rgb) {
   const int flip = inverted ? 0 : 255;
   for (std::size_t pixel = 0; pixel < cmyk.size() / 4; ++pixel) {
@@ -135,7 +135,7 @@ int saved_orientation(const jpeg_decompress_struct& info) {
   return 1;
 }
 
-// Owns the state: libjpeg's memory goes with it.
+// Owns the state and with it libjpeg's memory.
 class JpegReader {
  public:
   JpegReader() : state_{} { check(create(state_)); }
@@ -147,8 +147,8 @@ class JpegReader {
     check(read_header(state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
     jpeg_decompress_struct& info = state_.info;
     if (std::int64_t{info.image_width} * info.image_height > kMostPixels) {
-      fail(ExitCode::bad_data, "{} x {} pixels are more than the {} million that are accepted",
-           info.image_width, info.image_height, kMostPixels / 1'000'000);
+      fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.image_width,
+           info.image_height, kMostPixels / 1'000'000);
     }
     check(start(state_, reduction(std::min(info.image_width, info.image_height), least_side)));
     RgbImage image;

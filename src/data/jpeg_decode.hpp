@@ -1,4 +1,4 @@
-// JPEG through libjpeg(-turbo); called by decode.cpp alone.
+// JPEG through libjpeg(-turbo); called only by decode.cpp.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace convoy {
 
-// As decode_image, for bytes that begin as a JPEG.
+// Like decode_image, for bytes that start as a JPEG.
 RgbImage decode_jpeg(std::span<const std::byte> bytes, int least_side);
 
 }  // namespace convoy

@@ -16,13 +16,13 @@ namespace convoy {
 
 namespace {
 
-// A piece of a batch: what one worker fills at a time.
+// A piece of a batch, the unit of work of a worker.
 struct Piece {
   std::int64_t batch = 0;  // since the loader's start
   int index = 0;
 };
 
-// Memory of one batch, and how far it has been filled.
+// The memory of one batch and its progress.
 struct Slot {
   explicit Slot(std::pmr::memory_resource* memory) : images(memory), labels(memory), transforms(memory) {}
 
@@ -52,11 +52,11 @@ struct Loader::State {
   BatchPlan plan;
   ShardReader reader;
   int stored_side;
-  std::int64_t first_batch = 0;  // of the whole run, where this loader starts
-  std::int64_t batches;          // to deliver; -1: without end
-  int pieces;                    // a batch is cut into
+  std::int64_t first_batch = 0;  // of the whole run, at which this loader starts
+  std::int64_t batches;          // to deliver; -1: unlimited
+  int pieces;                    // per batch
 
-  // Orders of the epochs being read: this one's and, near its end, the next one's.
+  // Orders of the epochs being read: the current one's and, near its end, the next one's.
   struct Order {
     std::int64_t epoch = -1;
     std::shared_ptr<const std::vector<std::uint32_t>> ids;
@@ -65,7 +65,7 @@ struct Loader::State {
   Order orders[2];
 
   std::mutex mutex;
-  std::condition_variable_any room;  // a slot is free; can be woken by a request to stop
+  std::condition_variable_any room;  // a slot is free; a request to stop also wakes it
   std::condition_variable filled;
   std::vector<Slot> slots;
   Piece next_piece;           // to be claimed
@@ -74,7 +74,7 @@ struct Loader::State {
   double waited = 0;
   std::vector<std::jthread> workers;
 
-  // Place of a batch in the run.
+  // The position of a batch in the run.
   struct Place {
     std::int64_t epoch, step;
     int micro;
@@ -93,21 +93,21 @@ Loader::State::State(const Store& store, const LoaderOptions& given)
       reader(store, given.split),
       stored_side(store.image_size) {
   if (plan.images == 0)
-    fail(ExitCode::bad_data, "the split '{}' of {} holds no images", given.split, store.folder.string());
+    fail(ExitCode::bad_data, "the split '{}' of {} contains no images", given.split, store.folder.string());
   if (given.crop_side < 1 || given.crop_side > stored_side)
     fail(ExitCode::usage,
-         "the network takes {} × {} pixels, but the store {} holds images of {} × {}; pack one with "
-         "--image-size {} or more",
+         "the network's input is {} × {} pixels, but the store {} contains images of {} × {}; "
+         "pack one with --image-size {} or more",
          given.crop_side, given.crop_side, store.folder.string(), stored_side, stored_side, given.crop_side);
   ensure(given.first_sample % given.global_batch == 0 && given.first_sample < plan.images,
-         "a run goes on between two steps");
+         "a run resumes between two steps");
   const std::int64_t per_epoch = plan.steps_per_epoch() * plan.accumulate;
   first_batch =
       given.first_epoch * per_epoch + given.first_sample / given.global_batch * std::int64_t{plan.accumulate};
   batches = given.last_epoch < 0 ? -1 : std::max<std::int64_t>(0, given.last_epoch * per_epoch - first_batch);
 
   const int rows = plan.rows_at_most();
-  pieces = std::clamp(rows / 4, 1, given.workers);  // less than four images are not worth a thread
+  pieces = std::clamp(rows / 4, 1, given.workers);  // fewer than four images do not justify a thread
   std::pmr::memory_resource* memory =
       given.memory != nullptr ? given.memory : std::pmr::get_default_resource();
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
@@ -134,7 +134,7 @@ std::vector<std::uint32_t> Loader::State::make_order(std::int64_t epoch) const {
   return sample_order(options.seed, number, plan.images);
 }
 
-// The epoch's order; made by the first worker that needs it, while others that need it wait.
+// The epoch's order; computed by the first worker that needs it, while others that need it wait.
 std::shared_ptr<const std::vector<std::uint32_t>> Loader::State::order(std::int64_t epoch) {
   const std::scoped_lock lock(order_mutex);
   Order& kept = orders[epoch % 2];
@@ -181,7 +181,7 @@ void Loader::State::fill(Slot& slot, const Piece& piece) {
   }
 }
 
-// What each worker does: claim the next piece whose slot is free, fill it, report.
+// The loop of each worker: claim the next piece whose slot is free, fill it, report.
 void Loader::State::work(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   for (;;) {
@@ -201,7 +201,7 @@ void Loader::State::work(const std::stop_token& stop) {
       error = std::current_exception();
     }
     lock.lock();
-    // Of several errors in a batch the one nearest its beginning is told, whoever was first.
+    // Of several errors in a batch, the one nearest its start is reported, whichever occurred first.
     if (error && (!slot.error || piece.index < slot.error_piece)) {
       slot.error = error;
       slot.error_piece = piece.index;
@@ -229,19 +229,19 @@ const BatchView& Loader::next() {
   State& state = *state_;
   const Stopwatch watch;
   std::unique_lock lock(state.mutex);
-  ensure(state.batches < 0 || state.taken < state.batches, "the loader was asked for more than there is");
+  ensure(state.batches < 0 || state.taken < state.batches, "the loader has no more batches");
   const std::int64_t batch = state.taken;
   if (state.released < batch - state.options.held) {
-    state.released = batch - state.options.held;  // the oldest held goes back to the workers
+    state.released = batch - state.options.held;  // the oldest held slot returns to the workers
     state.room.notify_all();
   }
   Slot& slot = state.slots[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.slots.size()))];
   state.filled.wait(lock, [&] {
-    const bool begun = state.next_piece.batch > batch;  // all of its pieces are claimed
+    const bool begun = state.next_piece.batch > batch;  // all of its pieces have been claimed
     return begun && slot.pieces_left == 0;
   });
   state.waited = watch.seconds();
-  if (slot.error) std::rethrow_exception(slot.error);  // again at the next call: there is no way past it
+  if (slot.error) std::rethrow_exception(slot.error);  // again at the next call: the error is permanent
   ++state.taken;
   return slot.view;
 }

@@ -1,6 +1,6 @@
 // Feeds a rank: worker threads read, check and queue this rank's part of each (micro-)batch ahead of time, so
-// that a step never waits while the disk keeps up. Reads are `pread`s into slots, from which a GPU copies by
-// itself while later batches are asked for; each image's checksum is checked.
+// that a step never waits while the disk keeps up. `pread` reads into slots, from which a GPU copies while
+// later batches are requested; each image's checksum is verified.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,9 @@ struct LoaderOptions {
   std::int64_t last_epoch = -1;   // stop after this many epochs; -1: never
   int workers = 2;
   int slots = 3;  // batches in memory, the one in use included, …
-  int held = 0;   // … and beside them so many that were in use before and stay valid
-  // Of the batches; null: ordinary memory. A GPU's loader has page-locked memory (Replica::transfer_memory).
+  int held = 0;   // … and in addition this many that were in use before and remain valid
+  // Memory of the batches; null: ordinary memory. A GPU's loader uses page-locked memory
+  // (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
   AugmentationSettings augmentation;
   int crop_side = 0;
@@ -45,10 +46,10 @@ class Loader {
 
   const BatchPlan& plan() const;
 
-  // The next micro-batch in order (step by step, within it micro-batch by micro-batch). Valid until
-  // the call after, or the `held` + 1st call after; the slot goes back to the workers then. Throws what a
-  // worker met: ExitCode::bad_data (checksum; file, image name and index), ExitCode::io. Throws ExitCode::bug
-  // past the end.
+  // The next micro-batch in order (step by step, and micro-batch by micro-batch within a step). Valid until
+  // the next call, or until the `held` + 1st call after it; the slot then returns to the workers. Throws a
+  // worker's error: ExitCode::bad_data (checksum; file, image name and index), ExitCode::io. Throws
+  // ExitCode::bug past the end.
   const BatchView& next();
 
   // Seconds that the last next() waited for workers.

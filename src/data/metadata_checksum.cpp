@@ -17,7 +17,7 @@ namespace convoy {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "integers are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "integers are written in their memory layout");
 
 constexpr std::string_view mark = "convoy-meta1";
 constexpr std::uint64_t tail_bytes = 8 + 4 + mark.size();  // number of ranges, checksum, mark
@@ -61,7 +61,7 @@ class File {
   int number_;
 };
 
-// Checksum of the bytes [0, end) of the file that lie in none of the ranges, which are in ascending order.
+// Checksum of the bytes [0, end) of the file that are outside the ranges, which are in ascending order.
 std::uint32_t checksum_between(const File& file, std::uint64_t end, const std::vector<BulkRange>& bulk) {
   std::vector<std::byte> buffer(1 << 20);
   std::uint32_t checksum = 0;
@@ -82,8 +82,8 @@ std::uint32_t checksum_between(const File& file, std::uint64_t end, const std::v
   return checksum;
 }
 
-// Where HDF5's part of the file ends, by its superblock (HDF5 File Format Specification, II.A: versions 0, 1,
-// and 2 or 3, with addresses of 8 bytes); 0 for a file of another format, which HDF5 will refuse.
+// The end of HDF5's part of the file, from its superblock (HDF5 File Format Specification, II.A: versions 0,
+// 1, and 2 or 3, with addresses of 8 bytes); 0 for a different format, which HDF5 will reject.
 std::uint64_t end_of_hdf5(const File& file, std::uint64_t size) {
   constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
   std::byte start[52];
@@ -126,7 +126,7 @@ void compare_metadata_checksum(const std::filesystem::path& path) {
   if (std::memcmp(tail + 12, mark.data(), mark.size()) != 0) {
     const std::uint64_t hdf5_end = end_of_hdf5(file, size);
     if (hdf5_end != 0 && hdf5_end != size)
-      fail(ExitCode::bad_data, "{} is torn or damaged: HDF5's part ends at byte {}, the file has {}",
+      fail(ExitCode::bad_data, "{} is incomplete or damaged: HDF5's part ends at byte {}, the file has {}",
            path.string(), hdf5_end, size);
     return;
   }
@@ -144,9 +144,7 @@ void compare_metadata_checksum(const std::filesystem::path& path) {
       sound = sound && range.offset < size && range.bytes <= size - range.offset;
     sound = sound && checksum_between(file, end, bulk) == expected;
   }
-  if (!sound)
-    fail(ExitCode::bad_data, "{} is damaged: the checksum of its metadata differs from what was written",
-         path.string());
+  if (!sound) fail(ExitCode::bad_data, "{} is damaged: the checksum of its metadata is wrong", path.string());
 }
 
 }  // namespace convoy

@@ -1,12 +1,12 @@
-// A checksum behind the end of an HDF5 file (a shard of a store, a checkpoint), over all but its bulk data.
-// HDF5 believes what its older structures say and can crash on damaged ones, so they are compared before it
-// sees the file. Other tools ignore bytes behind HDF5's end; one that changes the file cuts them off. A file
-// that ends where HDF5 does is not compared; one that ends elsewhere and has no checksum is refused. Used by
-// Hdf5File only.
+// A checksum after the end of an HDF5 file (a shard of a store, a checkpoint), over all data except bulk
+// data. HDF5 trusts its older structures and can crash on damaged ones, so the checksum is verified before
+// HDF5 opens the file. Other tools ignore bytes after HDF5's end; a tool that changes the file removes them.
+// A file that ends where HDF5's part ends is not verified; a file that ends elsewhere without a checksum is
+// rejected. Used only by Hdf5File.
 //
 //   bulk ranges        n × (offset u64, bytes u64)
 //   n                  u64
-//   checksum           u32: crc32c of every byte before it that lies in no bulk range
+//   checksum           u32: crc32c of every byte before it that is in no bulk range
 //   mark               12 bytes "convoy-meta1"
 //
 // Integers are little-endian.
@@ -18,16 +18,16 @@
 
 namespace convoy {
 
-// Bytes that have checksums of their own: images, weights.
+// Bytes with their own checksums: images, weights.
 struct BulkRange {
   std::uint64_t offset = 0, bytes = 0;
 };
 
-// Appends the checksum to a file that is closed. Throws ExitCode::io.
+// Appends the checksum to a closed file. Throws ExitCode::io.
 void append_metadata_checksum(const std::filesystem::path& path, std::vector<BulkRange> bulk);
 
-// Throws ExitCode::bad_data when the file has such a checksum and it differs. Says nothing of a file that
-// cannot be opened: HDF5 will.
+// Throws ExitCode::bad_data if the file has such a checksum and it is wrong. Ignores a file that cannot be
+// opened: HDF5 will report it.
 void compare_metadata_checksum(const std::filesystem::path& path);
 
 }  // namespace convoy

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The plan and where each image's bytes are (source.items in stored order; names and labels stand in the plan
-// alone).
+// The plan and the location of each image's bytes (source.items in stored order; names and labels are only in
+// the plan).
 struct PackJob {
   SplitPlan plan;
   SourceIndex source;
@@ -24,15 +24,15 @@ struct PackJob {
 
 void check_options(const PackOptions& options) {
   if (options.split != "train" && options.split != "val")
-    fail(ExitCode::usage, "--split {}: a store has the splits train and val", options.split);
+    fail(ExitCode::usage, "--split {}: the splits of a store are train and val", options.split);
   constexpr int kLargest = 4096;
   if (options.image_size < 1 || options.image_size > kLargest)
-    fail(ExitCode::usage, "--image-size {}: 1 to {} are accepted", options.image_size, kLargest);
-  if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard holds at least one image");
+    fail(ExitCode::usage, "--image-size {}: must be from 1 to {}", options.image_size, kLargest);
+  if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard contains at least one image");
   if (options.workers < 0)
-    fail(ExitCode::usage, "--workers {}: 0 (as many as there are cores) or more", options.workers);
+    fail(ExitCode::usage, "--workers {}: must be 0 (its share of the cores) or more", options.workers);
   if (fs::exists(options.store) && !fs::is_directory(options.store))
-    fail(ExitCode::usage, "{} is a file, a store is a folder", options.store.string());
+    fail(ExitCode::usage, "{} is a file, but a store is a folder", options.store.string());
 }
 
 std::vector<std::string> ids_of(const std::vector<ClassEntry>& classes) {
@@ -42,15 +42,14 @@ std::vector<std::string> ids_of(const std::vector<ClassEntry>& classes) {
   return ids;
 }
 
-// The classes that are fixed before the source is looked at: the store's, or --class-list's; else none.
+// The classes that are fixed before the source is read: the store's, or --class-list's; otherwise none.
 std::vector<std::string> known_ids(const PackOptions& options, const std::optional<Store>& store) {
   std::vector<std::string> ids;
   if (!options.class_list.empty()) ids = read_class_list(options.class_list);
   if (!store) return ids;
   if (!ids.empty() && ids != ids_of(store->classes)) {
     fail(ExitCode::usage,
-         "--class-list {} differs from the classes that {} has already: leave it out, or choose another "
-         "folder",
+         "--class-list {} differs from the existing classes of {}: omit it, or choose another folder",
          options.class_list.string(), options.store.string());
   }
   return ids_of(store->classes);
@@ -64,9 +63,8 @@ void label_source(SourceIndex& source, const PackOptions& options, const std::ve
     apply_labels(source, options.labels, known);
   } else if (loose != source.items.end()) {
     fail(ExitCode::usage,
-         "{} ({}): {} lies in no class folder. Give --labels (the ILSVRC2012 development kit, Caffe's "
-         "val.txt or a list of "
-         "one class a line), or put each image into its class's folder",
+         "{} ({}): {} is not in a class folder. Pass --labels (the ILSVRC2012 development kit, "
+         "Caffe's val.txt or a list of one class per line), or put each image into its class's folder",
          options.source.string(), source.kind, loose->name);
   }
 }
@@ -79,7 +77,7 @@ std::vector<ClassEntry> classes_of(const PackOptions& options, const std::option
   return name_classes(ids, names);
 }
 
-// Classes that store.json cannot hold are refused now, not when all images are packed.
+// Classes that store.json cannot represent are rejected now, not after all images are packed.
 void refuse_unwritable_classes(const SplitPlan& plan) {
   Store described;
   described.folder = plan.folder;
@@ -126,7 +124,7 @@ PackJob prepare(const PackOptions& options, int workers) {
   return job;
 }
 
-// The job as rank 0 sends it.
+// The text of the job, which rank 0 sends to the others.
 std::string to_text(const PackJob& job) {
   std::vector<std::uint32_t> files;
   std::vector<std::uint64_t> offsets, bytes;

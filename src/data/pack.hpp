@@ -1,6 +1,6 @@
-// `convoy pack`: builds one split of a store from images as they are distributed. Under mpirun the ranks
-// share the work; a pack that was interrupted is finished by running it again. Called by cli's pack command;
-// synthesize has its own source of images and shares the writer.
+// `convoy pack`: builds one split of a store from images as distributed. Under mpirun the ranks share the
+// work; running an interrupted pack again completes it. Called by cli's pack command; synthesize has its own
+// source of images and shares the writer.
 #pragma once
 
 #include <cstdint>
@@ -14,22 +14,22 @@
 namespace convoy {
 
 struct PackOptions {
-  std::filesystem::path source;  // see data/source.hpp for what it may be
-  std::filesystem::path store;   // the store's folder, made when absent
+  std::filesystem::path source;  // see data/source.hpp for the supported kinds
+  std::filesystem::path store;   // the store's folder, created if absent
   std::string split = "train";   // or "val"
   int image_size = 256;          // side S of the stored squares
   std::uint64_t shard_bytes = 1'000'000'000;
-  bool skip_bad = false;  // leave bad images out and list them instead of refusing
+  bool skip_bad = false;  // leave bad images out and list them instead of failing
   int workers = 0;        // threads of this rank; 0: this rank's share of the cores
   // Empty: not given.
-  std::filesystem::path labels;       // for images in no class folders, see data/class_list.hpp
-  std::filesystem::path class_list;   // ids in label order, one a line
+  std::filesystem::path labels;       // for images outside class folders, see data/class_list.hpp
+  std::filesystem::path class_list;   // ids in label order, one per line
   std::filesystem::path class_names;  // "id words" lines, or the ILSVRC2012 development kit
 };
 
 struct PackReport {
-  std::string kind;          // what the source was, e.g. "image folder"
-  std::int64_t ignored = 0;  // files of the source that are no images
+  std::string kind;          // of the source, e.g. "image folder"
+  std::int64_t ignored = 0;  // files of the source that are not images
   std::int64_t classes = 0;
   SplitReport split;
 };

@@ -1,5 +1,5 @@
-// A loop over independent pieces of work on several threads, used while packing: images are decoded, drawn
-// and summed side by side. Training does not use it (its threads live longer).
+// A loop over independent pieces of work on several threads, used for packing: images are decoded, painted
+// and summed in parallel. Training does not use it (its threads live longer).
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace convoy {
 
-// Calls work(i) for each i in [0, count), on `workers` threads (the caller's is one of them). After an
-// exception no new piece is begun; the first exception is thrown to the caller once all threads have ended.
+// Calls work(i) for each i in [0, count), on `workers` threads (including the caller's). After an exception
+// no new piece starts; the first exception is thrown to the caller after all threads have ended.
 template <typename Work>
 void parallel_for(std::int64_t count, int workers, Work&& work) {
   std::atomic<std::int64_t> next{0};

@@ -16,10 +16,10 @@ RgbImage decode_png(std::span<const std::byte> bytes) {
   if (png_image_begin_read_from_memory(&info, bytes.data(), bytes.size()) == 0)
     fail(ExitCode::bad_data, "unreadable PNG: {}", info.message);
   if (std::int64_t{info.width} * info.height > kMostPixels) {
-    fail(ExitCode::bad_data, "{} x {} pixels are more than the {} million that are accepted", info.width,
-         info.height, kMostPixels / 1'000'000);
+    fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.width, info.height,
+         kMostPixels / 1'000'000);
   }
-  // 16-bit files without a gamma chunk are taken as sRGB like all others, not as linear light.
+  // 16-bit files without a gamma chunk are treated as sRGB, as all other files, not as linear light.
   info.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   info.format = PNG_FORMAT_RGB;
   RgbImage image;

@@ -1,4 +1,4 @@
-// PNG through libpng's simplified interface; called by decode.cpp alone.
+// PNG through libpng's simplified interface; called only by decode.cpp.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace convoy {
 
-// As decode_image, for bytes that begin as a PNG.
+// Like decode_image, for bytes that start as a PNG.
 RgbImage decode_png(std::span<const std::byte> bytes);
 
 }  // namespace convoy

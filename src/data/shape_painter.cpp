@@ -23,20 +23,20 @@ constexpr std::array<std::string_view, 8> kShapes{"circle", "triangle", "square"
                                                   "cross",  "ring",     "crescent", "bar"};
 constexpr std::array<std::string_view, 5> kTextures{"stripes", "dots", "plain", "checks", "rings"};
 constexpr int kPairs = 40, kHues = 25;
-constexpr float kMostTurn = 0.5F;  // of a shape, in radians: about 29 degrees to both sides
-constexpr float kAnyHue = 0.5F;    // half a turn to both sides
+constexpr float kMostTurn = 0.5F;  // of a shape, in radians: about 29 degrees in both directions
+constexpr float kAnyHue = 0.5F;    // half a turn in both directions
 static_assert(kPairs * kHues == kMostSyntheticClasses);
 
 struct ClassLook {
   Shape shape;
   Texture texture;
-  float hue;     // middle of the hues of its first colour, in turns
-  float spread;  // they reach so far to both sides
+  float hue;     // centre of the hues of its first colour, in turns
+  float spread;  // maximum distance of the hues from the centre
 };
 
-// Neighbouring classes differ in shape and texture: neither alone tells the first ten apart. Up to 40 classes
-// a class also leans towards a hue, which it shares with about a quarter of the others: a hint that lets
-// learning begin. With more, the hue is part of what a class is.
+// Neighbouring classes differ in shape and texture: neither alone distinguishes the first ten. With up to 40
+// classes, a class also tends towards a hue, which it shares with about a quarter of the others: a hint that
+// lets learning start. With more classes, the hue is part of the class.
 ClassLook look_of(int index, int classes) {
   const int pair = index % kPairs;
   ClassLook look{static_cast<Shape>(pair % 8), static_cast<Texture>((pair + pair / 8) % 5), 0, 0};
@@ -45,7 +45,7 @@ ClassLook look_of(int index, int classes) {
     look.hue = (static_cast<float>(hue) + 0.5F) / kHues;
     look.spread = 0.3F / kHues;
   } else {
-    look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues
+    look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues evenly
     look.spread = 0.12F;
   }
   return look;
@@ -93,7 +93,7 @@ Colour from_hsv(float hue, float saturation, float value) {
   return {channel(5), channel(3), channel(1)};
 }
 
-// Whether (u, v), in units of the shape's radius, lies inside.
+// Whether (u, v), in units of the shape's radius, is inside.
 bool inside(Shape shape, float u, float v) {
   const float radius = std::sqrt(u * u + v * v);
   switch (shape) {
@@ -120,7 +120,7 @@ bool inside(Shape shape, float u, float v) {
   return false;
 }
 
-// Which of the texture's two colours (u, v) has: true for the second.
+// Selects one of the texture's two colours at (u, v): true for the second.
 bool second_colour(Texture texture, float u, float v, float period) {
   const auto wave = [&](float x) { return x / period - std::floor(x / period) < 0.5F; };
   switch (texture) {
@@ -162,8 +162,7 @@ struct Placed {
   }
 };
 
-// A background: two colours that change into each other along a direction, with soft blotches (a sum of
-// waves).
+// A background: a gradient of two colours along a direction, with soft blotches (a sum of waves).
 struct Wave {
   float frequency_x, frequency_y, phase;
 };
@@ -215,7 +214,7 @@ std::vector<Colour> render(const Background& background, int side) {
 
 struct Scene {
   Background background;
-  std::vector<Placed> things;  // later ones cover earlier ones; the last is what the class says
+  std::vector<Placed> things;  // later ones cover earlier ones; the last one shows the class
   float noise;                 // amplitude of the noise of single pixels
 };
 
@@ -233,7 +232,7 @@ Background draw_background(Draws& draws) {
   return background;
 }
 
-// A colour well apart from `others`; the best of several tries.
+// A colour that differs clearly from `others`; the best of several tries.
 Colour contrasting(Draws& draws, const ClassLook& look, std::span<const Colour> others) {
   constexpr int kTries = 6;
   Colour best{};
@@ -282,7 +281,7 @@ Scene draw_scene(Draws& draws, const ClassLook& look) {
   return scene;
 }
 
-// The colour of pixel (x, y) whose background is `behind`. Two by two samples make the edges of shapes soft.
+// The colour of pixel (x, y) with the background `behind`. Two by two samples make the edges of shapes soft.
 Colour paint_pixel(const Scene& scene, int x, int y, float step, const Colour& behind) {
   const float centre_x = (static_cast<float>(x) + 0.5F) * step,
               centre_y = (static_cast<float>(y) + 0.5F) * step;

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An open shard: a descriptor for pread, or HDF5's own handle where the images are chunked or compressed.
+// An open shard: a descriptor for pread, or HDF5's own handle if the images are chunked or compressed.
 class OpenShard {
  public:
   OpenShard(const fs::path& path, const ShardEntry& entry);
@@ -49,15 +49,14 @@ OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
   if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
     const int error = errno;
     if (descriptor_ >= 0) ::close(descriptor_);
-    fail(ExitCode::io, "cannot open {}, a shard that store.json names: {}", path.string(),
+    fail(ExitCode::io, "cannot open {}, a shard listed in store.json: {}", path.string(),
          system_error_text(error));
   }
   if (const auto bytes = static_cast<std::uint64_t>(status.st_size); bytes != entry.bytes) {
     ::close(descriptor_);
     fail(ExitCode::bad_data,
-         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists what else "
-         "is "
-         "wrong; copy the file again or pack the store anew",
+         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists "
+         "all errors; copy the file again or pack the store again",
          path.string(), bytes, entry.bytes);
   }
   if (offset_ != 0) return;
@@ -95,11 +94,11 @@ struct ShardReader::State {
   std::vector<std::int64_t> first;  // first sample id of each shard, then the number of images
   std::size_t most_open = 0;
 
-  // Per shard: its tables stay for good once it is checked, its descriptor as long as it is among the most
-  // recently used. `mutex` is held while the shard is opened, so that others of the same shard wait.
+  // Per shard: its tables remain after its check, its descriptor as long as it is among the most recently
+  // used. `mutex` is held while the shard is opened, so that other users of this shard wait.
   struct Slot {
     std::mutex mutex;
-    // Guarded by State::recent_mutex; `place` is this shard's in State::recent while `open` is there.
+    // Guarded by State::recent_mutex; `place` is this shard's position in State::recent while `open` is set.
     std::unique_ptr<const ShardTables> tables;
     std::shared_ptr<const OpenShard> open;
     std::list<std::size_t>::iterator place;
@@ -137,15 +136,15 @@ ShardReader::State::Ready ShardReader::State::already_open(std::size_t shard) {
   return {slot.open, slot.tables.get()};
 }
 
-// The shard ready to be read; checked in full the first time. A reader keeps what it got alive even when it
-// is pushed out meanwhile.
+// The shard, ready for reading; checked in full the first time. A reader keeps its shard alive even if it is
+// evicted meanwhile.
 ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
   if (Ready ready = already_open(shard); ready.file) return ready;
   Slot& slot = slots[shard];
   const std::scoped_lock opening(slot.mutex);
   if (Ready ready = already_open(shard); ready.file) return ready;
   auto opened = std::make_shared<const OpenShard>(path(shard), shards[shard]);
-  // Nobody else changes this shard's tables while `opening` is held.
+  // No other thread changes this shard's tables while `opening` is held.
   std::unique_ptr<const ShardTables> checked = slot.tables ? nullptr : check(shard);
   const std::scoped_lock lock(recent_mutex);
   while (recent.size() >= most_open) {
@@ -160,20 +159,20 @@ ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
 
 void ShardReader::State::check_attributes(std::size_t shard, const Hdf5File& file) const {
   const auto refuse = [&](const std::string& problem) {
-    fail(ExitCode::bad_data, "{}: {}. It does not belong to this store; pack the store anew or copy it again",
+    fail(ExitCode::bad_data, "{}: {}. It does not belong to this store: pack it again or copy it again",
          file.path().string(), problem);
   };
   if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "convoy-store")
-    refuse("is not a shard of Convoy (its attribute 'format' is not \"convoy-store\")");
+    refuse("is not a Convoy shard (its attribute 'format' is not \"convoy-store\")");
   if (const auto version = file.integer_attribute("/", "version"); version != 1)
-    refuse(fmt::format("has version {}, this Convoy reads version 1", version));
+    refuse(fmt::format("has version {}, but this Convoy reads version 1", version));
   if (const auto found = file.text_attribute("/", "split"); found != split)
     refuse(fmt::format("belongs to the split '{}', not '{}'", found, split));
   if (const auto found = file.integer_attribute("/", "shard"); found != static_cast<std::int64_t>(shard))
-    refuse(fmt::format("says it is shard {}, store.json has it as {}", found, shard));
+    refuse(fmt::format("has shard number {}, but number {} in store.json", found, shard));
   if (const auto found = file.integer_attribute("/", "shards");
       found != static_cast<std::int64_t>(shards.size()))
-    refuse(fmt::format("says it is one of {} shards, store.json has {}", found, shards.size()));
+    refuse(fmt::format("is one of {} shards, but store.json has {}", found, shards.size()));
   if (const auto found = file.integer_attribute("/", "classes_crc32c"); found != classes_crc32c)
     refuse(fmt::format("was packed with other classes (checksum {:08x}, store.json's classes have {:08x})",
                        found, classes_crc32c));
@@ -193,7 +192,7 @@ void ShardReader::State::check_layout(std::size_t shard, const Hdf5File& file) c
       refuse(fmt::format("{} does not hold {} values as store.json says", dataset, count));
   if (entry.images_offset == 0) return;
   if (const auto offset = file.contiguous_offset<std::uint8_t>("/images"); offset != entry.images_offset)
-    refuse(fmt::format("/images lies at byte {}, store.json says {}", offset, entry.images_offset));
+    refuse(fmt::format("/images is at byte {}, but store.json says {}", offset, entry.images_offset));
 }
 
 std::unique_ptr<const ShardTables> ShardReader::State::check(std::size_t shard) const {
@@ -205,7 +204,7 @@ std::unique_ptr<const ShardTables> ShardReader::State::check(std::size_t shard) 
   tables->crc32c = file.read<std::uint32_t>("/crc32c");
   for (std::size_t i = 0; i < tables->labels.size(); ++i) {
     if (tables->labels[i] < 0 || tables->labels[i] >= class_count)
-      fail(ExitCode::bad_data, "{}: image {} has label {}, the store has classes 0 to {}",
+      fail(ExitCode::bad_data, "{}: image {} has label {}, but the store has classes 0 to {}",
            file.path().string(), i, tables->labels[i], class_count - 1);
   }
   return tables;
@@ -224,7 +223,7 @@ std::vector<DamagedImage> ShardReader::State::compare(const ShardTables& tables,
   return damaged;
 }
 
-// For a message that is needed anyway: a name that cannot be read is no second error.
+// For an error message: an unreadable name is not a second error.
 std::string ShardReader::State::name_of(std::size_t shard, std::int64_t index) const {
   try {
     const Hdf5File file(path(shard), Hdf5File::Access::read);
@@ -278,7 +277,7 @@ std::vector<std::string> ShardReader::names(std::size_t shard) const {
 void ShardReader::read(std::span<const std::uint32_t> ids, std::span<std::uint8_t> images,
                        std::span<std::int32_t> labels) const {
   for (std::size_t at = 0; at < ids.size();) {
-    ensure(std::int64_t{ids[at]} < this->images(), "a sample id lies outside its split");
+    ensure(std::int64_t{ids[at]} < this->images(), "a sample id is outside its split");
     const std::size_t shard = state_->shard_of(ids[at]);
     const std::int64_t left = state_->first[shard + 1] - ids[at];
     std::size_t count = 1;  // of a run of neighbours
@@ -289,12 +288,11 @@ void ShardReader::read(std::span<const std::uint32_t> ids, std::span<std::uint8_
     const auto damaged = read_checked(shard, index, static_cast<std::int64_t>(count),
                                       images.subspan(at * state_->image_bytes()));
     if (!damaged.empty())
-      fail(
-          ExitCode::bad_data,
-          "{}: image {} ('{}') is damaged: its checksum is {:08x}, expected {:08x}. `convoy verify {}` lists "
-          "every damaged image; copy the shard again or pack the store anew",
-          state_->path(shard).string(), damaged.front().index, state_->name_of(shard, damaged.front().index),
-          damaged.front().found, damaged.front().expected, state_->folder.string());
+      fail(ExitCode::bad_data,
+           "{}: image {} ('{}') is damaged: its checksum is {:08x}, expected {:08x}. `convoy verify {}` "
+           "lists every damaged image; copy the shard again or pack the store again",
+           state_->path(shard).string(), damaged.front().index, state_->name_of(shard, damaged.front().index),
+           damaged.front().found, damaged.front().expected, state_->folder.string());
     const ShardTables& known = tables(shard);
     std::copy_n(known.labels.begin() + index, count, labels.begin() + static_cast<std::ptrdiff_t>(at));
     at += count;

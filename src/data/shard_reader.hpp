@@ -1,7 +1,6 @@
-// Stored images of one split by sample id, for the loader and for `convoy verify`: opens shards when they are
-// first needed, checks that each is the one store.json means, reads with `pread` (or through HDF5 where a
-// shard is chunked or compressed) and compares every image with its checksum. Any number of threads may read
-// at once.
+// Stored images of one split by sample id, for the loader and for `convoy verify`: opens shards on first use,
+// checks that each is the one in store.json, reads with `pread` (or through HDF5 if a shard is chunked or
+// compressed) and verifies every image's checksum. Any number of threads may read at the same time.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace convoy {
 
-// What one shard says of its images, in stored order.
+// One shard's entries for its images, in stored order.
 struct ShardTables {
   std::vector<std::int32_t> labels;
   std::vector<std::uint32_t> crc32c;
@@ -28,7 +27,7 @@ struct DamagedImage {
 
 class ShardReader {
  public:
-  // `most_open` shards have a descriptor at a time; the least recently used is closed for another.
+  // At most `most_open` shards have a descriptor at a time; the least recently used is closed for another.
   ShardReader(const Store& store, const std::string& split, int most_open = 256);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
@@ -37,19 +36,18 @@ class ShardReader {
   std::int64_t images() const;
   const std::vector<ShardEntry>& shards() const;
 
-  // The images of `ids` (any order; neighbours that follow each other are read at once) and their labels.
-  // `images` has room for ids.size() × S × S × 3 bytes. Throws ExitCode::bad_data for a shard that is
-  // truncated, foreign or damaged and for an image with a wrong checksum (naming file, index and image),
-  // ExitCode::io when the system cannot read.
+  // The images of `ids` (in any order; consecutive ids are read together) and their labels. `images` has
+  // space for ids.size() × S × S × 3 bytes. Throws ExitCode::bad_data for a shard that is truncated, foreign
+  // or damaged and for an image with a wrong checksum (with file, index and image), ExitCode::io for system
+  // errors.
   void read(std::span<const std::uint32_t> ids, std::span<std::uint8_t> images,
             std::span<std::int32_t> labels) const;
 
-  // Checks shard `index` as a whole (size, attributes, shapes, offsets, labels) the first time; throws as
+  // Checks shard `index` as a whole (size, attributes, shapes, offsets, labels) the first time; throws like
   // read().
   const ShardTables& tables(std::size_t index) const;
 
-  // Images [first, first + count) of a shard; those that differ from their checksums are returned, not
-  // thrown.
+  // Reads images [first, first + count) of a shard; those with a wrong checksum are returned, not thrown.
   std::vector<DamagedImage> read_checked(std::size_t shard, std::int64_t first, std::int64_t count,
                                          std::span<std::uint8_t> images) const;
 

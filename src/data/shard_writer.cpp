@@ -18,16 +18,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kListedBad = 10;         // so many bad images are named before the work is given up
+constexpr std::size_t kListedBad = 10;  // number of bad images that are named before the work is abandoned
 constexpr std::size_t kChunkBytes = 64 << 20;  // of pixels in memory at a time
 
-// Images decoded together: enough for all workers to be busy, within the memory bound.
+// Images decoded together: enough to keep all workers busy, within the memory limit.
 std::int64_t chunk_images(const SplitPlan& plan) {
   const auto bound = static_cast<std::int64_t>(std::max<std::size_t>(1, kChunkBytes / plan.image_bytes()));
   return std::min<std::int64_t>(bound, std::int64_t{plan.workers} * 64);
 }
 
-// Removes an unfinished file when the work ends early.
+// Removes an unfinished file if the work ends early.
 class PartialFile {
  public:
   explicit PartialFile(const fs::path& final_path)
@@ -75,7 +75,7 @@ void write_skipped(Hdf5File& file, const std::vector<BadImage>& skipped) {
   file.write_strings("/skipped/reasons", reasons);
 }
 
-// One try at a shard with the images at `positions`.
+// One attempt to write a shard with the images at `positions`.
 class ShardAttempt {
  public:
   ShardAttempt(const SplitPlan& plan, int index, std::vector<std::int64_t> positions)
@@ -90,7 +90,8 @@ class ShardAttempt {
     file_.reserve<std::uint8_t>("/images", {positions_.size(), side, side, 3});
   }
 
-  // Decodes and writes. From the first bad image on nothing is written any more, only looked for bad ones.
+  // Decodes and writes. After the first bad image nothing more is written; the rest is only checked for bad
+  // images.
   void run(const ImageProducer& produce, const std::function<void(std::int64_t)>& progress) {
     const std::int64_t chunk = chunk_images(plan_), count = static_cast<std::int64_t>(positions_.size());
     std::vector<std::uint8_t> pixels(static_cast<std::size_t>(std::min(chunk, count)) * plan_.image_bytes());
@@ -194,28 +195,28 @@ ShardResult write_shard(const SplitPlan& plan, int index, const ImageProducer& p
 
 namespace {
 
-// Throws an Error that says in which way the shard is not the plan's.
+// Throws an Error that states how the shard differs from the plan.
 void require(bool condition, const char* what) {
   if (!condition) throw Error(ExitCode::bad_data, what);
 }
 
 void check_attributes(const Hdf5File& file, const SplitPlan& plan, int index) {
   require(file.has_attribute("/", "binding") && file.text_attribute("/", "binding") == plan.binding,
-          "it belongs to another source or other options");
+          "it was made from another source or with other options");
   require(
       file.text_attribute("/", "format") == "convoy-store" && file.integer_attribute("/", "version") == 1 &&
           file.text_attribute("/", "split") == plan.split && file.integer_attribute("/", "shard") == index &&
           file.integer_attribute("/", "shards") == plan.shards(),
-      "its attributes are another shard's");
+      "its attributes belong to another shard");
   require(file.integer_attribute("/", "classes_crc32c") == classes_checksum(plan.classes),
           "it has other classes");
 }
 
-// Names and labels must be the plan's without the skipped ones. Returns how many images that leaves.
+// Names and labels must match the plan without the skipped images. Returns the number of remaining images.
 std::int64_t check_entries(const Hdf5File& file, const SplitPlan& plan, int index) {
   std::set<std::string> skipped;
   if (file.exists("/skipped")) {
-    require(plan.skip_bad, "it leaves out images, and --skip-bad is not given");
+    require(plan.skip_bad, "it leaves out images, but --skip-bad is not set");
     for (std::string& name : file.read_strings("/skipped/names")) skipped.insert(std::move(name));
   }
   std::vector<std::string> names;
@@ -237,7 +238,7 @@ void check_images(const Hdf5File& file, const SplitPlan& plan, std::int64_t coun
       file.shape("/images") == std::vector<std::uint64_t>{static_cast<std::uint64_t>(count), side, side, 3},
       "its images have another shape");
   const auto checksums = file.read<std::uint32_t>("/crc32c");
-  require(checksums.size() == static_cast<std::size_t>(count), "its checksums are not complete");
+  require(checksums.size() == static_cast<std::size_t>(count), "its checksums are incomplete");
   const std::int64_t chunk = chunk_images(plan);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(std::min(chunk, count)) * plan.image_bytes());
   for (std::int64_t first = 0; first < count; first += chunk) {

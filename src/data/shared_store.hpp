@@ -1,4 +1,4 @@
-// A store that all ranks open, though only rank 0 reads its description. Used by training and evaluation.
+// Opens a store on all ranks, although only rank 0 reads its description. Used by training and evaluation.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace convoy {
 
-// store.json read by rank 0 and broadcast; collective. Throws as read_store_text and parse_store do, on every
+// store.json read by rank 0 and broadcast; collective. Throws like read_store_text and parse_store, on every
 // rank.
 Store open_store(const std::string& folder, Communicator& communicator);
 

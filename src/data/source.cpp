@@ -20,9 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kAccepted =
-    "accepted are an image folder (class/.../x.jpg), a tar of class folders, the ILSVRC2012 tars and "
-    "CIFAR-10's binary "
-    "version (folder, tar or tar.gz)";
+    "supported are an image folder (class/.../x.jpg), a tar of class folders, the ILSVRC2012 tars "
+    "and CIFAR-10's binary version (folder, tar or tar.gz)";
 
 std::string first_bytes(const fs::path& path, std::size_t count) {
   std::ifstream file(path, std::ios::binary);
@@ -33,8 +32,7 @@ std::string first_bytes(const fs::path& path, std::size_t count) {
   return bytes;
 }
 
-// The tar format puts "ustar" at byte 257 of each header; archives from before 1988 have none, but zeros
-// there.
+// The tar format has "ustar" at byte 257 of each header; archives from before 1988 have zeros there instead.
 bool looks_like_tar(const std::string& head) {
   if (head.size() < 512) return false;
   const std::string_view magic(head.data() + 257, 5);
@@ -63,13 +61,14 @@ SourceIndex index_file(const fs::path& path, std::string_view split, int workers
   return index_tar(path, members);
 }
 
-// A data set's root given instead of one of its splits would make "train" and "val" the classes; a folder
-// around the classes would be the only class.
+// If the root of a data set were given instead of one of its splits, "train" and "val" would become the
+// classes; with the folder that contains the classes' folder, there would be only one class.
 void refuse_wrong_level(const SourceIndex& index, const fs::path& path) {
   const auto is_split = [](const std::string& id) { return id == "train" || id == "val" || id == "test"; };
   if (!index.classes.empty() && std::ranges::all_of(index.classes, is_split)) {
     fail(ExitCode::usage,
-         "{} holds splits (folders train, val or test), not classes: pack each alone, for instance {}",
+         "{} contains splits (folders train, val or test), not classes: "
+         "pack each one separately, for example {}",
          path.string(), (path / index.classes.front()).string());
   }
   if (index.root.empty() || index.classes.size() != 1) return;
@@ -78,12 +77,12 @@ void refuse_wrong_level(const SourceIndex& index, const fs::path& path) {
       index.items, [&](const SourceItem& item) { return item.name.find('/', length) != std::string::npos; });
   if (deeper) {
     fail(ExitCode::usage,
-         "all images of {} lie in folders below {}: give that one, so that its folders are the classes",
+         "all images of {} are in folders below {}: give that one, so that its folders are the classes",
          path.string(), (path / index.classes.front()).string());
   }
 }
 
-// The first file in `folder` that is called a tar, for the message.
+// The first file in `folder` that is named like a tar, for the message.
 std::string tar_in(const fs::path& folder) {
   if (!fs::is_directory(folder)) return {};
   for (const auto& entry : fs::directory_iterator(folder))
@@ -93,7 +92,7 @@ std::string tar_in(const fs::path& folder) {
 
 [[noreturn]] void refuse_empty(const SourceIndex& index, const fs::path& path) {
   const std::string tar = tar_in(path);
-  fail(ExitCode::usage, "{} holds no images (.jpg, .jpeg, .png){}{}; {}", path.string(),
+  fail(ExitCode::usage, "{} contains no images (.jpg, .jpeg, .png){}{}; {}", path.string(),
        index.ignored > 0 ? fmt::format(", only {} other files", index.ignored) : "",
        tar.empty() ? "" : " (did you mean " + tar + "?)", kAccepted);
 }
@@ -104,7 +103,7 @@ void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
   for (const SourceItem& item : index.items) names.push_back(item.name);
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) fail(ExitCode::bad_data, "{} holds {} more than once", path.string(), *twice);
+  if (twice != names.end()) fail(ExitCode::bad_data, "{} contains {} more than once", path.string(), *twice);
 }
 
 }  // namespace
@@ -123,12 +122,12 @@ bool named_like_image(std::string_view path) {
 }
 
 SourceIndex index_source(const fs::path& path, std::string_view split, int workers) {
-  if (!fs::exists(path)) fail(ExitCode::io, "there is nothing at {}; {}", path.string(), kAccepted);
+  if (!fs::exists(path)) fail(ExitCode::io, "{} does not exist; {}", path.string(), kAccepted);
   SourceIndex index;
   if (!fs::is_directory(path))
     index = index_file(path, split, workers);
   else if (fs::exists(path / "store.json"))
-    fail(ExitCode::usage, "{} is a store already; {}", path.string(), kAccepted);
+    fail(ExitCode::usage, "{} is already a store; {}", path.string(), kAccepted);
   else if (is_cifar_folder(path))
     index = index_cifar_folder(path, split);
   else

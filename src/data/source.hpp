@@ -1,8 +1,8 @@
-// Where pack takes images from: an image folder, a tar of class folders, the ILSVRC2012 tars as distributed,
-// CIFAR-10's binary batches. A source is first indexed (names, labels, where the bytes lie: plain data, made
-// on rank 0 and sent to all), so that the order of images and everybody's share are known before the first
-// one is read; then a SourceReader fetches single images, from many threads. Archives are read in place,
-// nothing is extracted.
+// The sources of pack: an image folder, a tar of class folders, the ILSVRC2012 tars as distributed,
+// CIFAR-10's binary batches. A source is first indexed (names, labels, positions of the bytes: plain data,
+// created on rank 0 and sent to all), so that the order of images and each rank's share are known before the
+// first image is read; then a SourceReader reads single images, from many threads. Archives are read in
+// place, without extracting them.
 #pragma once
 
 #include <cstddef>
@@ -24,41 +24,41 @@ enum class SourceEncoding {
 
 struct SourceItem {
   std::string name;          // as stored in /names: the path below the source, "/" between its parts
-  std::int32_t label = -1;   // index into SourceIndex::classes; -1: in no class folder
+  std::int32_t label = -1;   // index into SourceIndex::classes; -1: not in a class folder
   std::uint32_t file = 0;    // index into SourceIndex::files
   std::uint64_t offset = 0;  // of the item's bytes in that file
-  std::uint64_t bytes = 0;   // how many
+  std::uint64_t bytes = 0;   // number of bytes
 };
 
 struct SourceIndex {
   std::string kind;  // for messages: "image folder", "ILSVRC2012 training tar", …
   SourceEncoding encoding = SourceEncoding::image_file;
-  // Archives that hold the items. Empty: each item is a file of its own, `root`/name.
+  // Archives that contain the items. Empty: each item is a separate file, `root`/name.
   std::vector<std::string> files;
   bool compressed =
-      false;  // the one file is CIFAR's tar.gz: offsets count in its batches, unpacked, in order
+      false;  // the one file is CIFAR's tar.gz: offsets refer to its batches, unpacked, in order
   std::filesystem::path root;
   std::vector<std::string> classes;  // ids, sorted by bytes
-  std::vector<SourceItem> items;     // in no special order, names all different
-  std::int64_t ignored = 0;          // files that are no images
+  std::vector<SourceItem> items;     // in any order, all names different
+  std::int64_t ignored = 0;          // files that are not images
 };
 
-// Looks at what `path` is (by content, not by name) and lists the images of `split` ("train" or "val"; it
-// matters for CIFAR alone, whose folder holds both). `workers` threads look into the tars of a tar of tars.
-// Throws ExitCode::usage for what is no source, saying what it is and what to do; ExitCode::bad_data for a
-// damaged archive; ExitCode::io.
+// Detects the type of `path` (from its content, not its name) and lists the images of `split` ("train" or
+// "val"; only relevant for CIFAR, whose folder contains both). `workers` threads read the tars of a tar of
+// tars. Throws ExitCode::usage for an unsupported source, with its type and a remedy; ExitCode::bad_data for
+// a damaged archive; ExitCode::io.
 SourceIndex index_source(const std::filesystem::path& path, std::string_view split, int workers);
 
-// Fetches images of an index. Safe to use from many threads.
+// Reads images of an index. Thread-safe.
 class SourceReader {
  public:
-  explicit SourceReader(const SourceIndex& index);  // `index` must live as long; throws ExitCode::io
+  explicit SourceReader(const SourceIndex& index);  // `index` must outlive it; throws ExitCode::io
   ~SourceReader();
   SourceReader(const SourceReader&) = delete;
   SourceReader& operator=(const SourceReader&) = delete;
 
-  // The item's centre square, side × side × 3. Throws ExitCode::bad_data (reason alone) for an image that
-  // cannot be used, ExitCode::io when it cannot be read.
+  // The item's centre square, side × side × 3. Throws ExitCode::bad_data (only the reason) for an image that
+  // cannot be used, ExitCode::io if it cannot be read.
   void read_square(const SourceItem& item, int side, std::span<std::uint8_t> square) const;
 
  private:
@@ -69,8 +69,8 @@ class SourceReader {
   std::vector<std::byte> unpacked_;
 };
 
-// Whether a file's name says that it is an image (JPEG, PNG, or a kind that will be refused by name rather
-// than passed over in silence). Hidden files are not.
+// Whether a file has the name of an image (JPEG, PNG, or a type that is rejected by name instead of being
+// ignored silently). Hidden files do not count.
 bool named_like_image(std::string_view path);
 
 }  // namespace convoy

@@ -1,7 +1,7 @@
-// What a split will be, worked out before its first image is read: which image stands where, in how many
-// shards, under which names. The same on every rank, so each knows its share alone, and the same after an
-// interruption, so that finished shards can be told from foreign ones. Used by pack, synthesize and the store
-// writer.
+// The plan of a split, computed before its first image is read: the position of each image, the number of
+// shards, their names. The same on every rank, so each rank knows its share by itself, and the same after an
+// interruption, so that finished shards can be distinguished from foreign ones. Used by pack, synthesize and
+// the store writer.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ struct SplitPlan {
   std::filesystem::path folder;  // of the store
   std::string split;             // "train" or "val"
   int image_size = 256;
-  std::uint64_t shard_bytes = 1'000'000'000;  // of pixels, about
+  std::uint64_t shard_bytes = 1'000'000'000;  // of pixels, approximate
   bool skip_bad = false;
   int workers = 1;                  // threads of this rank
   std::vector<ClassEntry> classes;  // in label order
   std::vector<std::string> names;   // in stored order
   std::vector<std::int32_t> labels;
-  std::string binding;  // names the content (see plan_binding): kept in every shard
+  std::string binding;  // identifies the content (see bind_plan): stored in every shard
 
   std::int64_t images() const { return static_cast<std::int64_t>(names.size()); }
   std::size_t image_bytes() const { return static_cast<std::size_t>(image_size) * image_size * 3; }
@@ -36,11 +36,11 @@ struct SplitPlan {
 };
 
 // The stored order of images: indices of `names` sorted by the 64-bit XXH3 hash of the name (by the name
-// itself where two hashes are equal). Names must all be different.
+// itself if two hashes are equal). All names must be different.
 std::vector<std::uint32_t> stored_order(std::span<const std::string> names);
 
-// Hexadecimal XXH3-128 of what decides a shard's content: split, size of images, names, labels, and `details`
-// of the source (its kind, sizes of the items). Sets plan.binding.
+// Hexadecimal XXH3-128 of everything that determines a shard's content: split, image size, names, labels, and
+// `details` of the source (its kind, sizes of the items). Sets plan.binding.
 void bind_plan(SplitPlan& plan, const std::string& details);
 
 }  // namespace convoy

@@ -47,7 +47,7 @@ void PixelSums::add(std::span<const std::uint8_t> pixels, int workers) {
   const std::size_t count = pixels.size() / image_bytes;
   ensure(count * image_bytes == pixels.size(), "whole images are added");
   std::mutex lock;
-  // A thread takes one row of all images: it alone touches that row's positions.
+  // A thread processes one row of all images: only this thread accesses that row's positions.
   parallel_for(side, workers, [&](std::int64_t row) {
     std::array<std::int64_t, 3> row_values{};
     std::array<std::int64_t, 6> row_products{};
@@ -98,7 +98,7 @@ Statistics statistics_of(const PixelSums& sums) {
     result.std[i] = std::sqrt(std::max(0.0, covariance(i, i)));
   }
   cv::Mat eigenvalues, eigenvectors;
-  cv::eigen(cv::Mat(covariance), eigenvalues, eigenvectors);  // largest first, a row each
+  cv::eigen(cv::Mat(covariance), eigenvalues, eigenvectors);  // largest first, one per row
   for (int i = 0; i < 3; ++i) {
     result.pca_values[i] = std::max(0.0, eigenvalues.at<double>(i));
     double* row = eigenvectors.ptr<double>(i);

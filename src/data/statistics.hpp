@@ -1,6 +1,6 @@
-// Mean, spread, colour axes and mean image of a training split. Pixels are whole numbers, so everything is
-// derived from exact integer sums: the result is the same for any number of ranks and shards, and after any
-// interruption. Used by pack and synthesize while they write a split.
+// Mean, standard deviation, colour axes and mean image of a training split. Pixels are integers, so
+// everything is derived from exact integer sums: the result is the same for any number of ranks and shards,
+// and after any interruption. Used by pack and synthesize while they write a split.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ struct PixelSums {
   std::int64_t images = 0;
   std::array<std::int64_t, 3> values{};    // Σ r, Σ g, Σ b
   std::array<std::int64_t, 6> products{};  // Σ rr, rg, rb, gg, gb, bb
-  std::vector<std::int64_t> positions;     // side × side × 3: Σ over images at each place
+  std::vector<std::int64_t> positions;     // side × side × 3: Σ over images at each position
 
   // Adds whole images (n × side × side × 3), on `workers` threads.
   void add(std::span<const std::uint8_t> pixels, int workers);
@@ -29,7 +29,7 @@ struct PixelSums {
 };
 
 // Population values over all pixels; the axes are the eigenvectors of the covariance of (r, g, b), largest
-// eigenvalue first, each with its largest component positive. Needs at least one image.
+// eigenvalue first, each with a positive largest component. Requires at least one image.
 Statistics statistics_of(const PixelSums& sums);
 
 // 3 × side × side, channel first.

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// A value of store.json together with the way to it ("splits.train.shards[3].images"), for messages.
+// A value of store.json and its path ("splits.train.shards[3].images"), for messages.
 class Entry {
  public:
   Entry(const Json& value, std::string where, const fs::path& file)
@@ -85,26 +85,25 @@ std::vector<ClassEntry> parse_classes(const Entry& list) {
     if (!seen.insert(classes.back().id).second)
       item.refuse(fmt::format("the id '{}' occurs twice", classes.back().id));
   }
-  if (classes.empty()) list.refuse("there are no classes");
+  if (classes.empty()) list.refuse("has no classes");
   return classes;
 }
 
-// Where `bytes` bytes of a dataset lie in the file; 0 when they must be read through HDF5.
+// The position of the `bytes` bytes of a dataset in the file; 0 if they must be read through HDF5.
 std::uint64_t parse_offset(const Entry& shard, const char* dataset, std::int64_t bytes,
                            std::uint64_t file_bytes) {
   if (!shard.has("offsets") || !shard.at("offsets").has(dataset)) return 0;
   const Entry entry = shard.at("offsets").at(dataset);
   const auto offset = static_cast<std::uint64_t>(entry.count(0, most_bytes));
   if (offset != 0 && (offset > file_bytes || static_cast<std::uint64_t>(bytes) > file_bytes - offset))
-    entry.refuse(
-        fmt::format("{} bytes at {} do not lie within the file's {} bytes", bytes, offset, file_bytes));
+    entry.refuse(fmt::format("{} bytes at {} are not within the file's {} bytes", bytes, offset, file_bytes));
   return offset;
 }
 
 ShardEntry parse_shard(const Entry& entry, int image_size) {
   ShardEntry shard;
   shard.file = entry.at("file").text();
-  // A store may come from anybody: it must not make us read elsewhere.
+  // A store may come from an untrusted source: it must not make Convoy read other files.
   if (shard.file.empty() || shard.file == "." || shard.file == ".." ||
       shard.file.find_first_of(std::string_view("/\0", 2)) != shard.file.npos)
     entry.at("file").refuse(fmt::format("'{}' is not the name of a file in the store's folder", shard.file));
@@ -129,7 +128,7 @@ SplitEntry parse_split(const Entry& entry, int image_size) {
       item.refuse(fmt::format("the file '{}' occurs twice", split.shards.back().file));
   }
   if (images != split.images)
-    entry.refuse(fmt::format("says {} images, its shards hold {}", split.images, images));
+    entry.refuse(fmt::format("has {} images, but its shards contain {}", split.images, images));
   return split;
 }
 
@@ -162,7 +161,7 @@ Json split_to_json(const SplitEntry& split) {
   return {{"images", split.images}, {"shards", std::move(shards)}};
 }
 
-// What lies in a folder that has no store.json, judged from its first entries.
+// The apparent content of a folder without store.json, from its first entries.
 std::string describe_folder(const fs::path& folder) {
   std::error_code error;
   int looked_at = 0;
@@ -198,9 +197,9 @@ Store parse_store(std::string_view json_text, const fs::path& folder) {
   }
   const Entry root(json, "", file);
   if (!json.is_object() || !root.has("format") || root.at("format").text() != "convoy-store")
-    root.refuse("is not a store of Convoy (its 'format' is not \"convoy-store\")");
+    root.refuse("is not a Convoy store (its 'format' is not \"convoy-store\")");
   if (const std::int64_t version = root.at("version").count(0, 1'000'000); version != 1)
-    root.refuse(fmt::format("has version {}; this Convoy reads version 1", version));
+    root.refuse(fmt::format("has version {}, but this Convoy reads version 1", version));
 
   Store store;
   store.folder = folder;
@@ -209,10 +208,10 @@ Store parse_store(std::string_view json_text, const fs::path& folder) {
   const Entry splits = root.at("splits");
   for (const std::string& name : splits.keys()) {
     if (name != "train" && name != "val")
-      splits.refuse(fmt::format("'{}' is not a split (train and val are)", name));
+      splits.refuse(fmt::format("'{}' is not a split (the splits are train and val)", name));
     (name == "train" ? store.train : store.val) = parse_split(splits.at(name.c_str()), store.image_size);
   }
-  if (!store.train && !store.val) splits.refuse("there is neither train nor val");
+  if (!store.train && !store.val) splits.refuse("has neither train nor val");
   if (root.has("statistics")) store.statistics = parse_statistics(root.at("statistics"));
   store.fingerprint = root.at("fingerprint").text();
   return store;
@@ -245,28 +244,28 @@ std::string read_store_text(const fs::path& folder) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status))
-    fail(ExitCode::io, "there is no store at {}: {} (`convoy pack SOURCE {} --split train` makes one)",
+    fail(ExitCode::io, "no store at {}: {} (`convoy pack SOURCE {} --split train` creates one)",
          folder.string(), error ? error.message() : "no such folder", folder.string());
   if (!fs::is_directory(status))
     fail(ExitCode::usage,
-         "{} is a file; a store is the folder that `convoy pack {} STORE --split train` makes",
+         "{} is a file, but a store is a folder, created by `convoy pack {} STORE --split train`",
          folder.string(), folder.string());
   if (fs::exists(folder / "store.json", error)) return read_text_file(folder / "store.json");
-  if (error) fail(ExitCode::io, "cannot look into {}: {}", folder.string(), error.message());
+  if (error) fail(ExitCode::io, "cannot access {}: {}", folder.string(), error.message());
 
   const std::string found = describe_folder(folder);
   if (found == "images")
     fail(ExitCode::usage,
-         "{} is a folder of images; pack it once into a store and give that: `convoy pack {} STORE --split "
-         "train`",
+         "{} is a folder of images: pack it into a store (`convoy pack {} STORE --split train`) "
+         "and use that",
          folder.string(), folder.string());
   if (found == "shards")
     fail(ExitCode::bad_data,
-         "{} holds shards but no store.json: packing was interrupted. Run the same `convoy pack` again, it "
-         "goes on where it stopped",
+         "{} contains shards but no store.json: packing was interrupted. "
+         "Run the same `convoy pack` again to resume it",
          folder.string());
   fail(ExitCode::usage,
-       "{} is not a store: it holds no store.json (`convoy pack SOURCE {} --split train` makes one)",
+       "{} is not a store: it contains no store.json (`convoy pack SOURCE {} --split train` creates one)",
        folder.string(), folder.string());
 }
 
@@ -274,11 +273,11 @@ std::vector<float> read_mean_image(const Store& store) {
   const Hdf5File file(store.folder / "mean.h5", Hdf5File::Access::read);
   const auto side = static_cast<std::uint64_t>(store.image_size);
   if (file.shape("/mean") != std::vector<std::uint64_t>{3, side, side})
-    fail(ExitCode::bad_data, "{}: /mean is not 3 × {} × {} as the store's images are", file.path().string(),
+    fail(ExitCode::bad_data, "{}: /mean is not 3 × {} × {} like the store's images", file.path().string(),
          side, side);
   std::vector<float> mean = file.read<float>("/mean");
   if (!std::all_of(mean.begin(), mean.end(), [](float value) { return std::isfinite(value); }))
-    fail(ExitCode::bad_data, "{}: /mean holds values that are not finite", file.path().string());
+    fail(ExitCode::bad_data, "{}: /mean contains values that are not finite", file.path().string());
   return mean;
 }
 

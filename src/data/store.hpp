@@ -1,4 +1,4 @@
-// A store as its readers see it: store.json in memory. Rank 0 reads it and broadcasts the text; nobody else
+// The readers' view of a store: store.json in memory. Rank 0 reads it and broadcasts the text; no other rank
 // opens store.json. See README, "A store", for the format on disk.
 #pragma once
 
@@ -21,7 +21,7 @@ struct ShardEntry {
   std::int64_t images = 0;
   std::uint64_t bytes = 0;  // size of the file
   std::uint64_t images_offset = 0, labels_offset = 0,
-                crc32c_offset = 0;  // 0: go through HDF5 (chunked, filtered)
+                crc32c_offset = 0;  // 0: read through HDF5 (chunked, filtered)
 };
 
 struct SplitEntry {
@@ -42,16 +42,16 @@ struct Store {
   std::optional<Statistics> statistics;
   std::string fingerprint;
 
-  // Throws ExitCode::usage when the split is absent, saying which are there.
+  // Throws ExitCode::usage if the split is absent, with the existing ones.
   const SplitEntry& split(std::string_view name) const;
 };
 
-// Parses the text of a store.json; `folder` is only remembered (and named in errors: ExitCode::bad_data).
+// Parses the text of a store.json; `folder` is only stored (and used in errors: ExitCode::bad_data).
 Store parse_store(std::string_view json_text, const std::filesystem::path& folder);
 std::string store_to_json(const Store& store);
 
-// The text of folder/store.json. A folder of images, a file or nothing is refused with what to do (`convoy
-// pack …`).
+// The text of folder/store.json. For a folder of images, a file or a missing folder the error explains what
+// to do (`convoy pack …`).
 std::string read_store_text(const std::filesystem::path& folder);
 
 // /mean of mean.h5: 3 × S × S, channel first.

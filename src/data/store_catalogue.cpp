@@ -63,7 +63,7 @@ void write_skipped_list(const Store& store) {
     for (const ShardEntry& shard : entry->shards) {
       for (const BadImage& image : skipped_in_shard(store.folder / shard.file)) {
         const nlohmann::ordered_json line{{"name", image.name}, {"reason", image.reason}, {"split", split}};
-        // Names are any bytes; what is no UTF-8 in them is replaced.
+        // Names are arbitrary bytes; invalid UTF-8 in them is replaced.
         lines += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
       }
     }

@@ -1,5 +1,5 @@
-// store.json from the shards that are there: sizes, offsets, fingerprint, statistics, skipped images. The
-// last act of writing a split, on rank 0 alone.
+// Creates store.json from the existing shards: sizes, offsets, fingerprint, statistics, skipped images. The
+// last operation of writing a split, on rank 0 only.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,9 @@
 
 namespace convoy {
 
-// Writes mean.h5 (when the plan's split is "train"), skipped.jsonl (removed when nothing was skipped) and,
-// last, store.json, each whole or not at all. `before` is the store as it was: its other split and, for a
-// validation split, its statistics stay. `sums` are over the plan's whole split. Returns the new store.
+// Writes mean.h5 (if the plan's split is "train"), skipped.jsonl (removed if nothing was skipped) and finally
+// store.json, each complete or not at all. `before` is the previous store: its other split and, for a
+// validation split, its statistics are kept. `sums` are over the plan's whole split. Returns the new store.
 // Throws ExitCode::io, bad_data.
 Store write_catalogue(const SplitPlan& plan, const std::optional<Store>& before, const PixelSums& sums);
 

@@ -19,8 +19,8 @@ namespace {
 constexpr double kSecondsBetweenReports = 5;
 constexpr std::size_t kListedBad = 10;
 
-// How far the whole work is, as rank 0 can tell: what all ranks had done at the last meeting and what it did
-// since.
+// The progress of the whole work as known to rank 0: the images of all ranks up to the last exchange, and its
+// own since then.
 class Progress {
  public:
   Progress(const Log& log, std::string split, std::int64_t total, int ranks)
@@ -48,7 +48,7 @@ class Progress {
   Stopwatch whole_, since_report_;
 };
 
-// What a rank tells the others after a shard.
+// A rank's report to the others after a shard.
 struct Outcome {
   bool failed = false;
   ExitCode category = ExitCode::done;
@@ -73,7 +73,7 @@ Outcome from_text(const std::string& text) {
   return outcome;
 }
 
-// Throws what any rank met, the same text everywhere. Returns the number of images that were skipped.
+// Throws the error of any rank, with the same text everywhere. Returns the number of skipped images.
 std::int64_t agree(const Outcome& mine, Communicator& communicator) {
   std::vector<BadImage> bad;
   std::int64_t skipped = 0;
@@ -89,12 +89,12 @@ std::int64_t agree(const Outcome& mine, Communicator& communicator) {
   std::string list;
   for (const BadImage& image : bad) list += fmt::format("\n  {}: {}", image.name, image.reason);
   fail(ExitCode::bad_data,
-       "{}{} images cannot be used:{}\nRepair or remove them, or leave them out with --skip-bad; what is "
-       "packed already is kept.",
+       "{}{} images cannot be used:{}\nRepair or remove them, or leave them out with --skip-bad; "
+       "shards that are already packed are kept.",
        more ? "at least " : "", bad.size(), list);
 }
 
-// Runs `work` and turns what it throws into an outcome to be shared.
+// Runs `work` and converts its exceptions to an outcome that can be shared.
 template <typename Work>
 Outcome guarded(Work&& work) {
   Outcome outcome;
@@ -108,17 +108,17 @@ Outcome guarded(Work&& work) {
   return outcome;
 }
 
-// Whether a file's name is that of a shard of `split`: "train-00000-of-00256.h5".
+// Whether a file has the name of a shard of `split`: "train-00000-of-00256.h5".
 bool is_shard_name(const std::string& name, const std::string& split) {
   return std::regex_match(name, std::regex(split + "-[0-9]{5}-of-[0-9]{5}\\.h5"));
 }
 
-// Rank 0: makes the folder, and removes what an interrupted run left half done or under another number of
-// shards.
+// Rank 0: creates the folder, and removes incomplete files of an interrupted run, and shards with another
+// number of shards.
 void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, const Log& log) {
   std::error_code error;
   fs::create_directories(plan.folder, error);
-  if (error) fail(ExitCode::io, "cannot make the folder {}: {}", plan.folder.string(), error.message());
+  if (error) fail(ExitCode::io, "cannot create the folder {}: {}", plan.folder.string(), error.message());
   std::set<std::string> wanted;
   for (int index = 0; index < plan.shards(); ++index) wanted.insert(plan.shard_file(index));
   const bool listed = store && (plan.split == "train" ? store->train : store->val);
@@ -138,7 +138,7 @@ void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, cons
   if (!stale.empty()) log.info("removed {} unfinished or foreign files of an earlier run", stale.size());
 }
 
-// Which shards must be made, the same list on every rank; the sums of the others are in `sums`. Collective.
+// The shards to create, the same list on every rank; the sums of the others are in `sums`. Collective.
 std::vector<int> missing_shards(const SplitPlan& plan, PixelSums& sums, Communicator& communicator,
                                 const Log& log) {
   std::vector<std::int64_t> missing(static_cast<std::size_t>(plan.shards()));
@@ -147,7 +147,7 @@ std::vector<int> missing_shards(const SplitPlan& plan, PixelSums& sums, Communic
       std::string reason;
       if (keep_shard(plan, index, sums, reason)) continue;
       missing[static_cast<std::size_t>(index)] = 1;
-      if (!reason.empty()) log.warn("{} is made anew: {}", plan.shard_file(index), reason);
+      if (!reason.empty()) log.warn("{} is written again: {}", plan.shard_file(index), reason);
     }
   });
   agree(outcome, communicator);
@@ -158,7 +158,7 @@ std::vector<int> missing_shards(const SplitPlan& plan, PixelSums& sums, Communic
   return list;
 }
 
-// Deals the shards in `list` to the ranks in turn; after each round all know whether somebody failed.
+// Assigns the shards in `list` to the ranks in turn; after each round all ranks know whether one failed.
 // Collective.
 void make_shards(const SplitPlan& plan, const std::vector<int>& list, const ImageProducer& produce,
                  PixelSums& sums, Communicator& communicator, const Log& log) {
@@ -196,14 +196,14 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
   if (!store) return;
   const std::string where = plan.folder.string();
   if (store->image_size != plan.image_size) {
-    fail(ExitCode::usage, "{} holds images of {} x {}, not {} x {}: give --image-size {}, or another folder",
-         where, store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
+    fail(ExitCode::usage,
+         "{} contains images of {} x {}, not {} x {}: use --image-size {}, or another folder", where,
+         store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
   }
   if (store->classes != plan.classes) {
     fail(ExitCode::usage,
-         "the classes of {} (ids, order or names) are fixed by the split packed first and differ from those "
-         "given: leave "
-         "--class-list and --class-names out, or choose another folder",
+         "the classes differ (ids, order or names) from those of {}, which its first split fixed: "
+         "omit --class-list and --class-names, or choose another folder",
          where);
   }
   const auto& split = plan.split == "train" ? store->train : store->val;
@@ -212,9 +212,8 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
     const std::string binding = shard_binding(plan.folder / shard.file);
     if (!binding.empty() && binding != plan.binding) {
       fail(ExitCode::usage,
-           "{} already holds a {} split made from another source or with other options: choose another "
-           "folder, or remove "
-           "that one first",
+           "{} already contains a {} split made from another source or with other options: "
+           "choose another folder, or remove that split first",
            where, plan.split);
     }
   }
@@ -232,12 +231,13 @@ SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Com
   PixelSums sums(plan.image_size);
   const std::vector<int> missing = missing_shards(plan, sums, communicator, log);
   const int kept = plan.shards() - static_cast<int>(missing.size());
-  if (kept > 0) log.info("{}: {} of {} shards are there already and whole", plan.split, kept, plan.shards());
+  if (kept > 0)
+    log.info("{}: {} of {} shards already exist and are complete", plan.split, kept, plan.shards());
   make_shards(plan, missing, produce, sums, communicator, log);
   sums.sum_over_ranks(communicator);
   SplitReport report;
   report.fingerprint = communicator.on_rank_zero([&] {
-    // Meanwhile another pack may have added the other split.
+    // Another pack may have added the other split meanwhile.
     const std::optional<Store> now = existing_store(plan.folder);
     check_fits(plan, now);
     return write_catalogue(plan, now, sums).fingerprint;

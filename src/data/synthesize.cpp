@@ -12,23 +12,23 @@ namespace convoy {
 
 namespace {
 
-// Numbers of validation images begin here, so they stay the same whatever the number of training images.
+// Numbers of validation images start here, so they do not depend on the number of training images.
 constexpr std::uint32_t kFirstValidationImage = 1U << 31;
 
 void check_options(const SynthesizeOptions& options) {
   constexpr std::int64_t kMostImages = 1LL << 31;
   if (options.images < 1 || options.images > kMostImages)
-    fail(ExitCode::usage, "--images {}: 1 to {} are accepted", options.images, kMostImages);
+    fail(ExitCode::usage, "--images {}: must be from 1 to {}", options.images, kMostImages);
   if (options.val_images < 0 || options.val_images > kMostImages)
-    fail(ExitCode::usage, "--val-images {}: 0 to {} are accepted", options.val_images, kMostImages);
+    fail(ExitCode::usage, "--val-images {}: must be from 0 to {}", options.val_images, kMostImages);
   if (options.classes < 2 || options.classes > kMostSyntheticClasses)
-    fail(ExitCode::usage, "--classes {}: 2 to {} are accepted", options.classes, kMostSyntheticClasses);
+    fail(ExitCode::usage, "--classes {}: must be from 2 to {}", options.classes, kMostSyntheticClasses);
   if (options.image_size < 8 || options.image_size > 4096)
-    fail(ExitCode::usage, "--image-size {}: 8 to 4096 are accepted", options.image_size);
-  if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard holds at least one image");
+    fail(ExitCode::usage, "--image-size {}: must be from 8 to 4096", options.image_size);
+  if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard contains at least one image");
 }
 
-// The classes' looks by label: labels count in sorted ids, as those of packed stores do.
+// The appearance of classes by label: labels refer to sorted ids, as in packed stores.
 std::vector<std::pair<std::string, int>> sorted_classes(int classes) {
   std::vector<std::pair<std::string, int>> sorted;
   sorted.reserve(static_cast<std::size_t>(classes));

@@ -1,6 +1,6 @@
-// `convoy synthesize`: a whole store of drawn images (data/shape_painter.hpp), for the quickstart, tests and
-// benchmarks. Written by the same writer as pack's, so it can be interrupted, run again and shared by ranks
-// in the same way.
+// `convoy synthesize`: a complete store of synthetic images (data/shape_painter.hpp), for the quickstart,
+// tests and benchmarks. It uses the same writer as pack, so it can be interrupted, run again and shared by
+// ranks in the same way.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 namespace convoy {
 
 struct SynthesizeOptions {
-  std::filesystem::path store;     // the store's folder, made when absent
-  std::int64_t images = 6000;      // training images, dealt to the classes in turn
-  std::int64_t val_images = 1000;  // validation images, none of them a training image; 0: no such split
+  std::filesystem::path store;     // the store's folder, created if absent
+  std::int64_t images = 6000;      // training images, assigned to the classes in turn
+  std::int64_t val_images = 1000;  // validation images, different from all training images; 0: no such split
   int classes = 10;                // up to 1000
   int image_size = 72;             // side of the stored squares
   std::uint64_t seed = 1;

@@ -20,7 +20,7 @@ namespace {
 
 using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 
-// A file, or a part of it, as libarchive reads it. Blocks are small: while listing, only headers are wanted.
+// A file, or a part of it, for libarchive. Blocks are small: listing needs only headers.
 struct PartReader {
   int descriptor = -1;
   std::uint64_t position = 0, end = 0;
@@ -72,7 +72,7 @@ bool next_entry(archive* handle, archive_entry** entry, const std::filesystem::p
   const int result = archive_read_next_header(handle, entry);
   if (result == ARCHIVE_EOF) return false;
   if (result < ARCHIVE_WARN) {
-    fail(ExitCode::bad_data, "{} is damaged or cut short: {}", file.string(),
+    fail(ExitCode::bad_data, "{} is damaged or truncated: {}", file.string(),
          archive_error_string(handle) ? archive_error_string(handle) : "unreadable");
   }
   return true;
@@ -105,13 +105,13 @@ std::vector<TarMember> list_tar(const FilePart& part) {
     TarMember member;
     member.path = without_dot(path_of(entry, part.path));
     if (archive_entry_sparse_count(entry) > 0)
-      fail(ExitCode::bad_data, "{}: {} is stored sparse: make the tar without --sparse", part.path.string(),
+      fail(ExitCode::bad_data, "{}: {} is stored sparse: create the tar without --sparse", part.path.string(),
            member.path);
-    // libarchive has just consumed the member's headers, so it stands at the first byte of its content.
+    // libarchive has just read the member's headers, so its position is the first byte of the content.
     member.offset = part.offset + static_cast<std::uint64_t>(archive_filter_bytes(handle.get(), 0));
     member.bytes = static_cast<std::uint64_t>(archive_entry_size(entry));
     if (member.offset + member.bytes > reader.end)
-      fail(ExitCode::bad_data, "{} is cut short: {} is not all there", part.path.string(), member.path);
+      fail(ExitCode::bad_data, "{} is truncated: {} is incomplete", part.path.string(), member.path);
     members.push_back(std::move(member));
   }
   return members;
@@ -132,7 +132,7 @@ std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
     std::vector<std::byte> bytes(static_cast<std::size_t>(archive_entry_size(entry)));
     const auto count = archive_read_data(handle.get(), bytes.data(), bytes.size());
     if (count < 0 || static_cast<std::size_t>(count) != bytes.size())
-      fail(ExitCode::bad_data, "{} is damaged or cut short: {} is not all there", path.string(), member);
+      fail(ExitCode::bad_data, "{} is damaged or truncated: {} is incomplete", path.string(), member);
     members.push_back({std::move(member), std::move(bytes)});
   }
   return members;

@@ -1,5 +1,5 @@
-// Tar archives through libarchive: where the members lie, so that their bytes can then be read with pread,
-// and small compressed archives read as a whole (CIFAR's tar.gz, the ILSVRC development kit).
+// Tar archives through libarchive: lists the positions of members, whose bytes can then be read with pread,
+// and reads small compressed archives as a whole (CIFAR's tar.gz, the ILSVRC development kit).
 #pragma once
 
 #include <cstddef>
@@ -18,21 +18,21 @@ struct TarMember {
   std::uint64_t bytes = 0;
 };
 
-// What stands behind the last slash of a path within an archive or a source.
+// The part of a path within an archive or a source after the last slash.
 std::string_view file_name(std::string_view path);
 
-// The part of a file that is a tar: the whole of it, or a member of an outer tar.
+// The part of a file that is a tar: the whole file, or a member of an outer tar.
 struct FilePart {
   std::filesystem::path path;
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
 };
 
-// The regular files of an uncompressed tar, in order. Reads headers only. Throws ExitCode::bad_data for what
-// is no tar or breaks off, ExitCode::io.
+// The regular files of an uncompressed tar, in order. Reads only headers. Throws ExitCode::bad_data for a
+// file that is not a tar or is truncated, ExitCode::io.
 std::vector<TarMember> list_tar(const FilePart& part);
 
-// The regular files of a tar, compressed or not, whose path `wanted` accepts: each one's path and bytes, in
+// The regular files of a tar, compressed or not, whose path `wanted` accepts: the path and bytes of each, in
 // order.
 struct UnpackedMember {
   std::string path;

@@ -15,8 +15,8 @@ std::string first_part(std::string_view path) {
   return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
 }
 
-// Length of the single folder, with its slash, that all images share and in which all lie in further folders;
-// 0 when there is none.
+// Length of the single folder, with its slash, that all images share and in which all are in subfolders; 0 if
+// there is none.
 std::size_t shared_folder(const std::vector<SourceItem>& items) {
   if (items.empty()) return 0;
   const std::string folder = first_part(items.front().name) + "/";

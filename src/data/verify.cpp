@@ -11,27 +11,27 @@ namespace convoy {
 
 namespace {
 
-// One part's walk through the store.
+// One part's check of the store.
 class Verifier {
  public:
   Verifier(const Store& store, Range part, const VerifyProgress& progress)
       : store_(store), part_(part), progress_(progress) {}
 
-  // The images of `split`, whose first is number `before` of the store.
+  // The images of `split`, whose first image has number `before` in the store.
   void check_split(const std::string& split, std::int64_t before) {
     const ShardReader reader(store_, split);
     for (std::size_t i = 0; i < reader.shards().size(); ++i) {
       const std::int64_t count = reader.shards()[i].images;
       const Range mine{std::clamp<std::int64_t>(part_.begin - before, 0, count),
                        std::clamp<std::int64_t>(part_.end - before, 0, count)};
-      // Whoever has the first image speaks for the file (of an empty one, the store's first part).
+      // The part with the first image reports errors of the file (for an empty file, the store's first part).
       const bool speaks = count > 0 ? mine.begin == 0 && mine.size() > 0 : part_.begin == 0;
       if (mine.size() > 0 || speaks) check_shard(reader, split, i, mine, speaks);
       before += count;
     }
   }
 
-  // What concerns the store as a whole.
+  // The checks of the store as a whole.
   void check_whole() {
     recompute_fingerprint();
     if (!report_.fingerprint.empty() && report_.fingerprint != store_.fingerprint)
@@ -41,8 +41,7 @@ class Verifier {
                       "changed",
                       report_.fingerprint, store_.fingerprint));
     if (!store_.train) return;
-    if (!store_.statistics)
-      add_whole("store.json", "there is a training split, but the statistics are missing");
+    if (!store_.statistics) add_whole("store.json", "has a training split but no statistics");
     try {
       read_mean_image(store_);
     } catch (const Error& error) {
@@ -89,7 +88,7 @@ class Verifier {
                                fmt::format("checksum {:08x}, expected {:08x}", image.found, image.expected)});
       }
     } catch (const Error& error) {
-      // Find the ones that cannot be read.
+      // Find the images that cannot be read.
       if (range.size() == 1) {
         report_.bad.push_back(
             {split, file, range.begin, names[static_cast<std::size_t>(range.begin)], error.what()});
@@ -100,7 +99,7 @@ class Verifier {
     }
   }
 
-  // Leaves it empty when some metadata cannot be read; check_split says which.
+  // Leaves it empty if some metadata cannot be read; check_split reports it.
   void recompute_fingerprint() {
     Fingerprint fingerprint;
     try {

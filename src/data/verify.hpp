@@ -11,7 +11,7 @@
 
 namespace convoy {
 
-// Something that is wrong. Without an index it concerns the whole file.
+// An error in the store. Without an index it applies to the whole file.
 struct BadRecord {
   std::string split;        // "train" or "val"; empty: the store as a whole
   std::string file;         // within the store's folder
@@ -21,16 +21,16 @@ struct BadRecord {
 };
 
 struct VerifyReport {
-  std::int64_t images = 0;     // read and compared by this part
+  std::int64_t images = 0;     // read and verified by this part
   std::vector<BadRecord> bad;  // in stored order
   std::string fingerprint;     // recomputed; by part 0 only, empty when metadata could not be read
 };
 
-// Called now and then with the images done so far and all there are for this part.
+// Called occasionally with the images done so far and the total for this part.
 using VerifyProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
-// Part `part` of `parts` of the images (train, then val, in stored order); together the parts report every
-// fault once. Part 0 also looks at what concerns the store as a whole. Faults are reported, not thrown.
+// Checks part `part` of `parts` of the images (train, then val, in stored order); together the parts report
+// every error once. Part 0 also checks the store as a whole. Errors are reported, not thrown.
 VerifyReport verify_store(const Store& store, int part = 0, int parts = 1,
                           const VerifyProgress& progress = {});
 

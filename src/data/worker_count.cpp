@@ -11,7 +11,7 @@ int worker_count(int requested, Communicator& communicator) {
   if (requested > 0) return requested;
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  // Fails on machines with more cores than a cpu_set_t can hold; this rank then counts as having one.
+  // Fails on machines with more cores than a cpu_set_t can represent; this rank then counts as having one.
   if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) CPU_ZERO(&allowed);
   std::string mine = std::to_string(communicator.node()) + ":";
   for (int core = 0; core < CPU_SETSIZE; ++core) mine += CPU_ISSET(core, &allowed) ? '1' : '0';

@@ -1,4 +1,4 @@
-// How many threads a rank uses when nobody says: its share of the cores it may run on. Used by pack and
+// The default number of threads of a rank: its share of the cores that it may use. Used by pack and
 // synthesize.
 #pragma once
 
@@ -6,8 +6,8 @@
 
 namespace convoy {
 
-// `requested` when it is positive. Otherwise the cores this process is allowed, divided by the ranks of this
-// host that are allowed the same ones (bound ranks have their own, unbound ranks share all). At least 1.
+// Returns `requested` if it is positive. Otherwise the cores that this process may use, divided by the ranks
+// of this host that may use the same ones (bound ranks have their own, unbound ranks share all). At least 1.
 // Collective.
 int worker_count(int requested, Communicator& communicator);
 

@@ -30,7 +30,7 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
          "cannot allocate {:.1f} MB of memory: use a smaller batch or fewer ranks on this node",
          static_cast<double>(bytes) / 1e6);
   }
-  // Only advice: without huge pages the memory works the same, more slowly.
+  // Only advice: without huge pages everything works, but more slowly.
   if (multiple == huge_page) static_cast<void>(madvise(memory, allocated, MADV_HUGEPAGE));
   std::memset(memory, 0, allocated);
   data_ = static_cast<std::byte*>(memory);

@@ -1,4 +1,4 @@
-// Host memory for tensors: aligned to cache lines, large pieces to huge pages (which halve the time of
+// Host memory for tensors: aligned to cache lines, large buffers to huge pages (which halve the time of
 // streaming through hundreds of megabytes). Owned by engines: flat parameter buffers, activation arenas,
 // weight copies.
 #pragma once
@@ -13,8 +13,8 @@ class AlignedBuffer {
   static constexpr std::size_t alignment = 64;
 
   AlignedBuffer() = default;
-  // `bytes` of zeroed memory; 0 makes an empty buffer. Throws ExitCode::device when there is not enough
-  // memory, saying how much was asked for.
+  // `bytes` of zeroed memory; 0 creates an empty buffer. Throws ExitCode::device with the requested size if
+  // there is not enough memory.
   explicit AlignedBuffer(std::size_t bytes);
   ~AlignedBuffer();
   AlignedBuffer(AlignedBuffer&& other) noexcept;
@@ -23,7 +23,7 @@ class AlignedBuffer {
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }  // bytes
 
-  // The memory as elements of T; a remainder is left out.
+  // The memory as elements of T; a remainder is ignored.
   template <typename T>
   std::span<T> as() const {
     return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* file_name = "libconvoy_cuda.so";
 
-// Where a module may lie when no environment variable names one.
+// Locations of the module if no environment variable names one.
 std::vector<fs::path> usual_places() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -26,12 +26,12 @@ std::vector<fs::path> usual_places() {
   return {folder / file_name, folder.parent_path() / "lib" / "convoy" / file_name};
 }
 
-// The module's file; empty, with `refusal` set, when there is none.
+// The module's file; empty, with `refusal` set, if there is none.
 std::string find_module(std::string& refusal) {
   std::error_code ignored;
   if (const char* named = std::getenv("CONVOY_CUDA_MODULE"); named != nullptr && *named != '\0') {
     if (fs::exists(named, ignored)) return named;
-    refusal = fmt::format("the file that CONVOY_CUDA_MODULE names is not there: {}", named);
+    refusal = fmt::format("CONVOY_CUDA_MODULE names a file that does not exist: {}", named);
     return {};
   }
   const std::vector<fs::path> places = usual_places();
@@ -43,12 +43,12 @@ std::string find_module(std::string& refusal) {
   for (const fs::path& place : places)
     refusal += fmt::format("{} {}", &place == &places[0] ? ": neither" : " nor", place.string());
   refusal +=
-      " exists; build it where nvcc, cuDNN and NCCL are (cmake -DCONVOY_CUDA=ON says what is missing), or "
-      "name it in CONVOY_CUDA_MODULE";
+      " exists; build it on a machine with nvcc, cuDNN and NCCL "
+      "(cmake -DCONVOY_CUDA=ON lists missing parts), or set CONVOY_CUDA_MODULE to its file";
   return {};
 }
 
-// Where a library of the CUDA module comes from.
+// The source of a library that the CUDA module needs.
 std::string source_of(std::string_view library) {
   struct Source {
     std::string_view start, text;
@@ -74,16 +74,16 @@ std::string module_loading_refusal(const std::string& file, const std::string& r
     const std::string library(whole.substr(0, end));
     if (library == file) return fmt::format("the CUDA module {} cannot be read: {}", file, reason);
     return fmt::format(
-        "the CUDA module {} needs {}, which this system does not find: install {}, or name its folder in "
-        "LD_LIBRARY_PATH",
+        "the CUDA module {} needs {}, which this system does not find: install {}, "
+        "or add its folder to LD_LIBRARY_PATH",
         file, library, source_of(library));
   }
   // "libcudnn.so.9: version `libcudnn.so.9' not found (required by …)", "…: undefined symbol: cudnnCreate"
   if (whole.find("undefined symbol") != std::string_view::npos ||
       (whole.find("version") != std::string_view::npos && whole.find("not found") != std::string_view::npos))
     return fmt::format(
-        "the CUDA module {} was built with another version of a library than the one found here ({}): load "
-        "the version it was built with, or build Convoy anew",
+        "the CUDA module {} was built with another version of a library than the one found here ({}): "
+        "load the version it was built with, or build Convoy again",
         file, reason);
   return fmt::format("the CUDA module {} cannot be loaded: {}", file, reason);
 }
@@ -101,11 +101,10 @@ CudaModule::CudaModule() {
   const std::string_view found = version == nullptr ? "unknown" : version();
   if (found == CONVOY_VERSION) return;
   refusal_ = fmt::format(
-      "the CUDA module {} belongs to another version of Convoy ({}, the program is {}): build or install "
-      "both "
-      "together",
+      "the CUDA module {} belongs to another version of Convoy ({}, the program is {}): "
+      "build or install both together",
       file, found, CONVOY_VERSION);
-  handle_ = nullptr;  // stays open, but is never called
+  handle_ = nullptr;  // remains open, but is never called
 }
 
 void* CudaModule::symbol(const char* name) const {

@@ -11,7 +11,7 @@
 namespace convoy {
 namespace {
 
-// How one tensor is filled.
+// The distribution of one tensor's initial values.
 struct Distribution {
   enum class Kind { constant, normal, uniform } kind = Kind::constant;
   double parameter = 0;  // the constant, the standard deviation, or the bound b of U(−b, b)
@@ -21,7 +21,7 @@ bool one_of(const std::string& layer, std::initializer_list<const char*> names) 
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return layer == name; });
 }
 
-// The layers whose ReLU starts with positive inputs in the paper and in Caffe's models.
+// The layers whose ReLU initially has positive inputs, in the paper and in Caffe's models.
 bool has_positive_bias(const std::string& layer) {
   return one_of(layer, {"conv2", "conv4", "conv5", "fc6", "fc7"});
 }

@@ -17,11 +17,11 @@ struct OutputShape {
     return fmt::format("{} at layer {} of {}", what, index, spec.name);
   }
 
-  // ⌊(side + before + after − window) / stride⌋ + 1, refused when not one window fits.
+  // ⌊(side + before + after − window) / stride⌋ + 1; an error if not even one window fits.
   int windows(int side, int window, int stride, Padding padding, const std::string& what) const {
     const int room = side + padding.before + padding.after - window;
     if (window < 1 || stride < 1 || padding.before < 0 || padding.after < 0) {
-      fail(ExitCode::usage, "{}: window {}, stride {}, padding {} and {} make no sense", where(what), window,
+      fail(ExitCode::usage, "{}: window {}, stride {}, padding {} and {} are invalid", where(what), window,
            stride, padding.before, padding.after);
     }
     if (room < 0) {
@@ -49,7 +49,7 @@ struct OutputShape {
     return in;
   }
   Shape operator()(const MaxPool& p) const {
-    // A window that holds nothing but padding would have no maximum.
+    // A window that contains only padding would have no maximum.
     if (p.padding.before >= p.window || p.padding.after >= p.window) {
       fail(ExitCode::usage, "{}: padding {} and {} is not smaller than the window {}", where("max-pool"),
            p.padding.before, p.padding.after, p.window);

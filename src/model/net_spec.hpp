@@ -1,5 +1,5 @@
 // A network as plain data: an input size and a list of layers. Engines compile it, `convoy models` prints it,
-// shape inference and parameter tables are computed from it. Nothing here knows a device.
+// shape inference and parameter tables are derived from it. Independent of devices.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 };
 
-// Zeros (for max-pooling: minus infinity) around the map, the same in both axes.
+// Zeros (for max-pooling: minus infinity) around the map, the same on both axes.
 struct Padding {
   int before = 0, after = 0;
   friend bool operator==(const Padding&, const Padding&) = default;
@@ -34,7 +34,7 @@ struct Convolution {
 
 struct Relu {};
 
-// b = a / (k + α/size · Σ a²)^β over `size` neighbouring channels (the convention of cuDNN, oneDNN, Caffe,
+// b = a / (k + α/size · Σ a²)^β over `size` neighbouring channels (the convention of cuDNN, oneDNN, Caffe and
 // PyTorch).
 struct LocalResponseNormalisation {
   int size = 5;
@@ -75,23 +75,23 @@ inline Words<Initialiser> initialiser_words() {
           {"keras", Initialiser::keras}};
 }
 
-// The last layer's outputs are class scores; softmax and cross-entropy belong to every network and are not
+// The last layer's outputs are class scores; softmax and cross-entropy are part of every network and not
 // listed.
 struct NetSpec {
   std::string name;
   std::string description;      // one line for `convoy models`
-  Shape input;                  // what the network sees after cropping
-  int stored_side = 256;        // side of the stored images its recipes use
+  Shape input;                  // the network's input after cropping
+  int stored_side = 256;        // side of the stored images that its recipes use
   bool any_input_size = false;  // whether other input sides than input.height are accepted
   Initialiser initialiser = Initialiser::torch;
   std::vector<Layer> layers;
 };
 
-// Shape after each layer (result[i] belongs to layers[i]). Throws ExitCode::usage naming the layer that does
+// Shape after each layer (result[i] belongs to layers[i]). Throws ExitCode::usage with the layer that does
 // not fit.
 std::vector<Shape> infer_shapes(const NetSpec& spec);
 
-// Multiply-accumulates of one image's forward pass: convolutions and fully connected layers.
+// Multiply-accumulates of one image's forward pass, in convolutions and fully connected layers.
 long long multiply_accumulates(const NetSpec& spec);
 
 // Number of classes: outputs of the last fully connected layer.

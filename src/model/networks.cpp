@@ -8,8 +8,8 @@
 namespace convoy {
 namespace {
 
-// What the members of the family have in common, and where they differ: five convolutions with max-pooling
-// after the first, second and fifth, then three fully connected layers.
+// The common structure of the family, and the differences: five convolutions with max-pooling after the
+// first, second and fifth, then three fully connected layers.
 struct FamilyMember {
   std::array<Convolution, 5> convolutions;
   MaxPool pool;
@@ -54,7 +54,7 @@ Convolution convolution(int filters, int kernel, int stride, Padding padding, in
   return {"", filters, kernel, stride, padding, groups};
 }
 
-// The member that the ungrouped tutorial networks are: the others change a few fields of it.
+// The base of the ungrouped tutorial networks: the others change a few of its fields.
 FamilyMember single_tower() {
   FamilyMember member;
   member.convolutions = {convolution(96, 11, 4, {0, 0}), convolution(256, 5, 1, {2, 2}),
@@ -111,7 +111,7 @@ NetSpec alexnet_owt() {
   member.convolutions[3].filters = 256;
   member.adaptive_pool = true;
   member.dropout_before = true;
-  NetSpec spec = imagenet("One weird trick (Krizhevsky 2014), as torchvision ships it; any input size", 224,
+  NetSpec spec = imagenet("One weird trick (Krizhevsky 2014), as in torchvision; any input size", 224,
                           Initialiser::torch, member);
   spec.any_input_size = true;
   return spec;
@@ -127,7 +127,7 @@ NetSpec caffenet() {
   return imagenet("Caffe's bvlc_reference_caffenet: pooling before LRN", 227, Initialiser::caffe, member);
 }
 
-// "Same" padding as Keras computes it: the total that gives ⌈side/stride⌉ outputs, the odd one after.
+// "Same" padding as in Keras: the total that gives ⌈side/stride⌉ outputs, the odd one after.
 NetSpec alexnet_cifar() {
   FamilyMember member = single_tower();
   member.convolutions[0].padding = {3, 4};
@@ -152,7 +152,7 @@ NetSpec alexnet_mini() {
   NetSpec spec;
   spec.description = "small network for the quickstart and for tests, 64 × 64";
   spec.input = {3, 64, 64};
-  spec.stored_side = 72;  // leaves 9 × 9 positions to the quickstart's random crops
+  spec.stored_side = 72;  // leaves 9 × 9 positions for the quickstart's random crops
   spec.initialiser = Initialiser::torch;
   spec.layers = layers_of(member);
   return spec;
@@ -176,7 +176,7 @@ constexpr std::array networks = {
 };
 
 void change_classes(NetSpec& spec, int classes) {
-  if (classes < 1) fail(ExitCode::usage, "{}: {} classes; use 1 or more", spec.name, classes);
+  if (classes < 1) fail(ExitCode::usage, "{}: {} classes; at least 1 is required", spec.name, classes);
   for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
     if (auto* f = std::get_if<FullyConnected>(&*layer)) {
       f->outputs = classes;
@@ -195,12 +195,12 @@ void change_dropout(NetSpec& spec, double p) {
 void change_input(NetSpec& spec, int side) {
   if (side == spec.input.height) return;
   if (!spec.any_input_size) {
-    fail(ExitCode::usage, "{} takes {}×{} inputs only, not {}×{}; alexnet-owt takes other sizes", spec.name,
-         spec.input.height, spec.input.width, side, side);
+    fail(ExitCode::usage, "{} accepts only {}×{} inputs, not {}×{}; alexnet-owt accepts other sizes",
+         spec.name, spec.input.height, spec.input.width, side, side);
   }
   spec.input.height = spec.input.width = side;
   spec.stored_side = std::max(spec.stored_side, side);
-  infer_shapes(spec);  // refuses a side that is too small, naming the layer
+  infer_shapes(spec);  // rejects a side that is too small, naming the layer
 }
 
 }  // namespace
@@ -219,7 +219,7 @@ NetSpec make_network(std::string_view name, const NetworkChanges& changes) {
     std::string known;
     for (const NamedNetwork& network : networks)
       known += (known.empty() ? "" : ", ") + std::string(network.name);
-    fail(ExitCode::usage, "unknown network '{}'; known are: {}", name, known);
+    fail(ExitCode::usage, "unknown network '{}'; the networks are: {}", name, known);
   }
   NetSpec spec = found->make();
   spec.name = found->name;

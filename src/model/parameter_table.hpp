@@ -1,6 +1,6 @@
-// Where each parameter tensor stands in the flat float32 buffers (parameters, gradients, optimiser slots).
-// Tensors are ordered as backward finishes them (the last layer first; within a layer weight, then bias) and
-// each starts on a multiple of `parameter_alignment` elements; the gaps are always zero.
+// The position of each parameter tensor in the flat float32 buffers (parameters, gradients, optimiser slots).
+// Tensors are in the order in which backward finishes them (the last layer first; within a layer weight, then
+// bias), and each starts at a multiple of `parameter_alignment` elements; the gaps are always zero.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ struct Parameter {
   std::vector<int> shape;  // canonical: OIHW (I per group), out × in, or out
   std::size_t offset = 0;  // first element in the flat buffer
   std::size_t elements = 0;
-  int fan_in = 0, fan_out = 0;  // of the layer; what initialisers use (per group, kernel area included)
+  int fan_in = 0, fan_out = 0;  // of the layer; used by initialisers (per group, kernel area included)
   int ordinal = 0;      // 0, 1, … in network order, conv1's weight first: the counter of initial weights
   int layer_index = 0;  // index into NetSpec::layers
   std::string path() const;  // "conv1/weight"
@@ -35,7 +35,7 @@ class ParameterTable {
 
   const std::vector<Parameter>& parameters() const { return parameters_; }  // in buffer order
   std::size_t size() const { return size_; }    // elements of a flat buffer, gaps included
-  std::size_t count() const { return count_; }  // parameters proper, gaps excluded
+  std::size_t count() const { return count_; }  // parameters, gaps excluded
   const Parameter& find(std::string_view layer, ParameterKind kind) const;  // throws ExitCode::bug
 
  private:

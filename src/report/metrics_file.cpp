@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A number for JSON, which has no infinity and no NaN.
+// A number for JSON, which does not support infinity and NaN.
 Json number(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
@@ -46,7 +46,7 @@ void MetricsFile::append(const std::string& line) {
   out_ << line << std::flush;
   if (out_) return;
   out_.clear();
-  if (!warned_) log_.warn("{} cannot be written; figures of this run are being lost", path_.string());
+  if (!warned_) log_.warn("cannot write {}: metrics of this run are being lost", path_.string());
   warned_ = true;
 }
 

@@ -1,6 +1,6 @@
-// metrics.jsonl of a run's folder: one JSON object a line, read by other programs (README, "Reading the
-// output"). A resumed run goes on in the same file: records later than the step it resumes from are removed
-// first, so that the curve has each step once.
+// metrics.jsonl in a run's folder: one JSON object per line, read by other programs (README, "Reading the
+// output"). A resumed run continues the same file: records later than the step it resumes from are removed
+// first, so that the curve contains each step once.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@ namespace convoy {
 
 class MetricsFile : public Observer {
  public:
-  // `folder`: the run's output folder; the file is opened when the run starts. A file that cannot be written
-  // (disk full) is a warning in `log`, never the end of a run.
+  // `folder`: the run's output folder; the file is opened when the run starts. If the file cannot be written
+  // (disk full), `log` gets a warning and the run continues.
   MetricsFile(const std::filesystem::path& folder, const Log& log);
 
   void on_start(const RunRecord& record) override;
@@ -33,8 +33,8 @@ class MetricsFile : public Observer {
   bool warned_ = false;
 };
 
-// The lines of metrics.jsonl that stay when a run goes on from `step`: those of later steps go, `step`
-// records also when they lie after `logged_step`; so does a last line that was cut off.
+// The lines of metrics.jsonl that remain when a run resumes from `step`: lines of later steps are removed,
+// `step` records also if they are later than `logged_step`, and a truncated last line.
 std::string kept_metrics(const std::string& text, std::int64_t step, std::int64_t logged_step);
 
 }  // namespace convoy

@@ -31,7 +31,7 @@ void ProgressLine::show(const std::string& text) {
     out_ << text << std::endl;
     return;
   }
-  // Blanks cover what a longer line before left on the screen.
+  // Spaces overwrite the rest of a longer previous line.
   const std::string cover(width_ > text.size() ? width_ - text.size() : 0, ' ');
   out_ << '\r' << text << cover << std::flush;
   width_ = text.size();
@@ -71,7 +71,7 @@ void ProgressLine::on_validation(const ValidationRecord& record) {
 }
 
 void ProgressLine::on_event(const EventRecord& record) {
-  // Start and resumption are told by the log; warnings too.
+  // The log reports starts, resumed runs and warnings.
   if (record.what == "rate") print(fmt::format("step {}: {}", record.step, record.text));
 }
 

@@ -1,5 +1,5 @@
-// What a person sees of a run while it goes on: epoch, step, loss, top-1, images/s and the time left. On a
-// terminal one line that is written over; elsewhere (a log file) one plain line a record.
+// The progress display of a run: epoch, step, loss, top-1, images/s and the remaining time. On a terminal it
+// is one line that is overwritten; elsewhere (a log file) one plain line per record.
 #pragma once
 
 #include <ostream>
@@ -24,7 +24,7 @@ class ProgressLine : public Observer {
  private:
   void show(const std::string& text);  // the live line, or a plain one
   std::string text_of(const StepRecord& record) const;
-  void print(const std::string& text);  // a line that stays
+  void print(const std::string& text);  // a permanent line
 
   std::ostream& out_;
   bool live_;

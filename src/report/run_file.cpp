@@ -77,10 +77,10 @@ void RunFile::on_start(const RunRecord& record) {
     std::error_code error;
     if (record.step > 0 && std::filesystem::exists(path_, error))
       for (const std::string& difference : run_differences(read_text_file(path_), record))
-        log_.warn("the resumed run is not the same bit for bit: {}", difference);
+        log_.warn("the resumed run is not bitwise identical: {}", difference);
     write_file_atomically(path_, run_to_json(record));
   } catch (const Error& error) {
-    log_.warn("{}; the run goes on without it", error.what());
+    log_.warn("{}; the run continues without it", error.what());
   }
 }
 

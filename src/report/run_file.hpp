@@ -1,5 +1,5 @@
-// run.json of a run's folder: what was run, with what, on what; written once at each start of the run, whole
-// or not at all (README, "Reading the output").
+// run.json in a run's folder: configuration, versions and hardware of the run; written once at each start of
+// the run, complete or not at all (README, "Reading the output").
 #pragma once
 
 #include <filesystem>
@@ -21,7 +21,7 @@ class RunFile : public Observer {
   const Log& log_;
 };
 
-// What of an earlier run.json (its text) keeps a resumed run from being the same bit for bit: ranks, threads,
+// The reasons in an earlier run.json (its text) why a resumed run is not bitwise identical: ranks, threads,
 // device, libraries; one "key: old → new" each.
 std::vector<std::string> run_differences(const std::string& before, const RunRecord& record);
 

@@ -38,7 +38,7 @@ TEST(Program, Version) {
 TEST(Program, UnknownCommand) {
   const Outcome outcome = run({program, "trian"});
   EXPECT_EQ(outcome.code, 64);
-  EXPECT_NE(outcome.err.find("there is no command 'trian' (did you mean train?)"), std::string::npos)
+  EXPECT_NE(outcome.err.find("unknown command 'trian' (did you mean train?)"), std::string::npos)
       << outcome.err;
 }
 
@@ -81,7 +81,7 @@ TEST(Program, DoctorAloneAndOnRanks) {
   const Outcome two = run(on_ranks(2, {program, "doctor"}));
   EXPECT_EQ(two.code, 0) << two.err;
   EXPECT_NE(two.out.find("rank 1: host"), std::string::npos) << two.out;
-  EXPECT_NE(two.out.find("GB/s a rank"), std::string::npos) << two.out;
+  EXPECT_NE(two.out.find("GB/s per rank"), std::string::npos) << two.out;
 }
 
 }  // namespace

@@ -187,7 +187,7 @@ TEST(Decode, OtherKindsAreRefusedByName) {
   expect_error(ExitCode::bad_data, {"BMP"}, [] { square_of("BM......"); });
   expect_error(ExitCode::bad_data, {"empty"}, [] { square_of(""); });
   expect_error(ExitCode::bad_data, {"HTML"}, [] { square_of("<!DOCTYPE html><html></html>"); });
-  expect_error(ExitCode::bad_data, {"something else"}, [] { square_of("hello"); });
+  expect_error(ExitCode::bad_data, {"of an unknown type"}, [] { square_of("hello"); });
 }
 
 // A PNG header that claims 60000 × 60000 pixels must not take 10 GB of memory.

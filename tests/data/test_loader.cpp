@@ -177,7 +177,7 @@ TEST(Loader, StopsAfterTheLastEpoch) {
   options.last_epoch = 3;
   Loader loader(store, options);
   for (int i = 0; i < 2 + 4; ++i) EXPECT_NO_THROW(loader.next());
-  expect_error(ExitCode::bug, {"more than there is"}, [&] { loader.next(); });
+  expect_error(ExitCode::bug, {"no more batches"}, [&] { loader.next(); });
   options.last_epoch = 1;
   Loader nothing(store, options);
   EXPECT_THROW(nothing.next(), Error);

@@ -129,7 +129,7 @@ TEST(LoaderDamage, RefusesSwappedShards) {
   fs::copy_file(path(*store.train, 1), path(*store.train, 0), fs::copy_options::overwrite_existing);
   Store fitted = store;
   fitted.train->shards[0].bytes = fs::file_size(path(*store.train, 0));
-  expect_error(ExitCode::bad_data, {"it is shard 1", "has it as 0"},
+  expect_error(ExitCode::bad_data, {"has shard number 1", "number 0 in store.json"},
                [&] { read_all(fitted, basic_options(6)); });
   fs::copy_file(path(*store.val, 0), path(*store.train, 0), fs::copy_options::overwrite_existing);
   fitted.train->shards[0].bytes = fs::file_size(path(*store.train, 0));
@@ -147,7 +147,7 @@ TEST(LoaderDamage, RefusesForeignHdf5AndOtherFiles) {
   }
   store.train->shards[0].bytes = fs::file_size(file);
   store.train->shards[0].images_offset = 0;
-  expect_error(ExitCode::bad_data, {file.filename(), "not a shard of Convoy"},
+  expect_error(ExitCode::bad_data, {file.filename(), "not a Convoy shard"},
                [&] { read_all(store, basic_options(6)); });
   fs::resize_file(file, 0);
   fs::resize_file(file, store.train->shards[0].bytes);

@@ -358,7 +358,7 @@ TEST(Pack, WhatDoesNotFitTheStoreIsRefused) {
   expect_error(ExitCode::usage, {"16 x 16", "--image-size 16"}, [&] { pack_quietly(options); });
   options = good;
   options.source = folder / "more";
-  expect_error(ExitCode::usage, {"already holds a train split"}, [&] { pack_quietly(options); });
+  expect_error(ExitCode::usage, {"already contains a train split"}, [&] { pack_quietly(options); });
   options = good;
   options.class_list = folder / "ids";
   expect_error(ExitCode::usage, {"--class-list"}, [&] { pack_quietly(options); });
@@ -428,7 +428,7 @@ TEST(Synthesize, MakesAWholeStoreAndTheSameAgain) {
     EXPECT_TRUE(verify_store(store).bad.empty());
   });
   options.seed = 2;
-  expect_error(ExitCode::usage, {"already holds"}, [&] { synthesize(options, world(), quiet()); });
+  expect_error(ExitCode::usage, {"already contains"}, [&] { synthesize(options, world(), quiet()); });
   options.store = folder / "second";
   EXPECT_NE(synthesize(options, world(), quiet()).val.fingerprint, first.val.fingerprint);
   options.classes = 1;

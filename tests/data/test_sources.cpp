@@ -114,7 +114,7 @@ TEST(Sources, TornTarsAreNamed) {
   const TemporaryFolder folder;
   const std::string whole = tar_bytes({{"cat/1.png", png_of(1)}, {"cat/2.png", png_of(2)}});
   write_file(folder / "a.tar", whole.substr(0, 1300));
-  expect_error(ExitCode::bad_data, {"a.tar", "cut short"}, [&] { index_of(folder / "a.tar"); });
+  expect_error(ExitCode::bad_data, {"a.tar", "truncated"}, [&] { index_of(folder / "a.tar"); });
   write_file(folder / "b.tar", tar_bytes({{"n1.tar", whole.substr(0, 1300)}, {"n2.tar", whole}}));
   expect_error(ExitCode::bad_data, {"b.tar", "n1.tar"}, [&] { index_of(folder / "b.tar"); });
 }
@@ -265,12 +265,12 @@ TEST(Sources, DamagedCifarIsRefused) {
 
 TEST(Sources, WhatIsNoSourceIsNamedWithTheWayOut) {
   const TemporaryFolder folder;
-  expect_error(ExitCode::io, {"nothing at", "nowhere", "image folder"},
+  expect_error(ExitCode::io, {"does not exist", "nowhere", "image folder"},
                [&] { index_of(folder / "nowhere"); });
   std::filesystem::create_directory(folder / "empty");
-  expect_error(ExitCode::usage, {"holds no images", "image folder"}, [&] { index_of(folder / "empty"); });
+  expect_error(ExitCode::usage, {"contains no images", "image folder"}, [&] { index_of(folder / "empty"); });
   write_file(folder / "empty/notes.txt", "words");
-  expect_error(ExitCode::usage, {"holds no images", "1 other files"}, [&] { index_of(folder / "empty"); });
+  expect_error(ExitCode::usage, {"contains no images", "1 other files"}, [&] { index_of(folder / "empty"); });
   write_file(folder / "tars/n01.tar", tar_bytes({{"1.png", png_of(1)}}));
   expect_error(ExitCode::usage, {"n01.tar"}, [&] { index_of(folder / "tars"); });
   write_file(folder / "a.tar.gz", tar_bytes({{"cat/1.png", png_of(1)}}, true));
@@ -278,7 +278,7 @@ TEST(Sources, WhatIsNoSourceIsNamedWithTheWayOut) {
   write_file(folder / "text", "just words");
   expect_error(ExitCode::usage, {"neither a folder nor a tar"}, [&] { index_of(folder / "text"); });
   write_file(folder / "store/store.json", "{}");
-  expect_error(ExitCode::usage, {"is a store"}, [&] { index_of(folder / "store"); });
+  expect_error(ExitCode::usage, {"is already a store"}, [&] { index_of(folder / "store"); });
   write_file(folder / "root/train/cat/1.png", png_of(1));
   write_file(folder / "root/val/cat/1.png", png_of(1));
   expect_error(ExitCode::usage, {"splits", "root/train"}, [&] { index_of(folder / "root"); });

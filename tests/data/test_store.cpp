@@ -99,8 +99,8 @@ struct Spoiling {
 // Every fault is refused with the file, the place and what was expected there.
 TEST(ParseStore, NamesEveryFault) {
   const std::vector<Spoiling> spoilings = {
-      {"/format", "\"other\"", {"not a store of Convoy"}},
-      {"/format", "", {"not a store of Convoy"}},
+      {"/format", "\"other\"", {"not a Convoy store"}},
+      {"/format", "", {"not a Convoy store"}},
       {"/version", "2", {"version 2", "reads version 1"}},
       {"/version", "", {"'version' is missing"}},
       {"/image_size", "0", {"image_size", "is 0", "from 1"}},
@@ -118,7 +118,7 @@ TEST(ParseStore, NamesEveryFault) {
       {"/splits", "{}", {"splits", "neither train nor val"}},
       {"/splits", "[]", {"splits", "expected an object"}},
       {"/splits/test", "{}", {"'test' is not a split"}},
-      {"/splits/train/images", "31", {"splits.train", "says 31 images, its shards hold 30"}},
+      {"/splits/train/images", "31", {"splits.train", "has 31 images, but its shards contain 30"}},
       {"/splits/train/shards", "", {"splits.train", "'shards' is missing"}},
       {"/splits/train/shards/1/images", "-1", {"splits.train.shards[1].images", "-1"}},
       {"/splits/train/shards/1/images", "4294967296", {"splits.train.shards[1].images"}},
@@ -159,8 +159,8 @@ TEST(ParseStore, RefusesWhatIsNotJson) {
   expect_error(ExitCode::bad_data, {"x/store.json", "not JSON"}, [] { parse_store("", "x"); });
   const std::string text = sound_json().dump();
   expect_error(ExitCode::bad_data, {"not JSON"}, [&] { parse_store(text.substr(0, text.size() / 2), "x"); });
-  expect_error(ExitCode::bad_data, {"not a store of Convoy"}, [] { parse_store("[1, 2]", "x"); });
-  expect_error(ExitCode::bad_data, {"not a store of Convoy"}, [] { parse_store("null", "x"); });
+  expect_error(ExitCode::bad_data, {"not a Convoy store"}, [] { parse_store("[1, 2]", "x"); });
+  expect_error(ExitCode::bad_data, {"not a Convoy store"}, [] { parse_store("null", "x"); });
 }
 
 TEST(StoreSplit, NamesTheSplitsThereAre) {

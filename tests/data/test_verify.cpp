@@ -107,7 +107,7 @@ TEST(VerifyStore, NamesFilesThatAreWrongAsAWhole) {
   spoil(
       "mean", [](Store& s) { fs::remove(s.folder / "mean.h5"); }, 1, "mean.h5");
   spoil(
-      "statistics", [](Store& s) { s.statistics.reset(); }, 1, "statistics are missing");
+      "statistics", [](Store& s) { s.statistics.reset(); }, 1, "no statistics");
   spoil(
       "classes", [](Store& s) { s.classes[0].name = "other"; }, 4, "other classes");
   spoil(

@@ -35,7 +35,7 @@ TEST(WholeRun, LearnsEvaluatesAndNamesImages) {
   ASSERT_EQ(made.code, 0) << made.err;
   const Outcome verified = run(on_ranks(2, {program, "verify", store}));
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
-  EXPECT_NE(verified.out.find("200 images are sound"), std::string::npos) << verified.out;
+  EXPECT_NE(verified.out.find("200 images are valid"), std::string::npos) << verified.out;
 
   const Outcome trained = run(on_ranks(2, {program,
                                            "train",

@@ -12,8 +12,8 @@
 namespace convoy {
 
 int usable_cores() {
-  // A fixed cpu_set_t ends at 1,024 CPUs; larger machines need a larger mask, so grow until the kernel is
-  // content.
+  // A fixed cpu_set_t ends at 1,024 CPUs; larger machines need a larger mask, so it grows until the kernel
+  // accepts it.
   for (int cpus = 1024; cpus <= (1 << 20); cpus *= 4) {
     cpu_set_t* mask = CPU_ALLOC(static_cast<std::size_t>(cpus));
     if (mask == nullptr) break;
@@ -31,7 +31,7 @@ VectorInstructions vector_instructions() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   result.avx2 = __builtin_cpu_supports("avx2");
-  // These also ask the operating system whether it saves the wide registers.
+  // These also check whether the operating system saves the wide registers.
   result.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   result.avx512_bf16 = result.avx512 && __builtin_cpu_supports("avx512bf16");

@@ -1,4 +1,4 @@
-// What the CPU of this process can do: how many cores it may use and whether it has the instructions that
+// Properties of this process's CPU: the number of cores it may use, and whether it has the instructions that
 // 16-bit training needs. Used by engines (threads, precision) and by `convoy doctor`.
 #pragma once
 
@@ -6,19 +6,19 @@
 
 namespace convoy {
 
-// Cores this process may run on (its affinity mask, which launchers and Slurm set); at least 1.
+// Cores that this process may run on (its affinity mask, which launchers and Slurm set); at least 1.
 int usable_cores();
 
 struct VectorInstructions {
   bool avx2 = false;
-  bool avx512 = false;       // F, BW, DQ and VL: what oneDNN needs for bf16, computed in float32
+  bool avx512 = false;       // F, BW, DQ and VL: required by oneDNN for bf16, computed in float32
   bool avx512_bf16 = false;  // products of bf16 in hardware
   bool amx_bf16 = false;     // matrix tiles of bf16
 };
 
 VectorInstructions vector_instructions();
 
-// For people: "AVX-512, AVX512-BF16".
+// For display: "AVX-512, AVX512-BF16".
 std::string vector_instruction_names();
 
 }  // namespace convoy
