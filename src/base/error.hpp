@@ -1,5 +1,5 @@
 // Errors of the whole program. Everything that can go wrong is thrown as one exception type whose category is
-// the process's exit code (README, "Reading the output"); `main` is the only place that turns it into one.
+// the process's exit code (README, "Reading the output"); cli/program.cpp turns it into one.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,6 +7,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace convoy {
@@ -44,8 +45,8 @@ inline void ensure(bool condition, const char* what) {
 }
 
 // Whatever was thrown, as a category and its text: out of memory is ExitCode::device, a file system's error
-// ExitCode::io, anything unknown a bug.
-Error as_error(const std::exception_ptr& thrown);
+// ExitCode::io, anything unknown a bug. `memory_advice`: what to do when memory runs out.
+Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice = {});
 
 // Text of errno value `number`, e.g. "No such file or directory" (thread-safe).
 std::string system_error_text(int number);

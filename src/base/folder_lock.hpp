@@ -5,6 +5,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/file_descriptor.hpp"
+
 namespace convoy {
 
 class FolderLock {
@@ -16,16 +18,11 @@ class FolderLock {
   // names the folder and the holder. Where the file cannot be made or the file system has no locks, holds
   // nothing.
   FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience);
-  ~FolderLock();
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&& other) noexcept;
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
 
-  bool held() const { return descriptor_ >= 0; }
+  bool held() const { return file_.is_open(); }
 
  private:
-  int descriptor_ = -1;
+  FileDescriptor file_;
 };
 
 }  // namespace convoy

@@ -1,6 +1,6 @@
-// Human-readable messages on standard error. One Log is made in `main` and handed down by reference; `info`
-// speaks on rank 0 only, warnings and errors speak on every rank and name it. Machine-readable records of a
-// run are report/'s.
+// Human-readable messages on standard error. cli/program.cpp makes one Log and hands it down by reference;
+// `info` writes on rank 0 only, warnings and errors are written on every rank and name it. Machine-readable
+// records of a run are report/'s.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ class Log {
 
   template <typename... Arguments>
   void info(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    if (speaks_) write_info(fmt::format(format, std::forward<Arguments>(arguments)...));
+    if (writes_info_) write_info(fmt::format(format, std::forward<Arguments>(arguments)...));
   }
   template <typename... Arguments>
   void warn(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
@@ -42,7 +42,7 @@ class Log {
   void write_error(std::string_view text) const;
 
   std::shared_ptr<spdlog::logger> logger_;
-  bool speaks_;
+  bool writes_info_;
 };
 
 }  // namespace convoy

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 #include "cli/spelling.hpp"
 
 namespace convoy {
@@ -53,15 +54,6 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += ", ";
-    text += part;
-  }
-  return text;
 }
 
 std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most) {
@@ -175,7 +167,7 @@ RateRule parse_rate_rule(std::string_view text) {
 
 void refuse_word(std::string_view text, const std::vector<std::string_view>& words) {
   const std::string near = nearest_name(text, words);
-  fail(ExitCode::usage, "'{}' is not one of {}{}", text, joined({words.begin(), words.end()}),
+  fail(ExitCode::usage, "'{}' is not one of {}{}", text, text_list(words),
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 

@@ -80,8 +80,4 @@ struct CollectiveOptions {
 // what does not go together (nccl without a GPU, a narrow wire by MPI), ExitCode::device when NCCL fails.
 std::unique_ptr<Collective> make_collective(Communicator& communicator, const CollectiveOptions& options);
 
-// Sums host memory over `communicator` by MPI; with one rank nothing is sent. `spare_core`: whether a
-// communication thread gets a core of its own (needs MPI_THREAD_MULTIPLE).
-std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core);
-
 }  // namespace convoy

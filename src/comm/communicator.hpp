@@ -1,6 +1,7 @@
-// The control plane: MPI behind a class that everybody else can include. One Communicator lives in `main` for
-// the whole process. All members are collective over all ranks unless they say otherwise; they throw
-// ExitCode::device when MPI reports an error. A program started without mpirun is one rank.
+// The control plane: MPI behind a class that everybody else can include. cli/program.cpp makes one
+// Communicator, which lives until the process ends. All members are collective over all ranks unless they say
+// otherwise; they throw ExitCode::device when MPI reports an error. A program started without mpirun is one
+// rank.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// How a group of ranks ends when something went wrong on one of them or on all. Used by `main` for errors
-// that reach it, and by the trainer before it lets go of what its peers depend on.
+// How a group of ranks ends when something went wrong on one of them or on all. Used by cli/program.cpp for
+// errors that reach it, and by the trainer before it lets go of what its peers depend on.
 #pragma once
 
 #include "base/error.hpp"

@@ -30,7 +30,7 @@ struct InputSpec {
   float scale[3] = {1, 1, 1};
 };
 
-// A view: the memory belongs to the loader's slot and stays valid until that slot is released.
+// A view: the memory belongs to the loader and stays valid until the loader's next() says.
 struct BatchView {
   int rows = 0;  // samples that are there; may be fewer than the program's batch, or 0
   std::span<const std::uint8_t> images;         // rows × S × S × 3

@@ -20,11 +20,11 @@ struct StoredImage {
 
 // Pixel minus mean at (row, column) of the stored image, which must lie inside it.
 CONVOY_HOST_DEVICE inline float centred_pixel(const StoredImage& image, int channel, int row, int column) {
-  const std::int64_t place = static_cast<std::int64_t>(row) * image.side + column;
+  const std::int64_t pixel = static_cast<std::int64_t>(row) * image.side + column;
   const float mean = image.mean_image
-                         ? image.mean[static_cast<std::int64_t>(channel) * image.side * image.side + place]
+                         ? image.mean[static_cast<std::int64_t>(channel) * image.side * image.side + pixel]
                          : image.mean[channel];
-  return static_cast<float>(image.pixels[place * 3 + channel]) - mean;
+  return static_cast<float>(image.pixels[pixel * 3 + channel]) - mean;
 }
 
 // `value` moved to the nearest of [0, side − 1].
@@ -33,7 +33,8 @@ CONVOY_HOST_DEVICE inline float inside(float value, int side) {
   return value < 0.0F ? 0.0F : (value > last ? last : value);
 }
 
-// Bilinear interpolation of the centred pixels at a real place; outside pixels take the nearest inside one.
+// Bilinear interpolation of the centred pixels at a fractional position; outside pixels take the nearest
+// inside one.
 CONVOY_HOST_DEVICE inline float interpolated_pixel(const StoredImage& image, int channel, float row,
                                                    float column) {
   const float y = inside(row, image.side), x = inside(column, image.side);

@@ -1,6 +1,6 @@
 // Feeds a rank: worker threads read, check and queue this rank's part of each (micro-)batch ahead of time, so
-// that a step never waits while the disk keeps up. Reads are `pread`s into slots, from which a GPU copies by
-// itself while later batches are asked for; each image's checksum is checked.
+// that a step never waits while the disk keeps up. Reads are `pread`s into buffers, from which a GPU copies
+// by itself while later batches are asked for; each image's checksum is checked.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct LoaderOptions {
   std::int64_t first_sample = 0;  // … samples already consumed of the next (a multiple of the global batch)
   std::int64_t last_epoch = -1;   // stop after this many epochs; -1: never
   int workers = 2;
-  int slots = 3;  // batches in memory, the one in use included, …
-  int held = 0;   // … and beside them so many that were in use before and stay valid
+  int buffers = 3;  // batches in memory, the one in use included, …
+  int held = 0;     // … and beside them so many that were in use before and stay valid
   // Of the batches; null: ordinary memory. A GPU's loader has page-locked memory (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
   AugmentationSettings augmentation;
@@ -46,7 +46,7 @@ class Loader {
   const BatchPlan& plan() const;
 
   // The next micro-batch in order (step by step, within it micro-batch by micro-batch). Valid until
-  // the call after, or the `held` + 1st call after; the slot goes back to the workers then. Throws what a
+  // the call after, or the `held` + 1st call after; the buffer goes back to the workers then. Throws what a
   // worker met: ExitCode::bad_data (checksum; file, image name and index), ExitCode::io. Throws ExitCode::bug
   // past the end.
   const BatchView& next();

@@ -1,8 +1,10 @@
-// How a global batch is shared out, in words, and the refusal of one that cannot be. Used by the trainer.
+// How a global batch is shared out, in words, the refusal of one that cannot be, and what to do when it takes
+// too much memory. Used by the trainer and cli/program.cpp.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace convoy {
 
@@ -11,5 +13,9 @@ std::string batch_text(std::int64_t global_batch, int ranks, int accumulate);
 
 // Throws ExitCode::usage when some rank would have no sample in a full step, saying what would be accepted.
 void check_batch(std::int64_t global_batch, int ranks, int accumulate);
+
+// For as_error.
+inline constexpr std::string_view memory_advice =
+    "use more ranks or nodes, a smaller --global-batch, or --accumulate";
 
 }  // namespace convoy

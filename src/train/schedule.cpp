@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "train/text_list.hpp"
+#include "base/text_list.hpp"
 
 namespace convoy {
 

@@ -6,14 +6,23 @@
 #include <chrono>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/message.hpp"
+#include "base/text_list.hpp"
 #include "model/initialise.hpp"
 #include "train/checkpoint.hpp"
-#include "train/text_list.hpp"
 
 namespace convoy {
+
+// What rank 0 tells the others of a starting point: all but the lock and the buffers.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlateauState, best_error, since_epoch, drops)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingWindow, steps, samples, top1, loss)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LossScale, scale, good_steps, skipped)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, step, plateau, window, evaluated_step, best_top1,
+                                   best_checkpoint_top1, loss_scale)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StartingPoint, resumed, attempt, from, state)
+
 namespace {
 
 std::map<std::string, std::string> parse_lines(const std::string& text) {
@@ -194,32 +203,6 @@ void find_start(const RunSetup& setup, const Log& log, const ParameterTable& tab
     fail(ExitCode::usage, "--output {}: another run has begun there meanwhile", c.output);
 }
 
-std::string share_text(const StartingPoint& start) {
-  nlohmann::json json;
-  json["resumed"] = start.resumed;
-  json["attempt"] = start.attempt;
-  json["from"] = start.from;
-  json["step"] = start.state.step;
-  json["best_top1"] = start.state.best_top1 == start.state.best_top1 ? nlohmann::json(start.state.best_top1)
-                                                                     : nlohmann::json();
-  json["loss_scale"] = start.state.loss_scale.scale;
-  json["state"] = state_to_json(start.state);
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-StartingPoint from_shared_text(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  StartingPoint start;
-  start.resumed = json.at("resumed");
-  start.attempt = json.at("attempt");
-  start.from = json.at("from");
-  start.state.step = json.at("step");
-  if (!json.at("best_top1").is_null()) start.state.best_top1 = json.at("best_top1");
-  start.state.loss_scale.scale = json.at("loss_scale");
-  state_from_json(json.at("state"), start.state);
-  return start;
-}
-
 }  // namespace
 
 ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
@@ -246,9 +229,9 @@ StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, c
   StartingPoint start;
   const std::string shared = communicator.on_rank_zero([&] {
     find_start(setup, log, table, start);
-    return share_text(start);
+    return to_message(start);
   });
-  return communicator.rank() == 0 ? std::move(start) : from_shared_text(shared);
+  return communicator.rank() == 0 ? std::move(start) : from_message<StartingPoint>(shared);
 }
 
 void load_start(StartingPoint& start, const RunSetup& setup, Communicator& communicator, Replica& replica) {

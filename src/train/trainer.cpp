@@ -173,7 +173,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
     return loop->run();
   } catch (...) {
     // Before anything that the other ranks wait for is let go.
-    end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
+    end_group_unless_all_failed(communicator, log, as_error(std::current_exception(), memory_advice));
     throw;
   }
 }

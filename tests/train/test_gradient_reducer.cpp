@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "comm/mpi_collective.hpp"
 #include "support/mpi_test.hpp"
 #include "train/checkpoint_samples.hpp"
 #include "train/fake_replica.hpp"
