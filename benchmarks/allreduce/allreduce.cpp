@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "comm/collective.hpp"
 #include "comm/communicator.hpp"
+#include "comm/mpi_collective.hpp"
 
 namespace {
 
@@ -86,8 +86,8 @@ int run(Communicator& communicator, int argc, char** argv) {
 
   const double memcpy_seconds =
       best_of(repetitions, communicator, [&] { std::memcpy(copy.data(), buffer.data(), buffer.size() * 4); });
-  const bool speaks = communicator.rank() == 0;
-  if (speaks) {
+  const bool prints = communicator.rank() == 0;
+  if (prints) {
     fmt::print("{}, {} ranks, {:.0f} MB\nmemcpy (all ranks at once): {:.2f} GB/s\n", communicator.library(),
                communicator.size(), bytes / 1e6, bytes / memcpy_seconds / 1e9);
     fmt::print("{:>12} {:>16} {:>10} {:>10}\n", "bucket MiB", "how", "ms", "GB/s bus");
@@ -99,7 +99,7 @@ int run(Communicator& communicator, int argc, char** argv) {
     const auto report = [&](const char* how, const std::function<void()>& work) {
       std::fill(buffer.begin(), buffer.end(), 0.0F);
       const double seconds = best_of(repetitions, communicator, work);
-      if (speaks)
+      if (prints)
         fmt::print("{:>12} {:>16} {:>10.1f} {:>10.2f}\n", mebibytes, how, seconds * 1e3,
                    bus_bytes / seconds / 1e9);
     };

@@ -34,7 +34,7 @@ double median(std::vector<double> values) {
 class StepBenchmark {
  public:
   StepBenchmark(const Settings& settings, Communicator& communicator)
-      : settings_(settings), communicator_(communicator), speaks_(communicator.rank() == 0) {
+      : settings_(settings), communicator_(communicator), prints_(communicator.rank() == 0) {
     common_.device_index = device_of_rank(communicator);
     cuda::use_device(common_.device_index);
     common_.optimizer = parse_word(settings.optimizer, optimizer_words());
@@ -68,7 +68,7 @@ class StepBenchmark {
  private:
   template <typename... Arguments>
   void say(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    if (!speaks_) return;
+    if (!prints_) return;
     fmt::print(format, std::forward<Arguments>(arguments)...);
     std::fflush(stdout);
   }
@@ -121,7 +121,7 @@ class StepBenchmark {
 
   Settings settings_;
   Communicator& communicator_;
-  bool speaks_;
+  bool prints_;
   StepperOptions common_;
 };
 

@@ -2,7 +2,6 @@
 // bytes with plain sequential reads (both from the page cache after the first pass).
 //   build/benchmarks/input/benchmark_input STORE [WORKERS [BATCH [CROP]]]
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "data/loader.hpp"
 
 namespace convoy {
@@ -18,15 +18,14 @@ namespace {
 
 // Bytes a second of reading every shard of the split from front to back.
 double sequential_rate(const Store& store) {
-  std::vector<char> buffer(std::size_t{4} << 20);
+  std::vector<std::byte> buffer(std::size_t{4} << 20);
   double bytes = 0;
   const Stopwatch watch;
   for (const ShardEntry& shard : store.split("train").shards) {
-    const int file = ::open((store.folder / shard.file).c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) fail(ExitCode::io, "cannot open {}", shard.file);
-    for (ssize_t count = 1; count > 0; bytes += static_cast<double>(count))
-      count = ::read(file, buffer.data(), buffer.size());
-    ::close(file);
+    const FileDescriptor file = open_file(store.folder / shard.file, O_RDONLY);
+    std::uint64_t end = 0;
+    while (const std::size_t count = file.read_at(end, buffer)) end += count;
+    bytes += static_cast<double>(end);
   }
   return bytes / watch.seconds();
 }

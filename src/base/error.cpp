@@ -6,14 +6,14 @@
 
 namespace convoy {
 
-Error as_error(const std::exception_ptr& thrown) {
+Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
     return error;
   } catch (const std::bad_alloc&) {
     return {ExitCode::device,
-            "out of memory: use more ranks or nodes, a smaller --global-batch, or --accumulate"};
+            fmt::format("out of memory{}{}", memory_advice.empty() ? "" : ": ", memory_advice)};
   } catch (const std::filesystem::filesystem_error& error) {
     return {ExitCode::io, error.what()};
   } catch (const std::exception& error) {

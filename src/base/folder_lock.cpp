@@ -42,37 +42,24 @@ void write_holder(int descriptor) {
 }  // namespace
 
 FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience) {
-  const int descriptor = ::open((folder / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor < 0) return;
+  FileDescriptor file = try_open(folder / ".lock", O_RDWR | O_CREAT);
+  if (!file.is_open()) return;
   const Clock::time_point end = Clock::now() + patience;
-  int refusal = try_lock(descriptor);
+  int refusal = try_lock(file.number());
   while (refusal == EWOULDBLOCK && Clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    refusal = try_lock(descriptor);
+    refusal = try_lock(file.number());
   }
   if (refusal == 0) {
-    descriptor_ = descriptor;
-    write_holder(descriptor_);
+    write_holder(file.number());
+    file_ = std::move(file);
     return;
   }
-  const std::string name = holder(descriptor);
-  ::close(descriptor);
   if (refusal == EWOULDBLOCK)
     fail(ExitCode::usage,
-         "{} is being written by another run ({}): wait until it has ended, or choose another folder; "
-         "if that host is gone, remove {}",
-         folder.string(), name, (folder / ".lock").string());
-}
-
-FolderLock::~FolderLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-FolderLock::FolderLock(FolderLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-FolderLock& FolderLock::operator=(FolderLock&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
+         "{} is being written by another run ({}): wait until that has ended, or choose another folder; if "
+         "that host is gone, remove {}",
+         folder.string(), holder(file.number()), (folder / ".lock").string());
 }
 
 }  // namespace convoy

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/file_descriptor.hpp"
+
 namespace convoy {
 
 class FolderLock {
@@ -16,16 +18,11 @@ class FolderLock {
   // folder and the holder. If the file cannot be created or the file system does not support locks, the
   // object holds nothing.
   FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience);
-  ~FolderLock();
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&& other) noexcept;
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
 
-  bool held() const { return descriptor_ >= 0; }
+  bool held() const { return file_.is_open(); }
 
  private:
-  int descriptor_ = -1;
+  FileDescriptor file_;
 };
 
 }  // namespace convoy

@@ -5,7 +5,7 @@
 
 namespace convoy {
 
-Log::Log(int rank, int size, bool quiet) : speaks_(rank == 0 && !quiet) {
+Log::Log(int rank, int size, bool quiet) : writes_info_(rank == 0 && !quiet) {
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   const std::string who = size > 1 ? fmt::format("convoy[{}]", rank) : "convoy";
   logger_ = std::make_shared<spdlog::logger>(who, std::move(sink));

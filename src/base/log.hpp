@@ -25,7 +25,7 @@ class Log {
 
   template <typename... Arguments>
   void info(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    if (speaks_) write_info(fmt::format(format, std::forward<Arguments>(arguments)...));
+    if (writes_info_) write_info(fmt::format(format, std::forward<Arguments>(arguments)...));
   }
   template <typename... Arguments>
   void warn(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
@@ -42,7 +42,7 @@ class Log {
   void write_error(std::string_view text) const;
 
   std::shared_ptr<spdlog::logger> logger_;
-  bool speaks_;
+  bool writes_info_;
 };
 
 }  // namespace convoy

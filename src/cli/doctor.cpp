@@ -7,7 +7,7 @@
 
 #include "base/clock.hpp"
 #include "cli/commands.hpp"
-#include "comm/collective.hpp"
+#include "comm/mpi_collective.hpp"
 #include "device/cpu/cpu_facts.hpp"
 #include "device/cuda_devices.hpp"
 #include "engine/device_plan.hpp"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -10,8 +11,10 @@
 #include "cli/command.hpp"
 #include "cli/stop_signals.hpp"
 #include "comm/communicator.hpp"
+#include "comm/gather.hpp"
 #include "comm/group_end.hpp"
 #include "settings/spelling.hpp"
+#include "train/batch_text.hpp"
 
 namespace convoy {
 namespace {
@@ -83,15 +86,11 @@ void read_options(Command& command, OptionTable& table, const std::vector<std::s
 // Every rank reads the options itself (a configuration file may be missing on one host): all continue, or all
 // end with the error of the lowest rank that has one, reported once.
 std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::optional<Error>& mine) {
-  const std::string text =
-      mine ? fmt::format("{:03}{}", static_cast<int>(mine->category()), mine->what()) : std::string();
-  const std::vector<std::string> all = communicator.gather_texts(text);
-  for (int rank = 0; rank < communicator.size(); ++rank) {
-    if (all[rank].empty()) continue;
-    if (rank == communicator.rank()) print_usage_error(*mine);
-    return static_cast<ExitCode>(std::atoi(all[rank].substr(0, 3).c_str()));
-  }
-  return std::nullopt;
+  const std::vector<ExitCode> codes = gather(communicator, mine ? mine->category() : ExitCode::done);
+  const auto first = std::ranges::find_if(codes, [](ExitCode code) { return code != ExitCode::done; });
+  if (first == codes.end()) return std::nullopt;
+  if (first - codes.begin() == communicator.rank()) print_usage_error(*mine);
+  return *first;
 }
 
 ExitCode run_on_ranks(Command& command, const std::optional<Error>& usage, int* argc, char*** argv) {
@@ -105,7 +104,7 @@ ExitCode run_on_ranks(Command& command, const std::optional<Error>& usage, int* 
     RankContext context{communicator, log, signals ? signals->requested() : never};
     return command.run(context);
   } catch (...) {
-    return end_group(communicator, log, as_error(std::current_exception()));
+    return end_group(communicator, log, as_error(std::current_exception(), memory_advice));
   }
 }
 
@@ -115,7 +114,7 @@ ExitCode run_command(Command& command, const std::vector<std::string>& arguments
   try {
     read_options(command, table, arguments);
   } catch (...) {
-    usage = as_error(std::current_exception());
+    usage = as_error(std::current_exception(), memory_advice);
   }
   const bool alone = launcher_size() <= 1;
   if (table.help_wanted() || (usage && alone) || !command.uses_ranks()) {
@@ -152,7 +151,7 @@ ExitCode run_program(int* argc, char*** argv) noexcept {
   try {
     return dispatch(argc, argv);
   } catch (...) {
-    const Error error = as_error(std::current_exception());
+    const Error error = as_error(std::current_exception(), memory_advice);
     if (launcher_rank() != 0 && error.category() == ExitCode::usage)
       return ExitCode::done;  // rank 0 responds for all
     print_usage_error(error);

@@ -3,14 +3,11 @@
 // lowest rank that has it.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/error.hpp"
 
 namespace convoy {
 
-// Arguments without the program's own name. Never throws.
+// `argc` and `argv`: main's, which MPI may change. Never throws.
 ExitCode run_program(int* argc, char*** argv) noexcept;
 
 }  // namespace convoy

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/clock.hpp"
 #include "cli/commands.hpp"
+#include "comm/gather.hpp"
 #include "data/store.hpp"
 
 namespace convoy {
@@ -13,18 +12,18 @@ namespace {
 
 constexpr std::size_t most_printed = 100;  // bad records; a completely damaged store would fill the screen
 
-std::string place_of(const BadRecord& bad) {
+// What a rank found, as the others need it.
+struct Findings {
+  std::int64_t images = 0;
+  std::vector<std::string> bad;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Findings, images, bad)
+
+std::string text_of(const BadRecord& bad) {
   std::string text = bad.file.empty() ? "store" : bad.file;
   if (bad.index >= 0) text += fmt::format(" image {}", bad.index);
   if (!bad.name.empty()) text += fmt::format(" ({})", bad.name);
-  return text;
-}
-
-nlohmann::json to_json(const VerifyReport& report) {
-  nlohmann::json bad = nlohmann::json::array();
-  for (const BadRecord& record : report.bad)
-    bad.push_back(fmt::format("{}: {}", place_of(record), record.reason));
-  return {{"images", report.images}, {"bad", bad}, {"fingerprint", report.fingerprint}};
+  return text + ": " + bad.reason;
 }
 
 class VerifyCommand : public Command {
@@ -54,20 +53,20 @@ fingerprint. Reports each bad record and exits with code 65 if there is any. Ran
       context.log.info("{} of {} images{}", done, total, communicator.size() > 1 ? " of this rank" : "");
     };
     const VerifyReport report = verify_store(store, communicator.rank(), communicator.size(), progress);
-    const std::string mine = to_json(report).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    return conclude(store, communicator.gather_texts(mine), communicator.rank() == 0);
+    Findings mine{.images = report.images, .bad = {}};
+    for (const BadRecord& bad : report.bad) mine.bad.push_back(text_of(bad));
+    return conclude(store, gather(communicator, mine), communicator.rank() == 0);
   }
 
  private:
   // Every rank counts; rank 0 prints.
-  static ExitCode conclude(const Store& store, const std::vector<std::string>& reports, bool prints) {
+  static ExitCode conclude(const Store& store, const std::vector<Findings>& findings, bool prints) {
     std::int64_t images = 0;
     std::size_t bad = 0;
-    for (const std::string& text : reports) {
-      const nlohmann::json report = nlohmann::json::parse(text);
-      images += report["images"].get<std::int64_t>();
-      for (const auto& record : report["bad"])
-        if (++bad <= most_printed && prints) fmt::print("bad: {}\n", record.get<std::string>());
+    for (const Findings& of_rank : findings) {
+      images += of_rank.images;
+      for (const std::string& record : of_rank.bad)
+        if (++bad <= most_printed && prints) fmt::print("bad: {}\n", record);
     }
     if (!prints) return bad == 0 ? ExitCode::done : ExitCode::bad_data;
     if (bad > most_printed) fmt::print("… and {} more\n", bad - most_printed);

@@ -1,214 +1,13 @@
 #include "comm/collective.hpp"
 
-#include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <exception>
-#include <memory>
-#include <mutex>
-#include <thread>
-#include <utility>
-
 #include "comm/gpu_collective.hpp"
-#include "comm/slice_sum.hpp"
+#include "comm/mpi_collective.hpp"
 
 namespace convoy {
 
 namespace {
 
-// Slices are cut into pieces in which each rank's part has 512 KiB, within limits: parts that stay in the
-// second-level cache between their receipt and the addition were fastest (benchmarks/allreduce), and a few
-// pieces in flight keep both rounds busy with little scratch memory.
-constexpr std::size_t part_elements = std::size_t{128} << 10;
-constexpr std::size_t longest_piece = std::size_t{4} << 20;
-constexpr std::size_t most_under_way = 8;
-
-// One rank: its values are the sum.
-class NoCollective final : public Collective {
- public:
-  std::string_view name() const override { return "none"; }
-  void start(std::span<float>) override {}
-  void progress() override {}
-  void finish_next() override {}
-  bool capturable() const override { return true; }
-};
-
-// The queue of slices and the pieces in flight; independent of threads.
-class SliceQueue {
- public:
-  explicit SliceQueue(MPI_Comm other) : communicator_(other) {
-    int ranks = 1;
-    check_mpi(MPI_Comm_size(other, &ranks), "MPI_Comm_size");
-    piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
-  }
-  ~SliceQueue() {
-    // An error ended the step in the middle: MPI may still write into the pieces in flight, so they are never
-    // freed. Freeing the communicator is collective, and after an error the other ranks may be elsewhere. In
-    // both cases the process is about to end.
-    if (!idle()) {
-      static_cast<void>(under_way_.release());
-    } else if (std::uncaught_exceptions() == exceptions_at_start_) {
-      communicator_.free();
-    }
-  }
-  SliceQueue(const SliceQueue&) = delete;
-  SliceQueue& operator=(const SliceQueue&) = delete;
-
-  void add(std::span<float> slice) {
-    do {
-      const auto piece = slice.first(std::min(slice.size(), piece_elements_));
-      slice = slice.subspan(piece.size());
-      waiting_.push_back({piece, slice.empty()});
-    } while (!slice.empty());
-    fill();
-  }
-
-  // Progresses everything in flight and starts waiting pieces where possible.
-  void advance() {
-    for (auto& piece : *under_way_) piece.done = piece.done || piece.sum.advance();
-    while (!under_way_->empty() && under_way_->front().done) {
-      if (under_way_->front().last) ++finished_;
-      spare_scratch_.push_back(under_way_->front().sum.take_scratch());
-      under_way_->pop_front();
-    }
-    fill();
-  }
-
-  bool idle() const { return under_way_->empty() && waiting_.empty(); }
-  std::int64_t finished() const { return finished_; }  // slices since the start
-
- private:
-  struct Waiting {
-    std::span<float> piece;
-    bool last;  // of its slice
-  };
-  struct UnderWay {
-    SliceSum sum;
-    bool last;
-    bool done = false;
-  };
-
-  void fill() {
-    while (!waiting_.empty() && under_way_->size() < most_under_way) {
-      std::vector<float> scratch;
-      if (!spare_scratch_.empty()) {
-        scratch = std::move(spare_scratch_.back());
-        spare_scratch_.pop_back();
-      }
-      const Waiting next = waiting_.front();
-      under_way_->push_back(
-          {SliceSum(next.piece, pieces_, communicator_.get(), std::move(scratch)), next.last});
-      waiting_.pop_front();
-      ++pieces_;
-    }
-  }
-
-  OwnedCommunicator communicator_;
-  std::deque<Waiting> waiting_;
-  std::unique_ptr<std::deque<UnderWay>> under_way_ = std::make_unique<std::deque<UnderWay>>();
-  std::vector<std::vector<float>> spare_scratch_;
-  std::size_t piece_elements_ = 0;
-  std::int64_t pieces_ = 0, finished_ = 0;
-  const int exceptions_at_start_ = std::uncaught_exceptions();
-};
-
-// Without a spare core: the compute thread's calls do all the work.
-class ProgressedCollective final : public Collective {
- public:
-  explicit ProgressedCollective(MPI_Comm other) : queue_(other) {}
-  std::string_view name() const override { return "mpi"; }
-  void start(std::span<float> slice) override {
-    queue_.add(slice);
-    queue_.advance();
-  }
-  void progress() override { queue_.advance(); }
-  void finish_next() override {
-    ++awaited_;
-    for (queue_.advance(); queue_.finished() < awaited_; queue_.advance()) std::this_thread::yield();
-  }
-
- private:
-  SliceQueue queue_;
-  std::int64_t awaited_ = 0;
-};
-
-// With a spare core: a thread drives the queue; finish_next throws its errors.
-class ThreadedCollective final : public Collective {
- public:
-  explicit ThreadedCollective(MPI_Comm other) : queue_(other), thread_([this] { run(); }) {}
-  ~ThreadedCollective() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
-  ThreadedCollective(const ThreadedCollective&) = delete;
-  ThreadedCollective& operator=(const ThreadedCollective&) = delete;
-
-  std::string_view name() const override { return "mpi"; }
-  void start(std::span<float> slice) override {
-    {
-      const std::lock_guard lock(mutex_);
-      started_.push_back(slice);
-    }
-    changed_.notify_all();
-  }
-  void progress() override {}
-  void finish_next() override {
-    std::unique_lock lock(mutex_);
-    ++awaited_;
-    changed_.wait(lock, [&] { return finished_ >= awaited_ || error_; });
-    if (finished_ < awaited_) std::rethrow_exception(error_);
-  }
-
- private:
-  void run() {
-    try {
-      while (take_started()) {
-        queue_.advance();
-        if (queue_.finished() != finished_) {
-          {
-            const std::lock_guard lock(mutex_);
-            finished_ = queue_.finished();
-          }
-          changed_.notify_all();
-        } else {
-          std::this_thread::yield();
-        }
-      }
-    } catch (...) {
-      {
-        const std::lock_guard lock(mutex_);
-        error_ = std::current_exception();
-      }
-      changed_.notify_all();
-    }
-  }
-
-  // Passes new slices to the queue; sleeps while there is nothing to do. False: the thread ends.
-  bool take_started() {
-    std::unique_lock lock(mutex_);
-    if (queue_.idle()) changed_.wait(lock, [&] { return stopping_ || !started_.empty(); });
-    if (stopping_) return false;
-    const auto started = std::exchange(started_, {});
-    lock.unlock();
-    for (const auto slice : started) queue_.add(slice);
-    return true;
-  }
-
-  SliceQueue queue_;  // the thread's own
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::span<float>> started_;
-  std::int64_t finished_ = 0, awaited_ = 0;
-  bool stopping_ = false;
-  std::exception_ptr error_;
-  std::thread thread_;  // last: it uses all of the above
-};
-
-// Rejects inconsistent options, before anything is allocated and for any number of ranks.
+// Refuses what does not go together, before anything is allocated and whatever the number of ranks.
 void check_options(const CollectiveOptions& options) {
   const bool on_gpu = options.compute.native != nullptr;
   if (options.kind == CollectiveKind::nccl && !on_gpu)
@@ -226,16 +25,9 @@ void check_options(const CollectiveOptions& options) {
 
 std::unique_ptr<Collective> make_collective(Communicator& communicator, const CollectiveOptions& options) {
   check_options(options);
-  if (communicator.size() == 1) return std::make_unique<NoCollective>();
-  if (options.compute.native == nullptr) return make_mpi_collective(communicator, options.spare_core);
+  if (communicator.size() == 1 || options.compute.native == nullptr)
+    return make_mpi_collective(communicator, options.spare_core);
   return make_gpu_collective(communicator, options);
-}
-
-std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core) {
-  if (communicator.size() == 1) return std::make_unique<NoCollective>();
-  const MPI_Comm control = communicator.state().control;
-  if (spare_core && communicator.thread_multiple()) return std::make_unique<ThreadedCollective>(control);
-  return std::make_unique<ProgressedCollective>(control);
 }
 
 }  // namespace convoy

@@ -90,8 +90,4 @@ struct CollectiveOptions {
 // inconsistent options (nccl without a GPU, 16 bits by MPI), ExitCode::device if NCCL fails.
 std::unique_ptr<Collective> make_collective(Communicator& communicator, const CollectiveOptions& options);
 
-// Sums host memory over `communicator` by MPI; with one rank nothing is sent. `spare_core`: whether a
-// communication thread gets a core of its own (needs MPI_THREAD_MULTIPLE).
-std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core);
-
 }  // namespace convoy

@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
-#include <exception>
 #include <functional>
 #include <limits>
 
@@ -78,10 +77,10 @@ class MpiPendingSum final : public PendingSum {
   // the others: the memory is then left to MPI.
   ~MpiPendingSum() override {
     if (request_ == MPI_REQUEST_NULL) return;
-    if (std::uncaught_exceptions() == 0) {
-      MPI_Wait(&request_, MPI_STATUS_IGNORE);
-    } else {
+    if (unwind_.unwinding()) {
       static_cast<void>(sums_.release());
+    } else {
+      MPI_Wait(&request_, MPI_STATUS_IGNORE);
     }
   }
   MpiPendingSum(const MpiPendingSum&) = delete;
@@ -100,6 +99,7 @@ class MpiPendingSum final : public PendingSum {
  private:
   std::unique_ptr<std::vector<double>> sums_;
   MPI_Request request_ = MPI_REQUEST_NULL;
+  UnwindDetector unwind_;
 };
 
 }  // namespace
@@ -115,7 +115,6 @@ Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<St
          "MPI_THREAD_SERIALIZED: use an MPI built with thread support",
          library());
   }
-  state_->exceptions_at_start = std::uncaught_exceptions();
   state_->control = duplicate_of(MPI_COMM_WORLD);
   state_->pending = duplicate_of(MPI_COMM_WORLD);
   state_->ending = duplicate_of(MPI_COMM_WORLD);
@@ -125,10 +124,9 @@ Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<St
 }
 
 Communicator::~Communicator() {
-  // Finalising waits for all ranks. While an error unwinds here, the others may wait for this rank elsewhere:
-  // `main` aborts them, or mpirun does when this process exits without finalising.
-  const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
-  if (unwinding && state_->size > 1) return;
+  // Finalising waits for all ranks. While an error unwinds here the others may wait for us elsewhere:
+  // end_group aborts them, or mpirun does when it sees this process end without having finalised.
+  if (state_->unwind.unwinding() && state_->size > 1) return;
   MPI_Comm_free(&state_->ending);
   MPI_Comm_free(&state_->pending);
   MPI_Comm_free(&state_->control);

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "comm/mpi_collective.hpp"
 #include "device/cuda_module.hpp"
 
 namespace convoy {

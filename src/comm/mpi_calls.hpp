@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/unwinding.hpp"
 #include "comm/communicator.hpp"
 
 namespace convoy {
@@ -53,7 +54,7 @@ struct Communicator::State {
   int rank = 0, size = 1, local_rank = 0, local_size = 1, node = 0, nodes = 1;
   int thread_level = MPI_THREAD_SINGLE;
   std::thread::id main_thread = std::this_thread::get_id();
-  int exceptions_at_start = 0;
+  UnwindDetector unwind;
   std::atomic<bool> aborting{false};
 };
 

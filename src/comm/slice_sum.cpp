@@ -39,8 +39,8 @@ std::span<float> SliceSum::part(int rank) const {
 
 std::span<float> SliceSum::received_from(int rank) {
   const std::size_t size = part(rank_).size();
-  const auto place = static_cast<std::size_t>(rank < rank_ ? rank : rank - 1);
-  return std::span(scratch_).subspan(place * size, size);
+  const auto index = static_cast<std::size_t>(rank < rank_ ? rank : rank - 1);
+  return std::span(scratch_).subspan(index * size, size);
 }
 
 void SliceSum::send(std::span<const float> values, int rank) {

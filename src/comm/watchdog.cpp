@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/host_name.hpp"
+#include "base/unwinding.hpp"
 #include "comm/collective.hpp"
 #include "comm/mpi_calls.hpp"
 #include "comm/rank_report.hpp"
@@ -131,7 +132,7 @@ struct Watchdog::State {
   std::mutex mutex;
   std::condition_variable woken;
   bool stop = false, abandon = false;  // abandon: end without waiting for the other ranks
-  int exceptions_at_start = std::uncaught_exceptions();
+  UnwindDetector unwind;
   std::thread thread;
 };
 
@@ -254,7 +255,7 @@ Watchdog::Watchdog(Communicator& communicator, const Log& log, double seconds) {
 }
 
 Watchdog::~Watchdog() {
-  const bool unwinding = std::uncaught_exceptions() > state_->exceptions_at_start;
+  const bool unwinding = state_->unwind.unwinding();
   {
     const std::lock_guard lock(state_->mutex);
     state_->stop = true;

@@ -207,10 +207,10 @@ SampleTransform centre_transform(int stored_side, int crop_side) {
 
 SampleTransform ten_crop_transform(int stored_side, int crop_side, int view) {
   ensure(view >= 0 && view < 10, "ten-crop evaluation has views 0 to 9");
-  const int place = view % 5;  // top left, top right, bottom left, bottom right, centre
+  const int corner = view % 5;  // top left, top right, bottom left, bottom right, centre
   const double far = stored_side - crop_side;
-  Affine map = place == 4 ? centre_crop(stored_side, crop_side)
-                          : translation(place % 2 == 0 ? 0 : far, place < 2 ? 0 : far);
+  Affine map = corner == 4 ? centre_crop(stored_side, crop_side)
+                           : translation(corner % 2 == 0 ? 0 : far, corner < 2 ? 0 : far);
   if (view >= 5) map = map.after(mirroring(crop_side));
   return from_affine(map, false);
 }

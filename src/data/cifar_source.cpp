@@ -47,10 +47,10 @@ std::vector<std::string> parse_meta(const std::string& text, const std::string& 
 void sort_classes(SourceIndex& index) {
   std::vector<std::string> sorted = index.classes;
   std::ranges::sort(sorted);
-  std::vector<std::int32_t> place;
+  std::vector<std::int32_t> sorted_label;
   for (const std::string& name : index.classes)
-    place.push_back(static_cast<std::int32_t>(std::ranges::find(sorted, name) - sorted.begin()));
-  for (SourceItem& item : index.items) item.label = place[static_cast<std::size_t>(item.label)];
+    sorted_label.push_back(static_cast<std::int32_t>(std::ranges::find(sorted, name) - sorted.begin()));
+  for (SourceItem& item : index.items) item.label = sorted_label[static_cast<std::size_t>(item.label)];
   index.classes = std::move(sorted);
 }
 

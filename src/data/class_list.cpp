@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <set>
+#include <span>
 #include <sstream>
 #include <unordered_map>
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 #include "data/imagenet_devkit.hpp"
 #include "data/source_kinds.hpp"
 
@@ -69,11 +71,11 @@ void apply_devkit(SourceIndex& index, const fs::path& labels) {
   for (const Synset& synset : kit.synsets) wnid_of[synset.id] = synset.wnid;
   std::vector<std::string> ids;
   for (const int id : kit.ground_truth) {
-    const auto place = wnid_of.find(id);
-    if (place == wnid_of.end())
-      fail(ExitCode::bad_data, "{}: line {} of the ground truth has class {}, which meta.mat does not have",
+    const auto found = wnid_of.find(id);
+    if (found == wnid_of.end())
+      fail(ExitCode::bad_data, "{}: line {} of the ground truth names class {}, which meta.mat does not have",
            labels.string(), ids.size() + 1, id);
-    ids.push_back(place->second);
+    ids.push_back(found->second);
   }
   require_count(index, ids.size(), labels);
   // All classes of the kit, so that a validation split packed first fixes the complete list even if some
@@ -117,10 +119,10 @@ void apply_caffe(SourceIndex& index, const std::vector<std::string>& lines, cons
   }
   index.classes = known;
   for (SourceItem& item : index.items) {
-    const auto place = label_of.find(file_name(item.name));
-    if (place == label_of.end())
+    const auto found = label_of.find(file_name(item.name));
+    if (found == label_of.end())
       fail(ExitCode::bad_data, "{} has no line for {}", labels.string(), item.name);
-    item.label = place->second;
+    item.label = found->second;
   }
 }
 
@@ -154,9 +156,9 @@ std::vector<ClassEntry> name_classes(const std::vector<std::string>& ids,
   std::vector<ClassEntry> classes;
   bool any = false;
   for (const std::string& id : ids) {
-    const auto place = names.find(id);
-    any = any || place != names.end();
-    classes.push_back({id, place == names.end() ? id : place->second});
+    const auto found = names.find(id);
+    any = any || found != names.end();
+    classes.push_back({id, found == names.end() ? id : found->second});
   }
   if (!names.empty() && !any)
     fail(ExitCode::usage, "--class-names contains none of the classes: it has {}, the data {}",
@@ -183,26 +185,25 @@ void apply_labels(SourceIndex& index, const fs::path& labels, const std::vector<
 }
 
 void relabel(SourceIndex& index, const std::vector<std::string>& classes) {
-  std::unordered_map<std::string_view, std::int32_t> place;
-  for (std::size_t i = 0; i < classes.size(); ++i) place[classes[i]] = static_cast<std::int32_t>(i);
+  std::unordered_map<std::string_view, std::int32_t> new_label;
+  for (std::size_t i = 0; i < classes.size(); ++i) new_label[classes[i]] = static_cast<std::int32_t>(i);
   std::vector<std::int32_t> label_of(index.classes.size(), -1);
   std::vector<std::string> unknown;
   for (std::size_t i = 0; i < index.classes.size(); ++i) {
-    const auto found = place.find(index.classes[i]);
-    if (found != place.end())
+    const auto found = new_label.find(index.classes[i]);
+    if (found != new_label.end())
       label_of[i] = found->second;
     else
       unknown.push_back(index.classes[i]);
   }
   if (!unknown.empty()) {
-    std::string some;
-    for (std::size_t i = 0; i < std::min<std::size_t>(unknown.size(), 5); ++i)
-      some += (i > 0 ? ", " : "") + unknown[i];
-    if (unknown.size() > 5) some += ", ...";
+    constexpr std::size_t listed = 5;
     fail(ExitCode::bad_data,
-         "{} of the source's classes are not among the store's {}: {}. All splits of a store share "
-         "the classes of the split packed first, or of --class-list",
-         unknown.size(), classes.size(), some);
+         "{} of the source's classes are not among the store's {}: {}{}. All splits of a store share the "
+         "classes of the split packed first, or of --class-list",
+         unknown.size(), classes.size(),
+         text_list(std::span(unknown).first(std::min(unknown.size(), listed))),
+         unknown.size() > listed ? ", ..." : "");
   }
   for (SourceItem& item : index.items) item.label = label_of[static_cast<std::size_t>(item.label)];
   index.classes = classes;

@@ -58,8 +58,8 @@ void assign_classes(SourceIndex& index, const std::vector<std::string>& class_of
   index.classes.assign(ids.begin(), ids.end());
   for (std::size_t i = 0; i < index.items.size(); ++i) {
     if (class_of_item[i].empty()) continue;
-    const auto place = std::lower_bound(index.classes.begin(), index.classes.end(), class_of_item[i]);
-    index.items[i].label = static_cast<std::int32_t>(place - index.classes.begin());
+    const auto found = std::lower_bound(index.classes.begin(), index.classes.end(), class_of_item[i]);
+    index.items[i].label = static_cast<std::int32_t>(found - index.classes.begin());
   }
 }
 

@@ -208,11 +208,11 @@ void Hdf5File::State::transfer_rows(const std::string& name, std::uint64_t first
     refuse_content(name, fmt::format("has shape {}, but {} of its rows were requested as {} values",
                                      describe_shape(extents), rows, count));
   if (count == 0) return;
-  const Handle place = checked(H5Dget_space(dataset), "read the shape of", name);
+  const Handle selection = checked(H5Dget_space(dataset), "read the shape of", name);
   const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr));
-  H5Sselect_hyperslab(place, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr);
-  const herr_t result = in != nullptr ? H5Dwrite(dataset, type, memory, place, H5P_DEFAULT, in)
-                                      : H5Dread(dataset, type, memory, place, H5P_DEFAULT, out);
+  H5Sselect_hyperslab(selection, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr);
+  const herr_t result = in != nullptr ? H5Dwrite(dataset, type, memory, selection, H5P_DEFAULT, in)
+                                      : H5Dread(dataset, type, memory, selection, H5P_DEFAULT, out);
   if (result < 0) refuse((in != nullptr ? "write " : "read ") + name);
 }
 

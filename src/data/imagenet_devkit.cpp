@@ -2,7 +2,6 @@
 
 #include <matio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "data/tar_file.hpp"
 
 namespace convoy {
@@ -28,25 +28,15 @@ constexpr std::string_view kMeta = "meta.mat", kTruth = "ILSVRC2012_validation_g
 // matio reads files only by name, so the bytes are written to a file in memory.
 class MemoryFile {
  public:
-  explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("meta.mat", MFD_CLOEXEC)) {
-    if (descriptor_ < 0) fail(ExitCode::io, "cannot create a file in memory: {}", system_error_text(errno));
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
-      if (count <= 0) {
-        const std::string reason = system_error_text(errno);
-        ::close(descriptor_);
-        fail(ExitCode::io, "cannot write a file in memory: {}", reason);
-      }
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
+  explicit MemoryFile(std::string_view bytes)
+      : file_(::memfd_create("meta.mat", MFD_CLOEXEC), "a file in memory") {
+    if (!file_.is_open()) fail(ExitCode::io, "cannot make a file in memory: {}", system_error_text(errno));
+    file_.write(bytes);
   }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+  std::string path() const { return fmt::format("/proc/self/fd/{}", file_.number()); }
 
  private:
-  int descriptor_;
+  FileDescriptor file_;
 };
 
 // A field of element `i` of a struct array; an error if it is absent.

@@ -20,11 +20,11 @@ struct StoredImage {
 
 // Pixel minus mean at (row, column) of the stored image, which must be inside it.
 CONVOY_HOST_DEVICE inline float centred_pixel(const StoredImage& image, int channel, int row, int column) {
-  const std::int64_t place = static_cast<std::int64_t>(row) * image.side + column;
+  const std::int64_t pixel = static_cast<std::int64_t>(row) * image.side + column;
   const float mean = image.mean_image
-                         ? image.mean[static_cast<std::int64_t>(channel) * image.side * image.side + place]
+                         ? image.mean[static_cast<std::int64_t>(channel) * image.side * image.side + pixel]
                          : image.mean[channel];
-  return static_cast<float>(image.pixels[place * 3 + channel]) - mean;
+  return static_cast<float>(image.pixels[pixel * 3 + channel]) - mean;
 }
 
 // `value` clamped to [0, side − 1].

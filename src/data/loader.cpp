@@ -22,9 +22,10 @@ struct Piece {
   int index = 0;
 };
 
-// The memory of one batch and its progress.
-struct Slot {
-  explicit Slot(std::pmr::memory_resource* memory) : images(memory), labels(memory), transforms(memory) {}
+// Memory of one batch, and how far it has been filled.
+struct BatchBuffer {
+  explicit BatchBuffer(std::pmr::memory_resource* memory)
+      : images(memory), labels(memory), transforms(memory) {}
 
   std::pmr::vector<std::uint8_t> images;
   std::pmr::vector<std::int32_t> labels;
@@ -38,7 +39,7 @@ struct Slot {
 
 BatchPlan make_plan(const LoaderOptions& options, std::int64_t images) {
   ensure(options.global_batch > 0 && options.accumulate > 0 && options.ranks > 0 && options.rank >= 0 &&
-             options.rank < options.ranks && options.slots > 0 && options.held >= 0 && options.workers > 0,
+             options.rank < options.ranks && options.buffers > 0 && options.held >= 0 && options.workers > 0,
          "the loader's options are consistent");
   return {images, options.global_batch, options.ranks, options.accumulate};
 }
@@ -65,26 +66,26 @@ struct Loader::State {
   Order orders[2];
 
   std::mutex mutex;
-  std::condition_variable_any room;  // a slot is free; a request to stop also wakes it
+  std::condition_variable_any room;  // a buffer is free; can be woken by a request to stop
   std::condition_variable filled;
-  std::vector<Slot> slots;
+  std::vector<BatchBuffer> buffers;
   Piece next_piece;           // to be claimed
   std::int64_t taken = 0;     // calls of next()
-  std::int64_t released = 0;  // batches whose slots are free again
+  std::int64_t released = 0;  // batches whose buffers are free again
   double waited = 0;
   std::vector<std::jthread> workers;
 
-  // The position of a batch in the run.
-  struct Place {
+  // Of a batch in the run.
+  struct Position {
     std::int64_t epoch, step;
     int micro;
   };
-  Place place_of(std::int64_t batch) const;
+  Position position_of(std::int64_t batch) const;
   std::shared_ptr<const std::vector<std::uint32_t>> order(std::int64_t epoch);
   std::vector<std::uint32_t> make_order(std::int64_t epoch) const;
   void work(const std::stop_token& stop);
-  void begin(Slot& slot, std::int64_t batch) const;
-  void fill(Slot& slot, const Piece& piece);
+  void begin(BatchBuffer& buffer, std::int64_t batch) const;
+  void fill(BatchBuffer& buffer, const Piece& piece);
 };
 
 Loader::State::State(const Store& store, const LoaderOptions& given)
@@ -111,17 +112,17 @@ Loader::State::State(const Store& store, const LoaderOptions& given)
   std::pmr::memory_resource* memory =
       given.memory != nullptr ? given.memory : std::pmr::get_default_resource();
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
-  const int slots_wanted = given.slots + given.held;
-  slots.reserve(static_cast<std::size_t>(slots_wanted));
-  for (int i = 0; i < slots_wanted; ++i) {
-    Slot& slot = slots.emplace_back(memory);
-    slot.images.resize(static_cast<std::size_t>(rows) * image_bytes);
-    slot.labels.resize(static_cast<std::size_t>(rows));
-    slot.transforms.resize(static_cast<std::size_t>(rows));
+  const int buffers_wanted = given.buffers + given.held;
+  buffers.reserve(static_cast<std::size_t>(buffers_wanted));
+  for (int i = 0; i < buffers_wanted; ++i) {
+    BatchBuffer& buffer = buffers.emplace_back(memory);
+    buffer.images.resize(static_cast<std::size_t>(rows) * image_bytes);
+    buffer.labels.resize(static_cast<std::size_t>(rows));
+    buffer.transforms.resize(static_cast<std::size_t>(rows));
   }
 }
 
-Loader::State::Place Loader::State::place_of(std::int64_t batch) const {
+Loader::State::Position Loader::State::position_of(std::int64_t batch) const {
   const std::int64_t whole = first_batch + batch;
   const std::int64_t step = whole / plan.accumulate;
   return {step / plan.steps_per_epoch(), step % plan.steps_per_epoch(),
@@ -143,28 +144,29 @@ std::shared_ptr<const std::vector<std::uint32_t>> Loader::State::order(std::int6
   return kept.ids;
 }
 
-// Prepares a slot for a batch; called under the mutex, before any of its pieces is filled.
-void Loader::State::begin(Slot& slot, std::int64_t batch) const {
-  const Place place = place_of(batch);
-  const Range rows = plan.rows(place.step, options.rank, place.micro);
+// Prepares a buffer for a batch; called under the mutex, before any of its pieces is filled.
+void Loader::State::begin(BatchBuffer& buffer, std::int64_t batch) const {
+  const Position position = position_of(batch);
+  const Range rows = plan.rows(position.step, options.rank, position.micro);
   const auto count = static_cast<std::size_t>(rows.size());
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
-  slot.pieces_left = pieces;
-  slot.error = nullptr;
-  slot.view = {static_cast<int>(count), std::span(slot.images).first(count * image_bytes),
-               std::span(slot.labels).first(count), std::span(slot.transforms).first(count), rows.begin};
+  buffer.pieces_left = pieces;
+  buffer.error = nullptr;
+  buffer.view = {static_cast<int>(count), std::span(buffer.images).first(count * image_bytes),
+                 std::span(buffer.labels).first(count), std::span(buffer.transforms).first(count),
+                 rows.begin};
 }
 
-void Loader::State::fill(Slot& slot, const Piece& piece) {
-  const Range part = part_of(slot.view.rows, pieces, piece.index);
+void Loader::State::fill(BatchBuffer& buffer, const Piece& piece) {
+  const Range part = part_of(buffer.view.rows, pieces, piece.index);
   if (part.size() == 0) return;
-  const Place place = place_of(piece.batch);
+  const Position position = position_of(piece.batch);
   const auto count = static_cast<std::size_t>(part.size());
   // Positions in the epoch's order.
-  const std::int64_t first = place.step * plan.global_batch + slot.view.first_position + part.begin;
+  const std::int64_t first = position.step * plan.global_batch + buffer.view.first_position + part.begin;
   std::vector<std::uint32_t> ids(count);
   if (options.shuffle) {
-    const auto epoch_order = order(place.epoch);
+    const auto epoch_order = order(position.epoch);
     std::copy_n(epoch_order->begin() + first, count, ids.begin());
   } else {
     for (std::size_t i = 0; i < count; ++i)
@@ -172,12 +174,12 @@ void Loader::State::fill(Slot& slot, const Piece& piece) {
   }
   const auto begin = static_cast<std::size_t>(part.begin);
   const std::size_t image_bytes = std::size_t{3} * stored_side * stored_side;
-  reader.read(ids, std::span(slot.images).subspan(begin * image_bytes, count * image_bytes),
-              std::span(slot.labels).subspan(begin, count));
+  reader.read(ids, std::span(buffer.images).subspan(begin * image_bytes, count * image_bytes),
+              std::span(buffer.labels).subspan(begin, count));
   for (std::size_t i = 0; i < count; ++i) {
-    slot.transforms[begin + i] =
+    buffer.transforms[begin + i] =
         training_transform(options.augmentation, stored_side, options.crop_side, options.seed,
-                           static_cast<std::uint32_t>(place.epoch), ids[i]);
+                           static_cast<std::uint32_t>(position.epoch), ids[i]);
   }
 }
 
@@ -185,28 +187,28 @@ void Loader::State::fill(Slot& slot, const Piece& piece) {
 void Loader::State::work(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   for (;;) {
-    const auto slots_count = static_cast<std::int64_t>(slots.size());
+    const auto buffer_count = static_cast<std::int64_t>(buffers.size());
     const auto finished = [&] { return batches >= 0 && next_piece.batch >= batches; };
-    room.wait(lock, stop, [&] { return finished() || next_piece.batch < released + slots_count; });
+    room.wait(lock, stop, [&] { return finished() || next_piece.batch < released + buffer_count; });
     if (stop.stop_requested() || finished()) return;
     const Piece piece = next_piece;
-    Slot& slot = slots[static_cast<std::size_t>(piece.batch % slots_count)];
-    if (piece.index == 0) begin(slot, piece.batch);
+    BatchBuffer& buffer = buffers[static_cast<std::size_t>(piece.batch % buffer_count)];
+    if (piece.index == 0) begin(buffer, piece.batch);
     next_piece = piece.index + 1 < pieces ? Piece{piece.batch, piece.index + 1} : Piece{piece.batch + 1, 0};
     lock.unlock();
     std::exception_ptr error;
     try {
-      fill(slot, piece);
+      fill(buffer, piece);
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
-    // Of several errors in a batch, the one nearest its start is reported, whichever occurred first.
-    if (error && (!slot.error || piece.index < slot.error_piece)) {
-      slot.error = error;
-      slot.error_piece = piece.index;
+    // Of several errors in a batch the one nearest its beginning is told, whoever was first.
+    if (error && (!buffer.error || piece.index < buffer.error_piece)) {
+      buffer.error = error;
+      buffer.error_piece = piece.index;
     }
-    if (--slot.pieces_left == 0) filled.notify_one();
+    if (--buffer.pieces_left == 0) filled.notify_one();
   }
 }
 
@@ -235,15 +237,16 @@ const BatchView& Loader::next() {
     state.released = batch - state.options.held;  // the oldest held slot returns to the workers
     state.room.notify_all();
   }
-  Slot& slot = state.slots[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.slots.size()))];
+  BatchBuffer& buffer =
+      state.buffers[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.buffers.size()))];
   state.filled.wait(lock, [&] {
-    const bool begun = state.next_piece.batch > batch;  // all of its pieces have been claimed
-    return begun && slot.pieces_left == 0;
+    const bool begun = state.next_piece.batch > batch;  // all of its pieces are claimed
+    return begun && buffer.pieces_left == 0;
   });
   state.waited = watch.seconds();
-  if (slot.error) std::rethrow_exception(slot.error);  // again at the next call: the error is permanent
+  if (buffer.error) std::rethrow_exception(buffer.error);  // again at the next call: there is no way past it
   ++state.taken;
-  return slot.view;
+  return buffer.view;
 }
 
 double Loader::waited_seconds() const {

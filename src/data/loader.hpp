@@ -28,10 +28,9 @@ struct LoaderOptions {
   std::int64_t first_sample = 0;  // … samples already consumed of the next (a multiple of the global batch)
   std::int64_t last_epoch = -1;   // stop after this many epochs; -1: never
   int workers = 2;
-  int slots = 3;  // batches in memory, the one in use included, …
-  int held = 0;   // … and in addition this many that were in use before and remain valid
-  // Memory of the batches; null: ordinary memory. A GPU's loader uses page-locked memory
-  // (Replica::transfer_memory).
+  int buffers = 3;  // batches in memory, the one in use included, …
+  int held = 0;     // … and beside them so many that were in use before and stay valid
+  // Of the batches; null: ordinary memory. A GPU's loader has page-locked memory (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
   AugmentationSettings augmentation;
   int crop_side = 0;

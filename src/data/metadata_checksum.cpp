@@ -1,17 +1,16 @@
 #include "data/metadata_checksum.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <span>
 #include <string_view>
 
 #include "base/crc32c.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace convoy {
 
@@ -22,54 +21,16 @@ static_assert(std::endian::native == std::endian::little, "integers are written 
 constexpr std::string_view mark = "convoy-meta1";
 constexpr std::uint64_t tail_bytes = 8 + 4 + mark.size();  // number of ranges, checksum, mark
 
-class File {
- public:
-  File(const std::filesystem::path& path, int flags) : path_(path), number_(::open(path.c_str(), flags)) {}
-  ~File() {
-    if (number_ >= 0) ::close(number_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  bool is_open() const { return number_ >= 0; }
-  std::uint64_t size() const {
-    return static_cast<std::uint64_t>(std::max<off_t>(0, ::lseek(number_, 0, SEEK_END)));
-  }
-
-  void read(std::uint64_t at, std::span<std::byte> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t count = ::pread(number_, bytes.data(), bytes.size(), static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0)
-        fail(ExitCode::io, "cannot read {}: {}", path_.string(), system_error_text(count < 0 ? errno : EIO));
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-      at += static_cast<std::uint64_t>(count);
-    }
-  }
-  void write(std::uint64_t at, std::span<const std::byte> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t count = ::pwrite(number_, bytes.data(), bytes.size(), static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail(ExitCode::io, "cannot write {}: {}", path_.string(), system_error_text(errno));
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-      at += static_cast<std::uint64_t>(count);
-    }
-  }
-
- private:
-  const std::filesystem::path& path_;
-  int number_;
-};
-
-// Checksum of the bytes [0, end) of the file that are outside the ranges, which are in ascending order.
-std::uint32_t checksum_between(const File& file, std::uint64_t end, const std::vector<BulkRange>& bulk) {
+// Checksum of the bytes [0, end) of the file that lie in none of the ranges, which are in ascending order.
+std::uint32_t checksum_between(const FileDescriptor& file, std::uint64_t end,
+                               const std::vector<BulkRange>& bulk) {
   std::vector<std::byte> buffer(1 << 20);
   std::uint32_t checksum = 0;
   std::uint64_t at = 0;
   const auto add_until = [&](std::uint64_t stop) {
     while (at < stop) {
       const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), stop - at));
-      file.read(at, piece);
+      file.read_exactly(at, piece);
       checksum = crc32c(piece, checksum);
       at += piece.size();
     }
@@ -82,13 +43,13 @@ std::uint32_t checksum_between(const File& file, std::uint64_t end, const std::v
   return checksum;
 }
 
-// The end of HDF5's part of the file, from its superblock (HDF5 File Format Specification, II.A: versions 0,
-// 1, and 2 or 3, with addresses of 8 bytes); 0 for a different format, which HDF5 will reject.
-std::uint64_t end_of_hdf5(const File& file, std::uint64_t size) {
+// Where HDF5's part of the file ends, by its superblock (HDF5 File Format Specification, II.A: versions 0, 1,
+// and 2 or 3, with addresses of 8 bytes); 0 for a file of another format, which HDF5 will refuse.
+std::uint64_t end_of_hdf5(const FileDescriptor& file, std::uint64_t size) {
   constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
   std::byte start[52];
   if (size < sizeof start) return 0;
-  file.read(0, start);
+  file.read_exactly(0, start);
   if (std::memcmp(start, signature.data(), signature.size()) != 0) return 0;
   const int version = std::to_integer<int>(start[8]);
   std::uint64_t end = 0;
@@ -99,14 +60,13 @@ std::uint64_t end_of_hdf5(const File& file, std::uint64_t size) {
 }  // namespace
 
 void append_metadata_checksum(const std::filesystem::path& path, std::vector<BulkRange> bulk) {
-  const File file(path, O_RDWR | O_CLOEXEC);
-  if (!file.is_open()) fail(ExitCode::io, "cannot open {}: {}", path.string(), system_error_text(errno));
+  const FileDescriptor file = open_file(path, O_RDWR);
   std::erase_if(bulk, [](const BulkRange& range) { return range.bytes == 0; });
   std::ranges::sort(bulk, {}, &BulkRange::offset);
   std::uint64_t end = file.size();
   const std::uint64_t count = bulk.size();
   const auto append = [&](std::span<const std::byte> bytes) {
-    file.write(end, bytes);
+    file.write_at(end, bytes);
     end += bytes.size();
   };
   append(std::as_bytes(std::span(bulk)));
@@ -117,12 +77,12 @@ void append_metadata_checksum(const std::filesystem::path& path, std::vector<Bul
 }
 
 void compare_metadata_checksum(const std::filesystem::path& path) {
-  const File file(path, O_RDONLY | O_CLOEXEC);
+  const FileDescriptor file = try_open(path, O_RDONLY);
   if (!file.is_open()) return;
   const std::uint64_t size = file.size();
   if (size < tail_bytes) return;
   std::byte tail[tail_bytes];
-  file.read(size - tail_bytes, tail);
+  file.read_exactly(size - tail_bytes, tail);
   if (std::memcmp(tail + 12, mark.data(), mark.size()) != 0) {
     const std::uint64_t hdf5_end = end_of_hdf5(file, size);
     if (hdf5_end != 0 && hdf5_end != size)
@@ -139,7 +99,7 @@ void compare_metadata_checksum(const std::filesystem::path& path) {
   bool sound = count <= (size - tail_bytes) / sizeof(BulkRange);
   if (sound) {
     std::vector<BulkRange> bulk(count);
-    file.read(size - tail_bytes - count * sizeof(BulkRange), std::as_writable_bytes(std::span(bulk)));
+    file.read_exactly(size - tail_bytes - count * sizeof(BulkRange), std::as_writable_bytes(std::span(bulk)));
     for (const BulkRange& range : bulk)
       sound = sound && range.offset < size && range.bytes <= size - range.offset;
     sound = sound && checksum_between(file, end, bulk) == expected;

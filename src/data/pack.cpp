@@ -1,17 +1,22 @@
 #include "data/pack.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "data/class_list.hpp"
 #include "data/decode.hpp"
+#include "data/messages.hpp"
 #include "data/source.hpp"
 #include "data/worker_count.hpp"
 
 namespace convoy {
 
 namespace fs = std::filesystem;
+
+// Workers are each rank's own.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, shard_bytes, skip_bad, classes,
+                                   names, labels, binding)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SourceIndex, kind, encoding, files, compressed, root, ignored)
 
 namespace {
 
@@ -124,8 +129,8 @@ PackJob prepare(const PackOptions& options, int workers) {
   return job;
 }
 
-// The text of the job, which rank 0 sends to the others.
-std::string to_text(const PackJob& job) {
+// The job as rank 0 sends it. Items go as columns of numbers: an object each would take gigabytes.
+void to_json(nlohmann::json& json, const PackJob& job) {
   std::vector<std::uint32_t> files;
   std::vector<std::uint64_t> offsets, bytes;
   for (const SourceItem& item : job.source.items) {
@@ -133,58 +138,25 @@ std::string to_text(const PackJob& job) {
     offsets.push_back(item.offset);
     bytes.push_back(item.bytes);
   }
-  std::vector<std::string> ids, words;
-  for (const ClassEntry& entry : job.plan.classes) {
-    ids.push_back(entry.id);
-    words.push_back(entry.name);
-  }
-  const nlohmann::json text{{"binding", job.plan.binding},
-                            {"names", job.plan.names},
-                            {"labels", job.plan.labels},
-                            {"ids", ids},
-                            {"words", words},
-                            {"kind", job.source.kind},
-                            {"encoding", static_cast<int>(job.source.encoding)},
-                            {"files", job.source.files},
-                            {"compressed", job.source.compressed},
-                            {"root", job.source.root.string()},
-                            {"ignored", job.source.ignored},
-                            {"item_files", files},
-                            {"item_offsets", offsets},
-                            {"item_bytes", bytes}};
-  const auto packed = nlohmann::json::to_msgpack(text);
-  return {packed.begin(), packed.end()};
+  json = {{"plan", job.plan},
+          {"source", job.source},
+          {"item_files", files},
+          {"item_offsets", offsets},
+          {"item_bytes", bytes}};
 }
 
-PackJob from_text(const std::string& text, const PackOptions& options) {
-  const auto json = nlohmann::json::from_msgpack(text);
-  PackJob job;
-  job.plan.folder = options.store;
-  job.plan.split = options.split;
-  job.plan.image_size = options.image_size;
-  job.plan.shard_bytes = options.shard_bytes;
-  job.plan.skip_bad = options.skip_bad;
-  job.plan.binding = json["binding"];
-  job.plan.names = json["names"];
-  job.plan.labels = json["labels"].get<std::vector<std::int32_t>>();
-  for (std::size_t i = 0; i < json["ids"].size(); ++i)
-    job.plan.classes.push_back({json["ids"][i], json["words"][i]});
-  job.source.kind = json["kind"];
-  job.source.encoding = static_cast<SourceEncoding>(json["encoding"].get<int>());
-  job.source.files = json["files"];
-  job.source.compressed = json["compressed"];
-  job.source.root = json["root"].get<std::string>();
-  job.source.ignored = json["ignored"];
+void from_json(const nlohmann::json& json, PackJob& job) {
+  json.at("plan").get_to(job.plan);
+  json.at("source").get_to(job.source);
   job.source.items.resize(job.plan.names.size());
   for (std::size_t i = 0; i < job.plan.names.size(); ++i) {
     SourceItem& item = job.source.items[i];
     item.name = job.plan.names[i];
     item.label = job.plan.labels[i];
-    item.file = json["item_files"][i];
-    item.offset = json["item_offsets"][i];
-    item.bytes = json["item_bytes"][i];
+    json.at("item_files").at(i).get_to(item.file);
+    json.at("item_offsets").at(i).get_to(item.offset);
+    json.at("item_bytes").at(i).get_to(item.bytes);
   }
-  return job;
 }
 
 }  // namespace
@@ -194,12 +166,12 @@ PackReport pack(const PackOptions& options, Communicator& communicator, const Lo
   const int workers = worker_count(options.workers, communicator);
   const std::string text = communicator.on_rank_zero([&] {
     try {
-      return to_text(prepare(options, workers));
+      return to_message(prepare(options, workers));
     } catch (const fs::filesystem_error& error) {
       fail(ExitCode::io, "{}", error.what());
     }
   });
-  PackJob job = from_text(text, options);
+  PackJob job = from_message<PackJob>(text);
   job.plan.workers = workers;
   log.info("{}: {}, {} images in {} classes, {} shards{}", options.source.string(), job.source.kind,
            job.plan.images(), job.plan.classes.size(), job.plan.shards(),

@@ -1,8 +1,6 @@
 #include "data/shard_reader.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +11,7 @@
 
 #include "base/crc32c.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "data/hdf5_file.hpp"
 
 namespace convoy {
@@ -25,11 +24,6 @@ namespace fs = std::filesystem;
 class OpenShard {
  public:
   OpenShard(const fs::path& path, const ShardEntry& entry);
-  ~OpenShard() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  OpenShard(const OpenShard&) = delete;
-  OpenShard& operator=(const OpenShard&) = delete;
 
   // Images [first, first + count) of `image_bytes` bytes each.
   void read(std::int64_t first, std::int64_t count, std::size_t image_bytes,
@@ -38,48 +32,41 @@ class OpenShard {
  private:
   fs::path path_;
   std::uint64_t offset_;
-  int descriptor_ = -1;
-  std::optional<Hdf5File> file_;
+  FileDescriptor file_;
+  std::optional<Hdf5File> hdf5_;
 };
 
 OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
     : path_(path), offset_(entry.images_offset) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status {};
-  if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
+  FileDescriptor file = try_open(path, O_RDONLY);
+  if (!file.is_open()) {
     const int error = errno;
-    if (descriptor_ >= 0) ::close(descriptor_);
-    fail(ExitCode::io, "cannot open {}, a shard listed in store.json: {}", path.string(),
+    fail(ExitCode::io, "cannot open {}, a shard that store.json names: {}", path.string(),
          system_error_text(error));
   }
-  if (const auto bytes = static_cast<std::uint64_t>(status.st_size); bytes != entry.bytes) {
-    ::close(descriptor_);
+  if (const std::uint64_t bytes = file.size(); bytes != entry.bytes) {
     fail(ExitCode::bad_data,
-         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists "
-         "all errors; copy the file again or pack the store again",
+         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists what else "
+         "is wrong; copy the file again or pack the store anew",
          path.string(), bytes, entry.bytes);
   }
-  if (offset_ != 0) return;
-  ::close(std::exchange(descriptor_, -1));
-  file_.emplace(path, Hdf5File::Access::read);
+  if (offset_ != 0)
+    file_ = std::move(file);
+  else
+    hdf5_.emplace(path, Hdf5File::Access::read);
 }
 
 void OpenShard::read(std::int64_t first, std::int64_t count, std::size_t image_bytes,
                      std::span<std::uint8_t> images) const {
-  if (file_) {
-    file_->read_rows<std::uint8_t>("/images", static_cast<std::uint64_t>(first),
+  if (hdf5_) {
+    hdf5_->read_rows<std::uint8_t>("/images", static_cast<std::uint64_t>(first),
                                    static_cast<std::uint64_t>(count), images);
     return;
   }
-  std::uint64_t at = offset_ + static_cast<std::uint64_t>(first) * image_bytes;
-  while (!images.empty()) {
-    const ssize_t got = ::pread(descriptor_, images.data(), images.size(), static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(ExitCode::io, "cannot read {}: {}", path_.string(), system_error_text(errno));
-    if (got == 0) fail(ExitCode::bad_data, "{} ends at byte {}: it was truncated", path_.string(), at);
-    images = images.subspan(static_cast<std::size_t>(got));
-    at += static_cast<std::uint64_t>(got);
-  }
+  const std::uint64_t at = offset_ + static_cast<std::uint64_t>(first) * image_bytes;
+  const std::size_t got = file_.read_at(at, std::as_writable_bytes(images));
+  if (got < images.size())
+    fail(ExitCode::bad_data, "{} ends at byte {}: it was truncated", path_.string(), at + got);
 }
 
 }  // namespace
@@ -94,20 +81,20 @@ struct ShardReader::State {
   std::vector<std::int64_t> first;  // first sample id of each shard, then the number of images
   std::size_t most_open = 0;
 
-  // Per shard: its tables remain after its check, its descriptor as long as it is among the most recently
-  // used. `mutex` is held while the shard is opened, so that other users of this shard wait.
-  struct Slot {
+  // Per shard: its tables stay for good once it is checked, its descriptor as long as it is among the most
+  // recently used. `mutex` is held while the shard is opened, so that others of the same shard wait.
+  struct CachedShard {
     std::mutex mutex;
-    // Guarded by State::recent_mutex; `place` is this shard's position in State::recent while `open` is set.
+    // Guarded by State::recent_mutex; `recency` is this shard's entry in State::recent while `open` is there.
     std::unique_ptr<const ShardTables> tables;
     std::shared_ptr<const OpenShard> open;
-    std::list<std::size_t>::iterator place;
+    std::list<std::size_t>::iterator recency;
   };
   struct Ready {
     std::shared_ptr<const OpenShard> file;
     const ShardTables* tables = nullptr;
   };
-  std::unique_ptr<Slot[]> slots;
+  std::unique_ptr<CachedShard[]> cache;
   std::mutex recent_mutex;
   std::list<std::size_t> recent;  // open shards, the most recently used first
 
@@ -130,31 +117,31 @@ struct ShardReader::State {
 
 ShardReader::State::Ready ShardReader::State::already_open(std::size_t shard) {
   const std::scoped_lock lock(recent_mutex);
-  Slot& slot = slots[shard];
-  if (!slot.open) return {};
-  recent.splice(recent.begin(), recent, slot.place);
-  return {slot.open, slot.tables.get()};
+  CachedShard& cached = cache[shard];
+  if (!cached.open) return {};
+  recent.splice(recent.begin(), recent, cached.recency);
+  return {cached.open, cached.tables.get()};
 }
 
 // The shard, ready for reading; checked in full the first time. A reader keeps its shard alive even if it is
 // evicted meanwhile.
 ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
   if (Ready ready = already_open(shard); ready.file) return ready;
-  Slot& slot = slots[shard];
-  const std::scoped_lock opening(slot.mutex);
+  CachedShard& cached = cache[shard];
+  const std::scoped_lock opening(cached.mutex);
   if (Ready ready = already_open(shard); ready.file) return ready;
   auto opened = std::make_shared<const OpenShard>(path(shard), shards[shard]);
-  // No other thread changes this shard's tables while `opening` is held.
-  std::unique_ptr<const ShardTables> checked = slot.tables ? nullptr : check(shard);
+  // Nobody else changes this shard's tables while `opening` is held.
+  std::unique_ptr<const ShardTables> checked = cached.tables ? nullptr : check(shard);
   const std::scoped_lock lock(recent_mutex);
   while (recent.size() >= most_open) {
-    slots[recent.back()].open.reset();
+    cache[recent.back()].open.reset();
     recent.pop_back();
   }
-  if (checked) slot.tables = std::move(checked);
-  slot.place = recent.insert(recent.begin(), shard);
-  slot.open = std::move(opened);
-  return {slot.open, slot.tables.get()};
+  if (checked) cached.tables = std::move(checked);
+  cached.recency = recent.insert(recent.begin(), shard);
+  cached.open = std::move(opened);
+  return {cached.open, cached.tables.get()};
 }
 
 void ShardReader::State::check_attributes(std::size_t shard, const Hdf5File& file) const {
@@ -243,7 +230,7 @@ ShardReader::ShardReader(const Store& store, const std::string& split, int most_
   state_->classes_crc32c = classes_checksum(store.classes);
   state_->shards = entry.shards;
   state_->most_open = static_cast<std::size_t>(std::max(1, most_open));
-  state_->slots = std::make_unique<State::Slot[]>(entry.shards.size());
+  state_->cache = std::make_unique<State::CachedShard[]>(entry.shards.size());
   state_->first.push_back(0);
   for (const ShardEntry& shard : entry.shards) state_->first.push_back(state_->first.back() + shard.images);
 }

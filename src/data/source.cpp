@@ -1,16 +1,13 @@
 #include "data/source.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "data/source_kinds.hpp"
 
 namespace convoy {
@@ -24,11 +21,8 @@ constexpr std::string_view kAccepted =
     "and CIFAR-10's binary version (folder, tar or tar.gz)";
 
 std::string first_bytes(const fs::path& path, std::size_t count) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(ExitCode::io, "cannot open {}: {}", path.string(), system_error_text(errno));
   std::string bytes(count, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(count));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  bytes.resize(open_file(path, O_RDONLY).read_at(0, std::as_writable_bytes(std::span(bytes))));
   return bytes;
 }
 
@@ -143,47 +137,15 @@ SourceReader::SourceReader(const SourceIndex& index) : index_(index) {
     unpacked_ = unpack_cifar_tar_gz(index);
     return;
   }
-  for (const std::string& file : index.files) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
-      const std::string reason = system_error_text(errno);
-      for (const int open : descriptors_) ::close(open);
-      fail(ExitCode::io, "cannot open {}: {}", file, reason);
-    }
-    descriptors_.push_back(descriptor);
-  }
-}
-
-SourceReader::~SourceReader() {
-  for (const int descriptor : descriptors_) ::close(descriptor);
+  for (const std::string& file : index.files) files_.push_back(open_file(file, O_RDONLY));
 }
 
 namespace {
 
-// Reads `bytes` at `offset`, or fails with the file's name.
-void read_exactly(int descriptor, std::uint64_t offset, std::span<std::byte> bytes, const std::string& file) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(ExitCode::io, "cannot read {}: {}", file, system_error_text(errno));
-    if (count == 0) fail(ExitCode::io, "{} became shorter while it was read", file);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
-}
-
-std::vector<std::byte> read_file(const std::string& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(ExitCode::io, "cannot open {}: {}", file, system_error_text(errno));
-  struct Closer {
-    int number;
-    ~Closer() { ::close(number); }
-  } const closer{descriptor};
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0)
-    fail(ExitCode::io, "cannot read {}: {}", file, system_error_text(errno));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-  read_exactly(descriptor, 0, bytes, file);
+std::vector<std::byte> read_file(const fs::path& path) {
+  const FileDescriptor file = open_file(path, O_RDONLY);
+  std::vector<std::byte> bytes(file.size());
+  file.read_exactly(0, bytes);
   return bytes;
 }
 
@@ -199,10 +161,10 @@ RgbImage from_planes(std::span<const std::byte> planes) {
 }  // namespace
 
 std::vector<std::byte> SourceReader::read_bytes(const SourceItem& item) const {
-  if (index_.files.empty()) return read_file((index_.root / item.name).string());
+  if (index_.files.empty()) return read_file(index_.root / item.name);
   std::vector<std::byte> bytes(item.bytes);
   if (!index_.compressed) {
-    read_exactly(descriptors_.at(item.file), item.offset, bytes, index_.files[item.file]);
+    files_.at(item.file).read_exactly(item.offset, bytes);
   } else {
     if (item.offset + item.bytes > unpacked_.size())
       fail(ExitCode::io, "{} became shorter while it was read", index_.files.at(0));

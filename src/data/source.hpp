@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file_descriptor.hpp"
 #include "data/decode.hpp"
 
 namespace convoy {
@@ -52,10 +53,7 @@ SourceIndex index_source(const std::filesystem::path& path, std::string_view spl
 // Reads images of an index. Thread-safe.
 class SourceReader {
  public:
-  explicit SourceReader(const SourceIndex& index);  // `index` must outlive it; throws ExitCode::io
-  ~SourceReader();
-  SourceReader(const SourceReader&) = delete;
-  SourceReader& operator=(const SourceReader&) = delete;
+  explicit SourceReader(const SourceIndex& index);  // `index` must live as long; throws ExitCode::io
 
   // The item's centre square, side × side × 3. Throws ExitCode::bad_data (only the reason) for an image that
   // cannot be used, ExitCode::io if it cannot be read.
@@ -65,7 +63,7 @@ class SourceReader {
   std::vector<std::byte> read_bytes(const SourceItem& item) const;
 
   const SourceIndex& index_;
-  std::vector<int> descriptors_;
+  std::vector<FileDescriptor> files_;  // by number in the index
   std::vector<std::byte> unpacked_;
 };
 

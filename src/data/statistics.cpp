@@ -111,12 +111,12 @@ Statistics statistics_of(const PixelSums& sums) {
 
 std::vector<float> mean_image_of(const PixelSums& sums) {
   ensure(sums.images > 0, "a mean image needs an image");
-  const std::size_t places = sums.positions.size() / 3;
+  const std::size_t pixels = sums.positions.size() / 3;
   std::vector<float> mean(sums.positions.size());
-  for (std::size_t place = 0; place < places; ++place) {
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
     for (std::size_t channel = 0; channel < 3; ++channel) {
-      const auto sum = static_cast<double>(sums.positions[place * 3 + channel]);
-      mean[channel * places + place] = static_cast<float>(sum / static_cast<double>(sums.images));
+      const auto sum = static_cast<double>(sums.positions[pixel * 3 + channel]);
+      mean[channel * pixels + pixel] = static_cast<float>(sum / static_cast<double>(sums.images));
     }
   }
   return mean;

@@ -1,18 +1,20 @@
 #include "data/store_writer.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 
 #include "base/atomic_file.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "comm/gather.hpp"
 #include "data/store_catalogue.hpp"
 
 namespace convoy {
 
 namespace fs = std::filesystem;
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, reason)
 
 namespace {
 
@@ -57,28 +59,13 @@ struct Outcome {
   std::int64_t skipped = 0;
 };
 
-std::string to_text(const Outcome& outcome) {
-  nlohmann::json bad = nlohmann::json::array();
-  for (const BadImage& image : outcome.bad) bad.push_back({image.name, image.reason});
-  const nlohmann::json text{outcome.failed, static_cast<int>(outcome.category), outcome.message, bad,
-                            outcome.skipped};
-  const auto bytes = nlohmann::json::to_msgpack(text);
-  return {bytes.begin(), bytes.end()};
-}
-
-Outcome from_text(const std::string& text) {
-  const auto json = nlohmann::json::from_msgpack(text);
-  Outcome outcome{json[0], static_cast<ExitCode>(json[1].get<int>()), json[2], {}, json[4]};
-  for (const auto& image : json[3]) outcome.bad.push_back({image[0], image[1]});
-  return outcome;
-}
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Outcome, failed, category, message, bad, skipped)
 
 // Throws the error of any rank, with the same text everywhere. Returns the number of skipped images.
 std::int64_t agree(const Outcome& mine, Communicator& communicator) {
   std::vector<BadImage> bad;
   std::int64_t skipped = 0;
-  for (const std::string& text : communicator.gather_texts(to_text(mine))) {
-    const Outcome outcome = from_text(text);
+  for (const Outcome& outcome : gather(communicator, mine)) {
     if (outcome.failed) throw Error(outcome.category, outcome.message);
     bad.insert(bad.end(), outcome.bad.begin(), outcome.bad.end());
     skipped += outcome.skipped;

@@ -72,9 +72,9 @@ SplitReport make_split(const SynthesizeOptions& options, SyntheticSplit split, C
   split.plan.workers = worker_count(options.workers, communicator);
   const auto classes = sorted_classes(options.classes);
   const auto paint = [&](std::int64_t position, std::span<std::uint8_t> square) {
-    const auto place = static_cast<std::size_t>(position);
-    const int index = classes[static_cast<std::size_t>(split.plan.labels[place])].second;
-    paint_synthetic_image(options.seed, index, options.classes, split.numbers[place], options.image_size,
+    const auto image = static_cast<std::size_t>(position);
+    const int index = classes[static_cast<std::size_t>(split.plan.labels[image])].second;
+    paint_synthetic_image(options.seed, index, options.classes, split.numbers[image], options.image_size,
                           square);
   };
   return write_split(split.plan, paint, communicator, log);

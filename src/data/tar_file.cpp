@@ -3,16 +3,16 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace convoy {
 
@@ -22,29 +22,24 @@ using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 
 // A file, or a part of it, for libarchive. Blocks are small: listing needs only headers.
 struct PartReader {
-  int descriptor = -1;
+  FileDescriptor file;
   std::uint64_t position = 0, end = 0;
   std::array<char, 8192> block{};
-
-  ~PartReader() {
-    if (descriptor >= 0) ::close(descriptor);
-  }
 };
 
 la_ssize_t read_block(archive* handle, void* data, const void** buffer) {
   auto& reader = *static_cast<PartReader*>(data);
   const auto wanted = std::min<std::uint64_t>(reader.block.size(), reader.end - reader.position);
-  ssize_t count = 0;
-  do {
-    count = ::pread(reader.descriptor, reader.block.data(), wanted, static_cast<off_t>(reader.position));
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) {
-    archive_set_error(handle, errno, "cannot read");
+  try {
+    const std::size_t count =
+        reader.file.read_at(reader.position, std::as_writable_bytes(std::span(reader.block)).first(wanted));
+    reader.position += count;
+    *buffer = reader.block.data();
+    return static_cast<la_ssize_t>(count);
+  } catch (const Error&) {  // must not cross libarchive
+    archive_set_error(handle, EIO, "cannot read");
     return -1;
   }
-  reader.position += static_cast<std::uint64_t>(count);
-  *buffer = reader.block.data();
-  return count;
 }
 
 la_int64_t skip(archive*, void* data, la_int64_t request) {
@@ -90,9 +85,7 @@ std::string_view file_name(std::string_view path) {
 
 std::vector<TarMember> list_tar(const FilePart& part) {
   PartReader reader;
-  reader.descriptor = ::open(part.path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (reader.descriptor < 0)
-    fail(ExitCode::io, "cannot open {}: {}", part.path.string(), system_error_text(errno));
+  reader.file = open_file(part.path, O_RDONLY);
   reader.position = part.offset;
   reader.end = part.offset + part.bytes;
   const Archive handle(archive_read_new(), archive_read_free);

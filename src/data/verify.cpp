@@ -24,9 +24,9 @@ class Verifier {
       const std::int64_t count = reader.shards()[i].images;
       const Range mine{std::clamp<std::int64_t>(part_.begin - before, 0, count),
                        std::clamp<std::int64_t>(part_.end - before, 0, count)};
-      // The part with the first image reports errors of the file (for an empty file, the store's first part).
-      const bool speaks = count > 0 ? mine.begin == 0 && mine.size() > 0 : part_.begin == 0;
-      if (mine.size() > 0 || speaks) check_shard(reader, split, i, mine, speaks);
+      // Whoever has the first image reports on the file as a whole (of an empty one, the store's first part).
+      const bool reports_file = count > 0 ? mine.begin == 0 && mine.size() > 0 : part_.begin == 0;
+      if (mine.size() > 0 || reports_file) check_shard(reader, split, i, mine, reports_file);
       before += count;
     }
   }
@@ -57,14 +57,14 @@ class Verifier {
   }
 
   void check_shard(const ShardReader& reader, const std::string& split, std::size_t shard, Range mine,
-                   bool speaks) {
+                   bool reports_file) {
     const std::string& file = reader.shards()[shard].file;
     std::vector<std::string> names;
     try {
       reader.tables(shard);
       names = reader.names(shard);
     } catch (const Error& error) {
-      if (speaks) report_.bad.push_back({split, file, -1, "", error.what()});
+      if (reports_file) report_.bad.push_back({split, file, -1, "", error.what()});
       return;
     }
     const std::size_t image_bytes = std::size_t{3} * store_.image_size * store_.image_size;

@@ -4,40 +4,18 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "base/host_name.hpp"
+#include "comm/gather.hpp"
 
 namespace convoy {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CudaDevice, index, name, uuid)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankDevices, node, host, devices, refusal)
+
 namespace {
 
 using Ranks = std::span<const RankDevices>;
-
-// A rank's line for the others: node, host and refusal, then the GPUs, a line each.
-std::string written(const RankDevices& rank) {
-  std::string text = fmt::format("{}\n{}\n{}\n", rank.node, rank.host, rank.refusal);
-  for (const CudaDevice& device : rank.devices)
-    text += fmt::format("{} {} {}\n", device.index, device.uuid, device.name);
-  return text;
-}
-
-RankDevices parsed(const std::string& text) {
-  std::istringstream lines(text);
-  RankDevices rank;
-  std::string line;
-  std::getline(lines, line);
-  rank.node = std::stoi(line);
-  std::getline(lines, rank.host);
-  std::getline(lines, rank.refusal);
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    CudaDevice device;
-    words >> device.index >> device.uuid >> std::ws;
-    std::getline(words, device.name);
-    rank.devices.push_back(device);
-  }
-  return rank;
-}
 
 std::size_t first_rank_without_gpu(Ranks ranks) {
   const auto found =
@@ -109,9 +87,7 @@ DevicePlan plan_device(DeviceKind asked, Communicator& communicator) {
     mine.refusal = std::move(found.refusal);
     std::replace(mine.refusal.begin(), mine.refusal.end(), '\n', ' ');
   }
-  std::vector<RankDevices> ranks;
-  for (const std::string& text : communicator.gather_texts(written(mine))) ranks.push_back(parsed(text));
-  return choose_devices(asked, ranks)[static_cast<std::size_t>(communicator.rank())];
+  return choose_devices(asked, gather(communicator, mine))[static_cast<std::size_t>(communicator.rank())];
 }
 
 }  // namespace convoy

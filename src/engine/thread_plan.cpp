@@ -1,16 +1,18 @@
 #include "engine/thread_plan.hpp"
 
-#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 
+#include "comm/gather.hpp"
 #include "device/cpu/cpu_facts.hpp"
 
 namespace convoy {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankCores, node, cores)
+
 namespace {
 
 // Core numbers of this process's affinity mask; 0, 1, … where the system does not report them.
@@ -24,14 +26,6 @@ std::vector<int> own_cores() {
   if (cores.empty())
     for (int core = 0; core < usable_cores(); ++core) cores.push_back(core);
   return cores;
-}
-
-RankCores parse(const std::string& text) {
-  std::istringstream words(text);
-  RankCores rank;
-  words >> rank.node;
-  for (int core = 0; words >> core;) rank.cores.push_back(core);
-  return rank;
 }
 
 }  // namespace
@@ -61,10 +55,7 @@ bool has_spare_cores(std::span<const RankCores> ranks, std::span<const int> thre
 }
 
 ThreadPlan plan_threads(int asked, Communicator& communicator) {
-  std::string mine = std::to_string(communicator.node());
-  for (const int core : own_cores()) mine += fmt::format(" {}", core);
-  std::vector<RankCores> ranks;
-  for (const std::string& text : communicator.gather_texts(mine)) ranks.push_back(parse(text));
+  const auto ranks = gather(communicator, RankCores{communicator.node(), own_cores()});
   std::vector<int> threads = share_cores(ranks);
   if (asked > 0) std::fill(threads.begin(), threads.end(), asked);
   return {threads[static_cast<std::size_t>(communicator.rank())], has_spare_cores(ranks, threads)};

@@ -11,6 +11,7 @@
 #include "data/loader.hpp"
 #include "data/shared_store.hpp"
 #include "engine/device_plan.hpp"
+#include "engine/loss_arithmetic.hpp"
 #include "engine/thread_plan.hpp"
 #include "model/networks.hpp"
 
@@ -120,13 +121,10 @@ void check_store(const EvaluationOptions& options, const Store& store, const Che
 
 int rank_of_label(std::span<const float> scores, int label) {
   const float own = scores[static_cast<std::size_t>(label)];
-  int better = 0;
-  for (int index = 0; index < static_cast<int>(scores.size()); ++index) {
-    const float score = scores[static_cast<std::size_t>(index)];
-    // Written so that a NaN on either side counts as better.
-    if (index != label && !(score < own) && !(score == own && index > label)) ++better;
-  }
-  return better;
+  int before = 0;
+  for (int index = 0; index < static_cast<int>(scores.size()); ++index)
+    before += ranks_before(scores[static_cast<std::size_t>(index)], index, own, label) ? 1 : 0;
+  return before;
 }
 
 Evaluator::Evaluator(const Store& store, Replica& replica, EvaluatorOptions options)

@@ -11,7 +11,7 @@ namespace convoy {
 
 class ProgressLine : public Observer {
  public:
-  // `live`: `out` is a terminal (see is_terminal).
+  // `live`: `out` is a terminal (see standard_output_is_terminal).
   ProgressLine(std::ostream& out, bool live);
   ~ProgressLine() override;  // ends the live line
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "settings/values.hpp"
+#include "base/text_list.hpp"
 
 namespace convoy {
 
@@ -28,7 +28,7 @@ void check_rate_rules(const RateRules& rules, const ParameterTable& table) {
       fail(ExitCode::usage,
            "lr.{}: the network has no such layer or kind; a rate can be set for the kinds weight and bias, "
            "for the layers {}, or for both as in {}.bias",
-           key, joined(layers), layers.front());
+           key, text_list(layers), layers.front());
 }
 
 }  // namespace convoy

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 #include "settings/spelling.hpp"
 
 namespace convoy {
@@ -64,15 +65,6 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
-}
-
-std::string joined(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += separator;
-    text += part;
-  }
-  return text;
 }
 
 std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most) {
@@ -215,7 +207,7 @@ std::string rate_rule_text(const RateRule& rule) {
 
 void refuse_word(std::string_view text, const std::vector<std::string_view>& words) {
   const std::string near = nearest_name(text, words);
-  fail(ExitCode::usage, "'{}' is not one of {}{}", text, joined({words.begin(), words.end()}),
+  fail(ExitCode::usage, "'{}' is not one of {}{}", text, text_list(words),
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 

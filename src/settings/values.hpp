@@ -19,9 +19,6 @@ namespace convoy {
 std::string_view trimmed(std::string_view text);
 std::vector<std::string> split_list(std::string_view text, char separator);  // trimmed parts
 
-// "a, b, c".
-std::string joined(const std::vector<std::string>& parts, std::string_view separator = ", ");
-
 // A whole number in [least, most].
 std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace convoy {
 
@@ -11,5 +12,9 @@ std::string batch_text(std::int64_t global_batch, int ranks, int accumulate);
 
 // Throws ExitCode::usage, with the limits, when a rank would have no sample in a full step.
 void check_batch(std::int64_t global_batch, int ranks, int accumulate);
+
+// For as_error.
+inline constexpr std::string_view memory_advice =
+    "use more ranks or nodes, a smaller --global-batch, or --accumulate";
 
 }  // namespace convoy

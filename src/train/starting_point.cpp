@@ -5,14 +5,23 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/message.hpp"
+#include "base/text_list.hpp"
 #include "checkpoint/choose_checkpoint.hpp"
 #include "model/initialise.hpp"
 #include "settings/configuration_text.hpp"
-#include "settings/values.hpp"
 
 namespace convoy {
+
+// What rank 0 tells the others of a starting point: all but the lock and the buffers.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlateauState, best_error, since_epoch, drops)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingWindow, steps, samples, top1, loss)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LossScale, scale, good_steps, skipped)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, step, plateau, window, evaluated_step, best_top1,
+                                   best_checkpoint_top1, loss_scale)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StartingPoint, resumed, attempt, from, state)
+
 namespace {
 
 void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
@@ -33,7 +42,7 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
   if (!differences.refused.empty())
     fail(ExitCode::usage,
          "{} cannot be resumed with different options ({}); start a new run with --weights {} instead",
-         path.string(), joined(differences.refused, "; "), path.string());
+         path.string(), text_list(differences.refused, "; "), path.string());
   for (const std::string& line : differences.allowed) log.warn("the resumed run is changed: {}", line);
   if (static_cast<int>(header.slots.size()) != slots)
     fail(ExitCode::bad_data, "{} holds {} optimiser slots where {} has {}", path.string(),
@@ -83,7 +92,7 @@ void load_weights(const std::string& path, const ParameterTable& table, const Lo
     log.info("weights of all layers come from {}", path);
   } else {
     log.warn("{} of {} tensors come from {}; these keep initial weights, since their shapes differ: {}",
-             taken, table.parameters().size(), path, joined(renewed));
+             taken, table.parameters().size(), path, text_list(renewed));
   }
 }
 
@@ -118,32 +127,6 @@ void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& ta
     fail(ExitCode::usage, "--output {}: another run has started there in the meantime", c.output);
 }
 
-std::string share_text(const StartingPoint& start) {
-  nlohmann::json json;
-  json["resumed"] = start.resumed;
-  json["attempt"] = start.attempt;
-  json["from"] = start.from;
-  json["step"] = start.state.step;
-  json["best_top1"] = start.state.best_top1 == start.state.best_top1 ? nlohmann::json(start.state.best_top1)
-                                                                     : nlohmann::json();
-  json["loss_scale"] = start.state.loss_scale.scale;
-  json["state"] = state_to_json(start.state);
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-StartingPoint from_shared_text(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  StartingPoint start;
-  start.resumed = json.at("resumed");
-  start.attempt = json.at("attempt");
-  start.from = json.at("from");
-  start.state.step = json.at("step");
-  if (!json.at("best_top1").is_null()) start.state.best_top1 = json.at("best_top1");
-  start.state.loss_scale.scale = json.at("loss_scale");
-  state_from_json(json.at("state"), start.state);
-  return start;
-}
-
 }  // namespace
 
 StartingPoint prepare_start(const ResolvedRun& run, Communicator& communicator, const Log& log) {
@@ -151,9 +134,9 @@ StartingPoint prepare_start(const ResolvedRun& run, Communicator& communicator, 
   StartingPoint start;
   const std::string shared = communicator.on_rank_zero([&] {
     find_start(run, log, table, start);
-    return share_text(start);
+    return to_message(start);
   });
-  return communicator.rank() == 0 ? std::move(start) : from_shared_text(shared);
+  return communicator.rank() == 0 ? std::move(start) : from_message<StartingPoint>(shared);
 }
 
 void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator, Replica& replica) {

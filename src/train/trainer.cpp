@@ -174,7 +174,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
     return loop->run();
   } catch (...) {
     // Before this rank releases anything that the others wait for.
-    end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
+    end_group_unless_all_failed(communicator, log, as_error(std::current_exception(), memory_advice));
     throw;
   }
 }

@@ -59,7 +59,7 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
 }
 
 TrainingLoop::~TrainingLoop() {
-  if (std::uncaught_exceptions() == uncaught_ || program_ == nullptr) return;
+  if (!unwind_.unwinding() || program_ == nullptr) return;
   try {
     parts_.collective->abort();
     parts_.replica.synchronise();

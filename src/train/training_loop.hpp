@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <optional>
 
 #include "base/log.hpp"
+#include "base/unwinding.hpp"
 #include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 #include "data/loader.hpp"
@@ -89,7 +89,7 @@ class TrainingLoop {
   double last_top1_ = 0;            // of the validation at state_.evaluated_step
   std::int64_t diverged_step_ = 0;  // first step with a non-finite loss, gradient or weight; 0: none
   bool stop_agreed_ = false;
-  int uncaught_ = std::uncaught_exceptions();
+  UnwindDetector unwind_;
 };
 
 }  // namespace convoy

@@ -1,47 +1,20 @@
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <fstream>
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "support/expect_error.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_error;
+using test::FileSizeLimit;
 using test::TemporaryFolder;
-
-// The Error that `action` throws must be an I/O error whose text holds `part`.
-template <typename Action>
-void expect_io_error(Action action, const std::string& part) {
-  try {
-    action();
-    ADD_FAILURE() << "nothing was thrown";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.category(), ExitCode::io);
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
-}
-
-// Until the end of the scope no file of this process may grow beyond `bytes`: stands for a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 TEST(WriteFileAtomically, WritesAndReplaces) {
   const TemporaryFolder folder;
@@ -63,7 +36,8 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
   write_file_atomically(file, "sound");
   {
     const FileSizeLimit limit(1000);
-    expect_io_error([&] { write_file_atomically(file, std::string(100'000, 'x')); }, "File too large");
+    expect_error(ExitCode::io, {"File too large"},
+                 [&] { write_file_atomically(file, std::string(100'000, 'x')); });
   }
   EXPECT_EQ(read_text_file(file), "sound");
   EXPECT_FALSE(fs::exists(file.string() + ".partial")) << "a full disk is not filled further";
@@ -72,14 +46,14 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
 TEST(WriteFileAtomically, NamesAFolderThatIsNotThere) {
   const TemporaryFolder folder;
   const fs::path file = folder / "absent" / "run.json";
-  expect_io_error([&] { write_file_atomically(file, "x"); }, file.string());
-  expect_io_error([&] { write_file_atomically(file, "x"); }, "No such file or directory");
+  expect_error(ExitCode::io, {file.string()}, [&] { write_file_atomically(file, "x"); });
+  expect_error(ExitCode::io, {"No such file or directory"}, [&] { write_file_atomically(file, "x"); });
 }
 
 TEST(WriteFileAtomically, RefusesAFoldersName) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "run.json" / "inside");
-  expect_io_error([&] { write_file_atomically(folder / "run.json", "x"); }, "cannot rename");
+  expect_error(ExitCode::io, {"cannot rename"}, [&] { write_file_atomically(folder / "run.json", "x"); });
 }
 
 TEST(PublishFile, MovesAWholeFile) {
@@ -88,7 +62,7 @@ TEST(PublishFile, MovesAWholeFile) {
   publish_file(folder / "x.partial", folder / "x");
   EXPECT_EQ(read_text_file(folder / "x"), "content");
   EXPECT_FALSE(fs::exists(folder / "x.partial"));
-  expect_io_error([&] { publish_file(folder / "x.partial", folder / "x"); }, "x.partial");
+  expect_error(ExitCode::io, {"x.partial"}, [&] { publish_file(folder / "x.partial", folder / "x"); });
   EXPECT_EQ(read_text_file(folder / "x"), "content");
 }
 
@@ -109,13 +83,13 @@ TEST(ReplaceSymlink, MovesInOneStep) {
 
 TEST(ReplaceSymlink, SaysWhatCannotBeDone) {
   const TemporaryFolder folder;
-  expect_io_error([&] { replace_symlink(folder / "absent" / "latest", "x"); }, "latest");
+  expect_error(ExitCode::io, {"latest"}, [&] { replace_symlink(folder / "absent" / "latest", "x"); });
 }
 
 TEST(ReadTextFile, SaysWhyNot) {
   const TemporaryFolder folder;
-  expect_io_error([&] { read_text_file(folder / "absent"); }, "No such file or directory");
-  expect_io_error([&] { read_text_file(folder.path()); }, folder.path().string());
+  expect_error(ExitCode::io, {"No such file or directory"}, [&] { read_text_file(folder / "absent"); });
+  expect_error(ExitCode::io, {folder.path().string()}, [&] { read_text_file(folder.path()); });
 }
 
 TEST(FlushToDisk, AcceptsFilesAndFolders) {
@@ -123,7 +97,7 @@ TEST(FlushToDisk, AcceptsFilesAndFolders) {
   write_file_atomically(folder / "x", "x");
   EXPECT_NO_THROW(flush_to_disk(folder / "x"));
   EXPECT_NO_THROW(flush_to_disk(folder.path()));
-  expect_io_error([&] { flush_to_disk(folder / "absent"); }, "absent");
+  expect_error(ExitCode::io, {"absent"}, [&] { flush_to_disk(folder / "absent"); });
 }
 
 }  // namespace

@@ -70,8 +70,8 @@ std::vector<Include> all_includes() {
   return result;
 }
 
-// Place of the path's first folder in the order; -1 for others.
-int place(const std::string& path) {
+// Number of the path's first folder in the order; -1 for others.
+int level(const std::string& path) {
   const auto found = std::ranges::find(folder_order, path.substr(0, path.find('/')));
   return found == folder_order.end() || path.find('/') == path.npos
              ? -1
@@ -82,8 +82,8 @@ TEST(FolderOrder, FoldersIncludeOnlyDownwards) {
   const std::vector<Include> includes = all_includes();
   ASSERT_GT(includes.size(), 50U) << "src/ was not found";
   for (const Include& include : includes) {
-    ASSERT_GE(place(include.file), 0) << include.file << " lies in no folder of the architecture";
-    EXPECT_LE(place(include.target), place(include.file))
+    ASSERT_GE(level(include.file), 0) << include.file << " lies in no folder of the architecture";
+    EXPECT_LE(level(include.target), level(include.file))
         << include.file << ":" << include.line << " includes \"" << include.target
         << "\" from a folder above it";
   }
@@ -92,7 +92,7 @@ TEST(FolderOrder, FoldersIncludeOnlyDownwards) {
 TEST(FolderOrder, OwnHeadersAreNamedFromTheRootOfTheSources) {
   for (const Include& include : all_includes()) {
     const fs::path neighbour = (fs::path(CONVOY_SOURCE_FOLDER) / include.file).parent_path() / include.target;
-    if (place(include.target) < 0) {
+    if (level(include.target) < 0) {
       EXPECT_FALSE(fs::exists(neighbour)) << include.file << ":" << include.line << " includes \""
                                           << include.target << "\" without its folder";
     }

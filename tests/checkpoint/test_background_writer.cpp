@@ -1,14 +1,14 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <functional>
+#include <optional>
 #include <set>
 
 #include "base/error.hpp"
 #include "checkpoint/background_writer.hpp"
 #include "checkpoint/checkpoint_samples.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy::test {
@@ -161,18 +161,9 @@ void expect_survival(const fs::path& folder, const ParameterTable& table, const 
 }
 
 TEST_F(BackgroundWriterTest, SurvivesAFileSizeLimit) {
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  std::optional<FileSizeLimit> limit;
   expect_survival(
-      folder_, table_,
-      [&] {
-        const rlimit small{4096, before.rlim_max};
-        setrlimit(RLIMIT_FSIZE, &small);
-      },
-      [&] { setrlimit(RLIMIT_FSIZE, &before); });
-  setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
+      folder_, table_, [&] { limit.emplace(4096); }, [&] { limit.reset(); });
 }
 
 TEST_F(BackgroundWriterTest, SurvivesAFullDisk) {

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "comm/collective.hpp"
+#include "comm/mpi_collective.hpp"
 #include "support/mpi_test.hpp"
 
 namespace convoy::test {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/augmentation.hpp"
-#include "data/expect_error.hpp"
+#include "support/expect_error.hpp"
 
 namespace convoy {
 namespace {

@@ -8,8 +8,8 @@
 #include <span>
 
 #include "data/decode.hpp"
-#include "data/expect_error.hpp"
 #include "data/image_files.hpp"
+#include "support/expect_error.hpp"
 
 namespace convoy::test {
 namespace {

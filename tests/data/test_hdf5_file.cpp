@@ -1,16 +1,15 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <numeric>
 #include <thread>
 
 #include "base/atomic_file.hpp"
-#include "data/expect_error.hpp"
 #include "data/hdf5_file.hpp"
+#include "support/expect_error.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
@@ -18,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_error;
+using test::FileSizeLimit;
 using test::TemporaryFolder;
 using Shape = std::vector<std::uint64_t>;
 
@@ -273,23 +273,6 @@ TEST(Hdf5File, ChecksumIsNoHindranceToOthers) {
   EXPECT_EQ(changed.read<std::int32_t>("/labels"), (std::vector<std::int32_t>{5, 4, 3, 2, 1}));
   EXPECT_EQ(fs::file_size(folder / "x.h5"), fs::file_size(folder / "plain.h5"));
 }
-
-// Until the end of the scope no file of this process may grow beyond `bytes`: stands for a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 std::size_t open_descriptors() {
   return static_cast<std::size_t>(

@@ -7,10 +7,10 @@
 #include <random>
 #include <thread>
 
-#include "data/expect_error.hpp"
 #include "data/loader.hpp"
 #include "data/loader_options.hpp"
 #include "data/small_store.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
@@ -119,21 +119,21 @@ TEST(Loader, EvaluatesInStoredOrder) {
 }
 
 // The samples of a run, their places and their transforms are the same for every number of ranks, of
-// micro-batches, of workers and of slots.
+// micro-batches, of workers and of buffers.
 TEST(Loader, IsIndependentOfRanksMicroBatchesWorkersAndSlots) {
   const TemporaryFolder folder;
   const Store store = test::write_small_store(folder / "store");
   const Samples straight = run_of(store, basic_options(6), 9);
   for (const int ranks : {1, 2, 3, 4, 7})
     for (const int accumulate : {1, 2, 3})
-      for (const auto& [workers, slots] : {std::pair{1, 1}, {3, 2}, {4, 5}}) {
+      for (const auto& [workers, buffers] : {std::pair{1, 1}, {3, 2}, {4, 5}}) {
         LoaderOptions options = basic_options(6);
         options.accumulate = accumulate;
         options.workers = workers;
-        options.slots = slots;
+        options.buffers = buffers;
         EXPECT_EQ(run_of(store, options, 9, ranks), straight)
-            << ranks << " ranks, " << accumulate << " micro-batches, " << workers << " workers, " << slots
-            << " slots";
+            << ranks << " ranks, " << accumulate << " micro-batches, " << workers << " workers, " << buffers
+            << " buffers";
       }
 }
 
@@ -212,7 +212,7 @@ TEST(Loader, KeepsTheBatchInUse) {
   const TemporaryFolder folder;
   const Store store = test::write_small_store(folder / "store");
   LoaderOptions options = basic_options(6);
-  options.slots = 2;
+  options.buffers = 2;
   Loader loader(store, options);
   for (int i = 0; i < 20; ++i) {
     const BatchView& view = loader.next();
@@ -248,7 +248,7 @@ TEST(Loader, HoldsBatchesOfStepsBefore) {
   for (const int held : {1, 5}) {
     LoaderOptions options = basic_options(6);
     options.held = held;
-    options.slots = 2;
+    options.buffers = 2;
     options.memory = &memory;
     Loader loader(store, options);
     // The last `held` + 1 batches: what they showed when they were new.
@@ -279,7 +279,7 @@ TEST(Loader, RunsAhead) {
   EXPECT_LT(loader.waited_seconds(), 0.25);
 }
 
-// Thousands of batches with changing workers, slots, batches; the loader dies at any time.
+// Thousands of batches with changing workers, buffers, batches; the loader dies at any time.
 TEST(Loader, StandsRandomUse) {
   const TemporaryFolder folder;
   const Store store = test::write_small_store(folder / "store");
@@ -288,7 +288,7 @@ TEST(Loader, StandsRandomUse) {
   for (int round = 0; round < 60; ++round) {
     LoaderOptions options = basic_options(1 + static_cast<std::int64_t>(random() % 20));
     options.workers = 1 + static_cast<int>(random() % 8);
-    options.slots = 1 + static_cast<int>(random() % 6);
+    options.buffers = 1 + static_cast<int>(random() % 6);
     options.accumulate = 1 + static_cast<int>(random() % 3);
     options.ranks = 1 + static_cast<int>(random() % 3);
     options.rank = static_cast<int>(random()) % options.ranks;

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "data/expect_error.hpp"
 #include "data/hdf5_file.hpp"
 #include "data/loader.hpp"
 #include "data/loader_options.hpp"
 #include "data/small_store.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
@@ -55,7 +55,7 @@ TEST(LoaderDamage, DeliversErrorsInOrder) {
   LoaderOptions options = basic_options(5);
   options.shuffle = false;
   options.workers = 4;
-  options.slots = 8;
+  options.buffers = 8;
   for (int round = 0; round < 20; ++round) {
     Loader loader(store, options);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(loader.next().rows, 5);
@@ -92,7 +92,7 @@ TEST(LoaderDamage, NoticesTruncationUnderWay) {
   const Store store = test::write_small_store(folder / "store");
   LoaderOptions options = basic_options(1);
   options.shuffle = false;
-  options.slots = 1;
+  options.buffers = 1;
   Loader loader(store, options);
   for (int i = 0; i < 9; ++i) loader.next();  // the third shard is open now
   const ShardEntry& shard = store.train->shards[2];

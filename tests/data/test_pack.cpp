@@ -10,14 +10,15 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.hpp"
-#include "data/expect_error.hpp"
 #include "data/hdf5_file.hpp"
 #include "data/image_files.hpp"
 #include "data/pack.hpp"
 #include "data/store_catalogue.hpp"
 #include "data/synthesize.hpp"
 #include "data/verify.hpp"
+#include "support/expect_error.hpp"
 #include "support/mpi_test.hpp"
+#include "support/shared_folder.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy::test {
@@ -27,27 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr int kSide = 16;
 constexpr std::uint64_t kImageBytes = kSide * kSide * 3;
-
-// One folder for all ranks; it stays until all are done with it.
-class SharedFolder {
- public:
-  SharedFolder() {
-    std::string path;
-    if (world().rank() == 0) {
-      owner_ = std::make_unique<TemporaryFolder>();
-      path = owner_->path().string();
-    }
-    path_ = world().broadcast_text(path);
-  }
-  ~SharedFolder() { world().barrier(); }
-  SharedFolder(const SharedFolder&) = delete;
-  SharedFolder& operator=(const SharedFolder&) = delete;
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::unique_ptr<TemporaryFolder> owner_;
-  fs::path path_;
-};
 
 // Runs on rank 0 while the others wait.
 template <typename Work>
@@ -106,7 +86,7 @@ SplitReport pack_quietly(const PackOptions& options) {
 }
 
 TEST(Pack, StoreHoldsWhatTheSourceHolds) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] { make_folder(folder / "images", 30, 3); });
   const SplitReport report = pack_quietly(options_for(folder / "images", folder / "store"));
   EXPECT_EQ(report.images, 30);
@@ -141,7 +121,7 @@ TEST(Pack, StoreHoldsWhatTheSourceHolds) {
 
 // The order of images and their labels are part of what a run depends on: another order is another training.
 TEST(Pack, OrderAndFingerprintAreFrozen) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     for (const auto& [name, level] :
          {std::pair{"a/1.png", 10}, {"a/2.png", 20}, {"b/1.png", 30}, {"b/2.png", 40}}) {
@@ -156,7 +136,7 @@ TEST(Pack, OrderAndFingerprintAreFrozen) {
 
 // What one process makes without MPI, shard by shard, is what any number of ranks must make.
 TEST(Pack, BytesAreThoseOfASerialWriter) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   SplitPlan plan;
   plan.folder = folder / "parallel";
   plan.split = "train";
@@ -194,7 +174,7 @@ TEST(Pack, BytesAreThoseOfASerialWriter) {
 
 // Both jobs are submitted at once and the validation split is done first.
 TEST(Pack, ASplitThatWasPackedMeanwhileStays) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   const auto plan_of = [&](const std::string& split, int images) {
     SplitPlan plan;
     plan.folder = folder / "store";
@@ -235,7 +215,7 @@ TEST(Pack, ASplitThatWasPackedMeanwhileStays) {
 }
 
 TEST(Pack, InterruptedPackIsFinishedToTheSameBytes) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "images", 40, 4);
     write_file(folder / "images/class1/bad.jpg", "no image");
@@ -270,7 +250,7 @@ TEST(Pack, InterruptedPackIsFinishedToTheSameBytes) {
 }
 
 TEST(Pack, BadImagesAreRefusedOnEveryRankByName) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "images", 30, 3);
     write_file(folder / "images/class0/cut.jpg", jpeg_bytes(Quadrants{}).substr(0, 400));
@@ -306,7 +286,7 @@ TEST(Pack, BadImagesAreRefusedOnEveryRankByName) {
 }
 
 TEST(Pack, SecondSplitSharesTheClasses) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "train", 20, 4);
     make_folder(folder / "val", 6, 3);     // a subset of the classes
@@ -344,7 +324,7 @@ TEST(Pack, SecondSplitSharesTheClasses) {
 }
 
 TEST(Pack, WhatDoesNotFitTheStoreIsRefused) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "images", 12, 3);
     make_folder(folder / "more", 15, 3);
@@ -375,7 +355,7 @@ TEST(Pack, WhatDoesNotFitTheStoreIsRefused) {
 }
 
 TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "images", 12, 3);
     fs::create_symlink("nowhere", folder / "images/class0/gone.jpg");
@@ -388,7 +368,7 @@ TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
 TEST(Pack, RealImages) {
   const char* data = std::getenv("CONVOY_TEST_DATA");
   if (data == nullptr) GTEST_SKIP() << "CONVOY_TEST_DATA does not name the folder of real images";
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   PackOptions options = options_for(fs::path(data) / "imagenet-sample", folder / "imagenet");
   options.image_size = 64;
   options.shard_bytes = 150 * 64 * 64 * 3;
@@ -411,7 +391,7 @@ TEST(Pack, RealImages) {
 }
 
 TEST(Synthesize, MakesAWholeStoreAndTheSameAgain) {
-  const SharedFolder folder;
+  const SharedFolder folder(world());
   SynthesizeOptions options;
   options.store = folder / "store";
   options.images = 60;

@@ -7,9 +7,9 @@
 #include <map>
 
 #include "data/class_list.hpp"
-#include "data/expect_error.hpp"
 #include "data/image_files.hpp"
 #include "data/source.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy::test {

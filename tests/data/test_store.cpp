@@ -5,11 +5,11 @@
 
 #include "base/atomic_file.hpp"
 #include "base/crc32c.hpp"
-#include "data/expect_error.hpp"
 #include "data/fingerprint.hpp"
 #include "data/hdf5_file.hpp"
 #include "data/small_store.hpp"
 #include "data/store.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "base/atomic_file.hpp"
-#include "data/expect_error.hpp"
 #include "data/hdf5_file.hpp"
 #include "data/small_store.hpp"
 #include "data/verify.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {

@@ -2,31 +2,13 @@
 // and what was sound before stays. The limit on the size of files that a process may write stands for the
 // disk.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
-
+#include "support/file_size_limit.hpp"
 #include "support/mpi_test.hpp"
 #include "system/tiny_run.hpp"
 
 namespace convoy::test {
 namespace {
-
-// While it lives this process can write no file beyond `bytes`.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);  // write() then fails with EFBIG
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 // Fills the disk when a step is reported, empties it when a warning is.
 class DiskFiller : public Recorder {

@@ -51,15 +51,6 @@ void write_split_of(const std::filesystem::path& folder, const std::string& spli
 
 }  // namespace
 
-SharedFolder::SharedFolder(Communicator& communicator) : communicator_(communicator) {
-  if (communicator.rank() == 0) owned_ = std::make_unique<TemporaryFolder>();
-  path_ = communicator.broadcast_text(owned_ ? owned_->path().string() : "");
-}
-
-SharedFolder::~SharedFolder() {
-  communicator_.barrier();  // nobody reads any more
-}
-
 void write_tiny_store(const std::filesystem::path& folder, const TinyStore& tiny,
                       Communicator& communicator) {
   write_split_of(folder, "train", tiny.images, tiny, communicator);

@@ -10,24 +10,12 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
+#include "support/shared_folder.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/observer.hpp"
 #include "train/trainer.hpp"
 
 namespace convoy::test {
-
-// One folder for all ranks: made by rank 0, removed when the last test object goes; collective.
-class SharedFolder {
- public:
-  explicit SharedFolder(Communicator& communicator);
-  ~SharedFolder();
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  Communicator& communicator_;
-  std::unique_ptr<TemporaryFolder> owned_;
-  std::filesystem::path path_;
-};
 
 struct TinyStore {
   int images = 18, validation_images = 7, classes = 3, side = 68;

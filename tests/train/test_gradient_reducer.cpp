@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "checkpoint/checkpoint_samples.hpp"
+#include "comm/mpi_collective.hpp"
 #include "support/mpi_test.hpp"
 #include "train/fake_replica.hpp"
 #include "train/gradient_reducer.hpp"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/unwinding.hpp"
 #include "comm/gpu_collective.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
 #include "comm/nccl/wire.hpp"
@@ -24,8 +25,8 @@ class NcclCollective final : public Collective {
         wire_(options.wire),
         scale_(options.wire_scale),
         device_(options.device_index),
-        narrow_((use_device(device_), wire_ == WirePrecision::fp32 ? 0 : 2 * options.largest_slice),
-                "gradients in 16 bits on their way"),
+        in_16_bits_((use_device(device_), wire_ == WirePrecision::fp32 ? 0 : 2 * options.largest_slice),
+                    "gradients in 16 bits on their way"),
         stream_(make_stream(true)),
         communicator_(options) {
     // More are made when a step has more slices; never while a graph is recorded, if the first step is not.
@@ -36,7 +37,7 @@ class NcclCollective final : public Collective {
   ~NcclCollective() override {
     // The scratch and the events may still be in use. After abort, what is under way has come to its end;
     // an error was or will be reported by who met it.
-    if (std::uncaught_exceptions() == exceptions_at_start_) cudaStreamSynchronize(stream_.get());
+    if (!unwind_.unwinding()) cudaStreamSynchronize(stream_.get());
   }
 
   std::string_view name() const override { return "nccl"; }
@@ -78,20 +79,20 @@ class NcclCollective final : public Collective {
       return;
     }
     // One scratch for all slices: they follow each other on one stream.
-    ensure(2 * values.size() <= narrow_.size(), "no slice is longer than the longest that was announced");
-    const NarrowType type = wire_ == WirePrecision::bf16 ? NarrowType::bf16 : NarrowType::fp16;
-    narrow(type, values, scale_, narrow_.data(), stream_.get());
-    communicator_.all_reduce(narrow_.data(), values.size(),
-                             type == NarrowType::bf16 ? ncclBfloat16 : ncclFloat16, stream_.get());
-    widen(type, narrow_.data(), scale_, values, stream_.get());
+    ensure(2 * values.size() <= in_16_bits_.size(), "no slice is longer than the longest that was announced");
+    const WireType type = wire_ == WirePrecision::bf16 ? WireType::bf16 : WireType::fp16;
+    to_wire(type, values, scale_, in_16_bits_.data(), stream_.get());
+    communicator_.all_reduce(in_16_bits_.data(), values.size(),
+                             type == WireType::bf16 ? ncclBfloat16 : ncclFloat16, stream_.get());
+    from_wire(type, in_16_bits_.data(), scale_, values, stream_.get());
   }
 
-  const int exceptions_at_start_ = std::uncaught_exceptions();
+  const UnwindDetector unwind_;
   const cudaStream_t compute_;
   const WirePrecision wire_;
   const float scale_;
   const int device_;
-  DeviceMemory narrow_;
+  DeviceMemory in_16_bits_;
   Stream stream_;
   std::vector<Slice> slices_;  // of the step, in the order of start
   std::size_t started_ = 0, finished_ = 0;

@@ -44,16 +44,14 @@ std::string nccl_error_text(ncclResult_t result, const char* call) {
   return text + "; NCCL_DEBUG=INFO shows what NCCL did";
 }
 
-NcclCommunicator::NcclCommunicator(const NcclOptions& options)
-    : options_(options), exceptions_at_start_(std::uncaught_exceptions()) {
+NcclCommunicator::NcclCommunicator(const NcclOptions& options) : options_(options) {
   // Here, since no other thread reads the environment yet.
   ::setenv("NCCL_COMM_BLOCKING", "0", 1);  // the variable would win over connect()'s configuration
   if (options_.deterministic) choose_one_algorithm();
 }
 
 NcclCommunicator::~NcclCommunicator() {
-  const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
-  if (unwinding || !leave()) abort();
+  if (unwind_.unwinding() || !leave()) abort();
   // What holds the communicator is gone by now, so an abort comes to its end.
   if (aborted_.valid()) aborted_.wait_for(patience);
 }

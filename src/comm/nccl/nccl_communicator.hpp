@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/unwinding.hpp"
 #include "comm/gpu_collective.hpp"
 
 namespace convoy::cuda {
@@ -51,7 +52,7 @@ class NcclCommunicator {
   void release() noexcept;
 
   const NcclOptions options_;
-  const int exceptions_at_start_;
+  const UnwindDetector unwind_;
   bool connected_ = false;
   std::atomic<bool> given_up_{false};
   // Guards what follows. Held for single calls of NCCL only; should one of them hang, the watching thread

@@ -104,9 +104,9 @@ void launch_widen(const void* in, float factor, std::span<float> values, cudaStr
 
 }  // namespace
 
-void narrow(NarrowType type, std::span<const float> values, float scale, void* out, cudaStream_t stream) {
+void to_wire(WireType type, std::span<const float> values, float scale, void* out, cudaStream_t stream) {
   if (values.empty()) return;
-  if (type == NarrowType::bf16) {
+  if (type == WireType::bf16) {
     launch_narrow<__nv_bfloat16>(values, scale, out, stream);
   } else {
     launch_narrow<__half>(values, scale, out, stream);
@@ -114,9 +114,9 @@ void narrow(NarrowType type, std::span<const float> values, float scale, void* o
   check(cudaGetLastError(), "rounding gradients to 16 bits");
 }
 
-void widen(NarrowType type, const void* in, float scale, std::span<float> values, cudaStream_t stream) {
+void from_wire(WireType type, const void* in, float scale, std::span<float> values, cudaStream_t stream) {
   if (values.empty()) return;
-  if (type == NarrowType::bf16) {
+  if (type == WireType::bf16) {
     launch_widen<__nv_bfloat16>(in, 1 / scale, values, stream);
   } else {
     launch_widen<__half>(in, 1 / scale, values, stream);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.hpp"
@@ -11,6 +11,10 @@
 #include "engine/cuda/trial.hpp"
 
 namespace convoy::cuda {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ConvolutionChoice, forward, forward_math, backward_data,
+                                   backward_data_math, backward_filter, backward_filter_math, fused_bytes,
+                                   fused)
 
 namespace {
 
@@ -261,32 +265,27 @@ bool LibraryConvolution::serves_fused(const ConvolutionScratch& scratch) {
 }
 
 std::string LibraryConvolution::choice() const {
-  return fmt::format("{} {} {} {} {} {} {} {}", choice_.forward, choice_.forward_math, choice_.backward_data,
-                     choice_.backward_data_math, choice_.backward_filter, choice_.backward_filter_math,
-                     choice_.fused_bytes, choice_.fused);
+  return nlohmann::json(choice_).dump();
 }
 
 void LibraryConvolution::accept(std::string_view text) {
-  std::istringstream stream{std::string(text)};
-  ConvolutionChoice chosen;
-  stream >> chosen.forward >> chosen.forward_math >> chosen.backward_data >> chosen.backward_data_math >>
-      chosen.backward_filter >> chosen.backward_filter_math >> chosen.fused_bytes >> chosen.fused;
-  if (!stream) {
+  try {
+    choice_ = nlohmann::json::parse(text).get<ConvolutionChoice>();
+  } catch (const nlohmann::json::exception&) {
     fail(ExitCode::device,
          "rank 0 chose \"{}\" for convolution {}, which names no algorithms: do all ranks "
          "run the same version?",
          text, name_);
   }
-  choice_ = chosen;
   set_math();
-  check(ask_forward_workspace(chosen.forward, forward_bytes_),
+  check(ask_forward_workspace(choice_.forward, forward_bytes_),
         ("the workspace of convolution " + name_).c_str());
   if (!training_) return;
   if (input_gradient_) {
-    check(ask_data_workspace(chosen.backward_data, data_bytes_),
+    check(ask_data_workspace(choice_.backward_data, data_bytes_),
           ("the workspace of the input gradient of convolution " + name_).c_str());
   }
-  check(ask_filter_workspace(chosen.backward_filter, filter_workspace_bytes_),
+  check(ask_filter_workspace(choice_.backward_filter, filter_workspace_bytes_),
         ("the workspace of the filter gradient of convolution " + name_).c_str());
 }
 

@@ -61,7 +61,7 @@ class LibraryConvolution {
   // serves that, whether the convolution's own workspace is enough for it or all of the scratch, and (unless
   // deterministic) whether it is faster than the two apart. After choose().
   void try_fused(const ConvolutionScratch& scratch);
-  // The choice as text, and back; accept() throws ExitCode::device when the text is not one.
+  // The choice as a line of JSON, and back; accept() throws ExitCode::device when the text is not one.
   std::string choice() const;
   void accept(std::string_view text);
   // Bytes of scratch that the passes need by this choice.

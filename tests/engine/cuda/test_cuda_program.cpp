@@ -63,7 +63,7 @@ class CudaPrograms : public testing::TestWithParam<Target> {
 
   ProgramOptions shape() const { return {.batch = 4, .precision = GetParam().precision}; }
 
-  // What a program chooses for its convolutions: a line for each.
+  // What a program chooses for its convolutions: a line of JSON for each.
   std::string choice(bool deterministic) const {
     ReplicaOptions listening = options();
     listening.deterministic = deterministic;
@@ -73,15 +73,28 @@ class CudaPrograms : public testing::TestWithParam<Target> {
     return chosen;
   }
 
-  // `forward`, but with the four numbers of the backward passes (the third to the sixth) from `backward`.
+  static std::vector<nlohmann::json> parsed(const std::string& text) {
+    std::vector<nlohmann::json> choices;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) choices.push_back(nlohmann::json::parse(line));
+    return choices;
+  }
+
+  static std::string written(const std::vector<nlohmann::json>& choices) {
+    std::string text;
+    for (const nlohmann::json& choice : choices) text += choice.dump() + '\n';
+    return text;
+  }
+
+  // `forward`, but with the algorithms of the backward passes from `backward`.
   static std::string with_backward_of(const std::string& forward, const std::string& backward) {
-    std::istringstream mine(forward), theirs(backward);
-    std::string result, own, other;
-    for (int word = 0; mine >> own && theirs >> other; ++word) {
-      const int place = word % 8;
-      result += (place >= 2 && place < 6 ? other : own) + (place == 7 ? '\n' : ' ');
-    }
-    return result;
+    std::vector<nlohmann::json> mixed = parsed(forward);
+    const std::vector<nlohmann::json> theirs = parsed(backward);
+    for (std::size_t i = 0; i < mixed.size(); ++i)
+      for (const char* key :
+           {"backward_data", "backward_data_math", "backward_filter", "backward_filter_math"})
+        mixed[i].at(key) = theirs.at(i).at(key);
+    return written(mixed);
   }
 
   // `found`: gradients of `program`, whose own activations decide which maximum won: tensor cores may cut
@@ -163,8 +176,7 @@ TEST_P(CudaPrograms, FusedAndPlainPoolsAreAsTheReference) {
 TEST_P(CudaPrograms, MeasuredAlgorithmsAreAsTheReference) {
   std::string measured = choice(false);
   bool fused = true;
-  std::istringstream lines(measured);
-  for (std::string line; std::getline(lines, line);) fused = fused && line.back() == '1';
+  for (const nlohmann::json& choice : parsed(measured)) fused = fused && choice.at("fused") == 1;
   ReplicaOptions given = options();
   given.deterministic = false;
   given.agree = [&](const std::string&) { return measured; };
@@ -184,14 +196,12 @@ TEST_P(CudaPrograms, RankZerosAlgorithmsAreTaken) {
 
   // Rank 0 found that bias and ReLU are not to be had in one call.
   agreeing.agree = [&](const std::string& mine) {
-    std::istringstream lines(mine);
-    std::string separate;
-    for (std::string line; std::getline(lines, line);) {
-      EXPECT_EQ(line.back(), '1');
-      line.back() = '0';
-      separate += line + '\n';
+    std::vector<nlohmann::json> separate = parsed(mine);
+    for (nlohmann::json& choice : separate) {
+      EXPECT_EQ(choice.at("fused"), 1);
+      choice.at("fused") = 0;
     }
-    return separate;
+    return written(separate);
   };
   expect_as_the_reference(agreeing, false);
 }

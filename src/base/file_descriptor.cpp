@@ -1,0 +1,109 @@
+#include "base/file_descriptor.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace convoy {
+
+namespace {
+
+[[noreturn]] void refuse(const char* action, const std::string& name) {
+  const int number = errno;
+  fail(ExitCode::io, "cannot {} {}: {}", action, name, system_error_text(number));
+}
+
+// One call of read, write and the like, begun anew where a signal came first. Returns the bytes it moved.
+template <typename Call>
+std::size_t transfer(const char* action, const std::string& name, Call&& call) {
+  ssize_t count = 0;
+  do {
+    count = call();
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) refuse(action, name);
+  return static_cast<std::size_t>(count);
+}
+
+}  // namespace
+
+FileDescriptor::FileDescriptor(int number, std::string name) : number_(number), name_(std::move(name)) {}
+
+FileDescriptor::~FileDescriptor() {
+  if (is_open()) ::close(number_);
+}
+
+FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept
+    : number_(std::exchange(other.number_, -1)), name_(std::move(other.name_)) {}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  FileDescriptor taken(std::move(other));
+  std::swap(number_, taken.number_);
+  std::swap(name_, taken.name_);
+  return *this;
+}
+
+std::uint64_t FileDescriptor::size() const {
+  struct stat status {};
+  if (::fstat(number_, &status) != 0) refuse("read", name_);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::size_t FileDescriptor::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const std::size_t count = transfer("read", name_, [&] {
+      return ::pread(number_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    });
+    if (count == 0) break;
+    done += count;
+  }
+  return done;
+}
+
+void FileDescriptor::read_exactly(std::uint64_t offset, std::span<std::byte> bytes) const {
+  if (read_at(offset, bytes) != bytes.size())
+    fail(ExitCode::io, "{} became shorter while it was read", name_);
+}
+
+std::string FileDescriptor::read_to_end() const {
+  std::string text;
+  for (std::vector<char> piece(1 << 16);;) {
+    const std::size_t count =
+        transfer("read", name_, [&] { return ::read(number_, piece.data(), piece.size()); });
+    if (count == 0) return text;
+    text.append(piece.data(), count);
+  }
+}
+
+void FileDescriptor::write_at(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  for (std::size_t done = 0; done < bytes.size();) {
+    done += transfer("write", name_, [&] {
+      return ::pwrite(number_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    });
+  }
+}
+
+void FileDescriptor::write(std::string_view text) const {
+  while (!text.empty())
+    text.remove_prefix(transfer("write", name_, [&] { return ::write(number_, text.data(), text.size()); }));
+}
+
+FileDescriptor try_open(const std::filesystem::path& path, int flags) {
+  std::string name = path.string();
+  const int number = ::open(name.c_str(), flags | O_CLOEXEC, 0666);
+  return {number, std::move(name)};
+}
+
+FileDescriptor open_file(const std::filesystem::path& path, int flags) {
+  FileDescriptor file = try_open(path, flags);
+  if (!file.is_open()) refuse((flags & O_CREAT) != 0 ? "create" : "open", path.string());
+  return file;
+}
+
+}  // namespace convoy

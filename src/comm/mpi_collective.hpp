@@ -1,0 +1,15 @@
+// The data plane in host memory: sums by MPI. Used by make_collective, by gpu_collective.cpp for gradients
+// that go through the host, and by the probe of `convoy doctor`.
+#pragma once
+
+#include <memory>
+
+#include "comm/collective.hpp"
+
+namespace convoy {
+
+// Sums host memory over `communicator` by MPI; with one rank nothing is sent. `spare_core`: whether a
+// communication thread gets a core of its own (needs MPI_THREAD_MULTIPLE).
+std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core);
+
+}  // namespace convoy
