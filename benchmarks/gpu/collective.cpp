@@ -45,7 +45,7 @@ class CollectiveBenchmark {
     replica_ = make_replica(
         spec, {.stored_side = spec.stored_side, .crop_side = spec.input.height, .mean = {124, 117, 104}},
         options);
-    replica_->write(FlatBuffer::gradients, std::vector<float>(replica_->table().size()));
+    replica_->write(Slot::gradients, std::vector<float>(replica_->table().size()));
   }
 
   void run() {

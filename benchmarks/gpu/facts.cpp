@@ -27,7 +27,7 @@ void print(bool small) {
   fmt::print("| copy on the device, GB/s (read + written) | {:.0f} | {} |\n", copy_bandwidth(small) / 1e9,
              sheet_text(Precision::fp32, true));
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16}) {
-    fmt::print("| matrix product, {}, TFLOP/s | {:.2f} | {} |\n", word_of(precision_words(), precision),
+    fmt::print("| matrix product, {}, TFLOP/s | {:.2f} | {} |\n", precision_name(precision),
                matrix_product_rate(precision, small) / 1e12, sheet_text(precision, false));
   }
 }

@@ -14,7 +14,6 @@
 #include "base/error.hpp"
 #include "model/networks.hpp"
 #include "passes.hpp"
-#include "settings/values.hpp"
 
 namespace convoy::gpu_benchmark {
 namespace {
@@ -35,7 +34,7 @@ Settings parse(std::span<char*> arguments) {
       settings.fused = false;
     } else if (argument == "--passes" && i + 2 < arguments.size()) {
       settings.network = arguments[i + 1];
-      settings.precision = parse_word(arguments[i + 2], precision_words());
+      settings.precision = parsed_precision(arguments[i + 2]);
       i += 2;
     } else {
       fail(ExitCode::usage, "usage: {} [--unfused] [--passes NETWORK PRECISION]", arguments[0]);
@@ -55,7 +54,7 @@ void print_steps(bool fused) {
       const Hardware hardware = h100(precision);
       const Floor none = step_floor(passes, 0, hardware), one = step_floor(passes, 1, hardware);
       fmt::print("| `{}` | {} | {:.1f} | {:.0f} | {:.2f} |", network,
-                 precision == Precision::bf16 ? "bf16, fp16" : word_of(precision_words(), precision),
+                 precision == Precision::bf16 ? "bf16, fp16" : precision_name(precision),
                  (one.bytes - none.bytes) / 1e6, none.bytes / 1e6, one.flops / 1e9);
       for (const int batch : batches) {
         const Floor floor = step_floor(passes, batch, hardware);

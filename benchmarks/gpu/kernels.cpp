@@ -52,7 +52,9 @@ class KernelCases {
     add_adaptive_pool();
     add_inspection();
     for (const bool copy : {false, true}) {
-      for (const OptimizerEntry& entry : optimizer_table) add_update(entry, copy);
+      add_update(OptimizerRule::sgd, "SGD", copy);
+      add_update(OptimizerRule::sgd_caffe, "SGD of Caffe", copy);
+      add_update(OptimizerRule::adam, "Adam", copy);
     }
     add_conversion();
   }
@@ -227,13 +229,12 @@ class KernelCases {
         [=](cudaStream_t stream) { cuda::inspect(stream, gradients, 0, count, sums); });
   }
 
-  void add_update(const OptimizerEntry& entry, bool copy) {
-    const OptimizerRule rule = entry.rule;
+  void add_update(OptimizerRule rule, const char* rule_name, bool copy) {
     const std::size_t count = parameters();
     cuda::UpdateArrays arrays{.parameters = keep<float>(random_memory(count, Element::float32)),
-                              .gradients = keep<float>(random_memory(count, Element::float32))};
-    for (int slot = 0; slot < slot_count(rule); ++slot)
-      arrays.slots[slot] = keep<float>(zero_memory(count * sizeof(float)));
+                              .gradients = keep<float>(random_memory(count, Element::float32)),
+                              .first = keep<float>(zero_memory(count * sizeof(float)))};
+    if (slot_count(rule) == 2) arrays.second = keep<float>(zero_memory(count * sizeof(float)));
     if (copy) arrays.copy = keep(zero_memory(count * 2));
     std::vector<cuda::UpdatePiece> pieces;
     constexpr std::size_t piece = 16384;
@@ -246,8 +247,8 @@ class KernelCases {
     auto* control = keep<cuda::UpdateControl>(on_device(std::vector<cuda::UpdateControl>{{}}));
     const double bytes = 4.0 * (3 + 2 * slot_count(rule)) + (copy ? 2 : 0);
     const int piece_count = static_cast<int>(pieces.size());
-    add(fmt::format("update, {}{}", entry.word, copy ? " with a bf16 copy" : ""),
-        bytes * static_cast<double>(count), [=](cudaStream_t stream) {
+    add(fmt::format("{}{}", rule_name, copy ? " with a bf16 copy" : ""), bytes * static_cast<double>(count),
+        [=](cudaStream_t stream) {
           cuda::update(stream, rule, on_gpu, piece_count, constants_on_gpu, control, arrays);
         });
   }

@@ -17,7 +17,6 @@
 #include "engine/cuda/operation.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
-#include "settings/values.hpp"
 #include "timing.hpp"
 
 namespace {
@@ -73,7 +72,7 @@ class LayerCases {
       : hardware_(hardware),
         spec_(state.spec),
         batch_(settings.batch),
-        options_{.batch = batch_, .precision = parse_word(settings.precision, precision_words())},
+        options_{.batch = batch_, .precision = parsed_precision(settings.precision)},
         resources_(state.resources(options_.precision)),
         passes_(training_passes(spec_, {.precision = options_.precision, .fused_pool = false})) {
     PlanOptions wanted;
@@ -131,7 +130,7 @@ class LayerCases {
 };
 
 void run(const Settings& settings) {
-  const Precision precision = parse_word(settings.precision, precision_words());
+  const Precision precision = parsed_precision(settings.precision);
   const Hardware hardware = fair_hardware(device_facts(), precision, settings.small);
   const NetSpec spec = make_network(settings.model);
   const InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),

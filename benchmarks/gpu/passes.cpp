@@ -253,4 +253,24 @@ Floor step_floor(const std::vector<Pass>& passes, int batch, const Hardware& har
   return floor;
 }
 
+std::string_view precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::fp16:
+      return "fp16";
+  }
+  fail(ExitCode::bug, "unknown precision");
+}
+
+Precision parsed_precision(std::string_view name) {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16})
+    if (name == precision_name(precision)) return precision;
+  fail(ExitCode::usage, "--precision {}: fp32, tf32, bf16 or fp16", name);
+}
+
 }  // namespace convoy::gpu_benchmark

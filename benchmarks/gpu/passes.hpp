@@ -61,4 +61,7 @@ struct Floor {
 };
 Floor step_floor(const std::vector<Pass>& passes, int batch, const Hardware& hardware);
 
+std::string_view precision_name(Precision precision);
+Precision parsed_precision(std::string_view name);  // throws ExitCode::usage
+
 }  // namespace convoy::gpu_benchmark

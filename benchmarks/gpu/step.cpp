@@ -11,7 +11,6 @@
 #include "arguments.hpp"
 #include "device.hpp"
 #include "model/networks.hpp"
-#include "settings/values.hpp"
 #include "stepper.hpp"
 
 namespace {
@@ -26,6 +25,20 @@ struct Settings {
   bool deterministic = false, small = false;
 };
 
+OptimizerRule parsed_rule(const std::string& name) {
+  if (name == "sgd") return OptimizerRule::sgd;
+  if (name == "sgd-caffe") return OptimizerRule::sgd_caffe;
+  if (name == "adam") return OptimizerRule::adam;
+  fail(ExitCode::usage, "--optimizer {}: sgd, sgd-caffe or adam", name);
+}
+
+WirePrecision parsed_wire(const std::string& name) {
+  if (name == "fp32") return WirePrecision::fp32;
+  if (name == "bf16") return WirePrecision::bf16;
+  if (name == "fp16") return WirePrecision::fp16;
+  fail(ExitCode::usage, "--wire-precision {}: fp32, bf16 or fp16", name);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -37,8 +50,8 @@ class StepBenchmark {
       : settings_(settings), communicator_(communicator), prints_(communicator.rank() == 0) {
     common_.device_index = device_of_rank(communicator);
     cuda::use_device(common_.device_index);
-    common_.optimizer = parse_word(settings.optimizer, optimizer_words());
-    common_.wire = parse_word(settings.wire, wire_words());
+    common_.optimizer = parsed_rule(settings.optimizer);
+    common_.wire = parsed_wire(settings.wire);
     common_.deterministic = settings.deterministic;
   }
 
@@ -53,7 +66,7 @@ class StepBenchmark {
         "floor ÷ time | forward ms | backward ms | exposed ms | update ms | loss |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (const std::string& precision : split_list(settings_.precisions)) {
-      common_.precision = parse_word(precision, precision_words());
+      common_.precision = parsed_precision(precision);
       const Hardware hardware = fair_hardware(device_facts(), common_.precision, settings_.small);
       for (const std::string& model : split_list(settings_.models)) {
         common_.model = model;
@@ -74,7 +87,7 @@ class StepBenchmark {
   }
 
   void row(const Hardware& hardware) const {
-    say("| `{}` | {} | {} |", common_.model, word_of(precision_words(), common_.precision), common_.batch);
+    say("| `{}` | {} | {} |", common_.model, precision_name(common_.precision), common_.batch);
     try {
       measure(hardware);
     } catch (const Error& error) {

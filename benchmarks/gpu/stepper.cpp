@@ -31,7 +31,7 @@ std::unique_ptr<Replica> make(const StepperOptions& options, Communicator& commu
   auto replica = make_replica(spec, input_of(spec), wanted);
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
-  replica->write(FlatBuffer::parameters, weights);
+  replica->write(Slot::parameters, weights);
   return replica;
 }
 

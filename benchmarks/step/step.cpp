@@ -15,7 +15,6 @@
 #include "engine/engine.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
-#include "settings/values.hpp"
 
 namespace {
 
@@ -25,6 +24,19 @@ struct Settings {
   std::string model = "alexnet", precision = "fp32", optimizer = "sgd";
   int batch = 128, threads = 0, steps = 10, warm_up = 2;
 };
+
+Precision parsed_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "bf16") return Precision::bf16;
+  fail(ExitCode::usage, "--precision {}: this benchmark knows fp32 and bf16", name);
+}
+
+OptimizerRule parsed_rule(const std::string& name) {
+  if (name == "sgd") return OptimizerRule::sgd;
+  if (name == "sgd-caffe") return OptimizerRule::sgd_caffe;
+  if (name == "adam") return OptimizerRule::adam;
+  fail(ExitCode::usage, "--optimizer {}: sgd, sgd-caffe or adam", name);
+}
 
 Settings parse(int argc, char** argv) {
   namespace po = boost::program_options;
@@ -105,17 +117,15 @@ void run(const Settings& settings) {
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
                   .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
-  const auto replica =
-      make_replica(spec, input,
-                   {.device = DeviceKind::cpu,
-                    .threads = settings.threads,
-                    .optimizer = {.rule = parse_word(settings.optimizer, optimizer_words())}});
+  const auto replica = make_replica(spec, input,
+                                    {.device = DeviceKind::cpu,
+                                     .threads = settings.threads,
+                                     .optimizer = {.rule = parsed_rule(settings.optimizer)}});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
-  replica->write(FlatBuffer::parameters, weights);
-  const auto program = replica->compile({.batch = settings.batch,
-                                         .mode = Mode::training,
-                                         .precision = parse_word(settings.precision, precision_words())});
+  replica->write(Slot::parameters, weights);
+  const auto program = replica->compile(
+      {.batch = settings.batch, .mode = Mode::training, .precision = parsed_precision(settings.precision)});
   program->measure_primitives(true);
   const RandomBatch batch(settings.batch, input, class_count(spec));
   const std::vector<TensorRate> rates(replica->table().parameters().size(), {.rate = 1e-4F, .decay = 5e-4F});

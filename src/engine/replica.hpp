@@ -3,7 +3,6 @@
 // header; cpu/ (oneDNN) and cuda/ (cuDNN) implement it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,7 +12,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.hpp"
 #include "base/words.hpp"
 #include "data/batch.hpp"
 #include "device/device_stream.hpp"
@@ -110,36 +108,8 @@ class Program {
   virtual void measure_primitives(bool /*on*/) {}
 };
 
-// Which flat buffer of a replica: FlatBuffer::parameters, FlatBuffer::gradients or FlatBuffer::slot(index) of
-// the optimiser.
-class FlatBuffer {
- public:
-  static const FlatBuffer parameters, gradients;
-  static constexpr FlatBuffer slot(int index) { return FlatBuffer(index); }
-
-  friend constexpr bool operator==(const FlatBuffer&, const FlatBuffer&) = default;
-  // Of a slot; negative for the two others.
-  constexpr int slot_index() const { return index_; }
-
- private:
-  explicit constexpr FlatBuffer(int index) : index_(index) {}
-  int index_;
-};
-inline constexpr FlatBuffer FlatBuffer::parameters{-2}, FlatBuffer::gradients{-1};
-
-// The memory of a flat buffer among those that an engine keeps. Throws ExitCode::bug for one that is not
-// there.
-template <typename Memory, std::size_t Count>
-const Memory& flat_buffer(FlatBuffer which, const Memory& parameters, const Memory& gradients,
-                          const std::array<Memory, Count>& slots) {
-  const int index = which.slot_index();
-  ensure(index < static_cast<int>(Count), "a flat buffer's slot is one of an optimiser");
-  const Memory& memory = which == FlatBuffer::parameters  ? parameters
-                         : which == FlatBuffer::gradients ? gradients
-                                                          : slots[static_cast<std::size_t>(index)];
-  ensure(memory.size() > 0, "a flat buffer is asked of a replica that has it");
-  return memory;
-}
+// Which flat buffer of a replica.
+enum class Slot { parameters, gradients, optimizer0, optimizer1 };
 
 // What a step is made of, for its times (and for profilers, as named ranges).
 enum class Phase { forward, backward, exposed, update };
@@ -176,8 +146,8 @@ class Replica {
 
   // Whole flat buffers in canonical order, host side; waits for the device. Slots that the optimiser lacks
   // throw ExitCode::bug.
-  virtual void write(FlatBuffer which, std::span<const float> values) = 0;
-  virtual void read(FlatBuffer which, std::span<float> values) const = 0;
+  virtual void write(Slot slot, std::span<const float> values) = 0;
+  virtual void read(Slot slot, std::span<float> values) const = 0;
 
   // The live gradient buffer, in the memory that the matching Collective reduces: host memory on the CPU,
   // device memory (not to be touched by the host) on a GPU. Its order there may be the engine's own, the same

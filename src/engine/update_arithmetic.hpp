@@ -41,8 +41,8 @@ inline UpdateConstants update_constants(const OptimizerSettings& settings, const
   return constants;
 }
 
-// Whether training can continue from this weight. Beyond 2^60 products of weights and activations overflow
-// inside a layer, and the resulting NaN may leave a library's fused ReLU as 0, so that neither the
+// Whether training can go on from this weight. Beyond 2^60 products of weights and activations overflow
+// inside a layer, and the NaN that comes of it may leave a library's fused ReLU as 0, so that neither the
 // loss nor a gradient shows it. A NaN is not sound either.
 CONVOY_HOST_DEVICE inline bool is_sound(float weight) {
   return std::fabs(weight) < 0x1p60F;
@@ -56,47 +56,29 @@ CONVOY_HOST_DEVICE inline float settled(float value) {
   return std::fabs(value) < 0x1p-126F ? 0.0F : value;
 }
 
-// What a rule does to one element: apply(constants, gradient, weight, slots), with as many slots as the table
-// in update.hpp names; `corrected` when correct_bias must follow skipped updates. A rule of the table without
-// one does not compile.
-template <OptimizerRule Rule>
-struct ElementUpdate;
-
 // PyTorch's torch.optim.SGD (dampening 0, no Nesterov): v ← μ v + g + λ w; w ← w − ε v.
-template <>
-struct ElementUpdate<OptimizerRule::sgd> {
-  static constexpr bool corrected = false;
-  CONVOY_HOST_DEVICE static void apply(const UpdateConstants& c, float gradient, float& weight,
-                                       float (&slots)[1]) {
-    const float g = gradient * c.inverse_loss_scale + c.decay * weight;
-    slots[0] = settled(c.momentum * slots[0] + g);
-    weight = weight - c.rate * slots[0];
-  }
-};
+CONVOY_HOST_DEVICE inline void sgd_update(const UpdateConstants& c, float gradient, float& weight,
+                                          float& velocity) {
+  const float g = gradient * c.inverse_loss_scale + c.decay * weight;
+  velocity = settled(c.momentum * velocity + g);
+  weight = weight - c.rate * velocity;
+}
 
 // Krizhevsky, Sutskever, Hinton 2012, section 5, and Caffe's SGDSolver: v ← μ v − ε λ w − ε g; w ← w + v.
-template <>
-struct ElementUpdate<OptimizerRule::sgd_caffe> {
-  static constexpr bool corrected = false;
-  CONVOY_HOST_DEVICE static void apply(const UpdateConstants& c, float gradient, float& weight,
-                                       float (&slots)[1]) {
-    const float g = gradient * c.inverse_loss_scale;
-    slots[0] = settled(c.momentum * slots[0] - c.rate * c.decay * weight - c.rate * g);
-    weight = weight + slots[0];
-  }
-};
+CONVOY_HOST_DEVICE inline void sgd_caffe_update(const UpdateConstants& c, float gradient, float& weight,
+                                                float& velocity) {
+  const float g = gradient * c.inverse_loss_scale;
+  velocity = settled(c.momentum * velocity - c.rate * c.decay * weight - c.rate * g);
+  weight = weight + velocity;
+}
 
-// Kingma and Ba 2015, algorithm 1, with decay added to the gradient (torch.optim.Adam): ε is added to √v̂.
-template <>
-struct ElementUpdate<OptimizerRule::adam> {
-  static constexpr bool corrected = true;
-  CONVOY_HOST_DEVICE static void apply(const UpdateConstants& c, float gradient, float& weight,
-                                       float (&slots)[2]) {
-    const float g = gradient * c.inverse_loss_scale + c.decay * weight;
-    slots[0] = settled(c.beta1 * slots[0] + (1.0F - c.beta1) * g);
-    slots[1] = settled(c.beta2 * slots[1] + (1.0F - c.beta2) * g * g);
-    weight = weight - c.adam_rate * slots[0] / (std::sqrt(slots[1]) * c.second_correction + c.epsilon);
-  }
-};
+// Kingma and Ba 2015, algorithm 1, with decay added to the gradient (torch.optim.Adam): ε stands beside √v̂.
+CONVOY_HOST_DEVICE inline void adam_update(const UpdateConstants& c, float gradient, float& weight,
+                                           float& first, float& second) {
+  const float g = gradient * c.inverse_loss_scale + c.decay * weight;
+  first = settled(c.beta1 * first + (1.0F - c.beta1) * g);
+  second = settled(c.beta2 * second + (1.0F - c.beta2) * g * g);
+  weight = weight - c.adam_rate * first / (std::sqrt(second) * c.second_correction + c.epsilon);
+}
 
 }  // namespace convoy

@@ -34,7 +34,7 @@ Predictor::Predictor(const std::filesystem::path& checkpoint, DeviceKind device,
   replica_ = make_replica(
       model.network, model.header.input,
       {.device = resolve_device(device), .threads = threads, .optimizer = {}, .for_training = false});
-  replica_->write(FlatBuffer::parameters, model.parameters);
+  replica_->write(Slot::parameters, model.parameters);
   header_ = std::move(model.header);
   program_ = replica_->compile({.batch = batch_rows, .mode = Mode::evaluation, .precision = precision});
 }

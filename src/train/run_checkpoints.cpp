@@ -31,15 +31,15 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.best_top1 = state.best_top1;
   header.input = run_.input;
   header.classes = run_.classes;
-  const OptimizerEntry& optimizer = optimizer_entry(c.optimizer.rule);
-  header.optimizer = optimizer.word;
-  for (int slot = 0; slot < slot_count(c.optimizer.rule); ++slot)
-    header.slots.emplace_back(optimizer.slot_names[static_cast<std::size_t>(slot)]);
+  header.optimizer = word_of(optimizer_words(), c.optimizer.rule);
+  header.slots = c.optimizer.rule == OptimizerRule::adam
+                     ? std::vector<std::string>{"first_moment", "second_moment"}
+                     : std::vector<std::string>{"velocity"};
   checkpoint.parameters.resize(replica_.table().size());
-  replica_.read(FlatBuffer::parameters, checkpoint.parameters);
-  for (int slot = 0; slot < slot_count(c.optimizer.rule); ++slot) {
+  replica_.read(Slot::parameters, checkpoint.parameters);
+  for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {
     checkpoint.optimizer.emplace_back(replica_.table().size());
-    replica_.read(FlatBuffer::slot(slot), checkpoint.optimizer.back());
+    replica_.read(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, checkpoint.optimizer.back());
   }
   return checkpoint;
 }

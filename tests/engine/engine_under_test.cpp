@@ -71,14 +71,14 @@ EngineUnderTest::EngineUnderTest(const Target& target, const NetSpec& spec, cons
 
 void EngineUnderTest::set_parameters(const std::vector<float>& values) {
   reference_.set_parameters(values);
-  replica_->write(FlatBuffer::parameters, values);
+  replica_->write(Slot::parameters, values);
 }
 
 std::unique_ptr<Program> EngineUnderTest::compile(int batch, Mode mode) {
   return replica_->compile({batch, mode, target_.precision});
 }
 
-std::vector<float> EngineUnderTest::read(FlatBuffer slot) const {
+std::vector<float> EngineUnderTest::read(Slot slot) const {
   std::vector<float> values(replica_->table().size(), -1);
   replica_->read(slot, values);
   return values;
@@ -143,7 +143,7 @@ void expect_same_forward(EngineUnderTest& engine, Program& program, const TestBa
 }
 
 void expect_same_gradients(EngineUnderTest& engine, double allowed) {
-  std::vector<float> found = engine.read(FlatBuffer::gradients);
+  std::vector<float> found = engine.read(Slot::gradients);
   const auto unscaled = static_cast<float>(1 / engine.replica().loss_scale().scale);
   for (float& gradient : found) gradient *= unscaled;
   const std::vector<double>& expected = engine.reference().gradients();

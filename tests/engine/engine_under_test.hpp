@@ -44,7 +44,7 @@ class EngineUnderTest {
   Replica& replica() { return *replica_; }
   ReferenceNetwork& reference() { return reference_; }
   std::unique_ptr<Program> compile(int batch, Mode mode = Mode::training);
-  std::vector<float> read(FlatBuffer slot) const;
+  std::vector<float> read(Slot slot) const;
 
   const Target& target() const { return target_; }
   // By precision, and stricter for networks of up to four layers with parameters.

@@ -94,7 +94,7 @@ class PyTorchParity : public testing::TestWithParam<Parameters> {
     options.device = GetParam().target.device;
     options.threads = 2;
     replica_ = make_replica(spec_, formula_input(spec_.input.height), options);
-    replica_->write(FlatBuffer::parameters, formula_parameters(replica_->table()));
+    replica_->write(Slot::parameters, formula_parameters(replica_->table()));
     program_ = replica_->compile({rows, Mode::training, GetParam().target.precision});
     program_->forward(formula_batch(spec_.input.height).view(), {0, 0, 1.0 / rows});
   }
@@ -138,7 +138,7 @@ TEST_P(PyTorchParity, ScoresLossAndGradients) {
 
   program_->backward(false, [](std::size_t) {});
   std::vector<float> gradients(replica_->table().size());
-  replica_->read(FlatBuffer::gradients, gradients);
+  replica_->read(Slot::gradients, gradients);
   for (const Parameter& parameter : replica_->table().parameters()) {
     const std::vector<double> expected = figures_.at("gradients").at(parameter.path());
     const float* found = gradients.data() + parameter.offset;

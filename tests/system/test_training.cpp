@@ -220,11 +220,11 @@ TEST_F(Training, AReplicaThatWentItsOwnWayIsFound) {
   const auto replica =
       make_replica(network, input, {.device = DeviceKind::cpu, .threads = 1, .optimizer = {}});
   std::vector<float> values(replica->table().size());
-  replica->write(FlatBuffer::parameters, values);
+  replica->write(Slot::parameters, values);
   EXPECT_NO_THROW(require_same_parameters(world(), *replica, 5));
   if (world().size() == 1) return;
   if (world().rank() == 1) values[replica->table().find("conv3", ParameterKind::weight).offset] = 1e-30F;
-  replica->write(FlatBuffer::parameters, values);
+  replica->write(Slot::parameters, values);
   try {
     require_same_parameters(world(), *replica, 5);
     FAIL();

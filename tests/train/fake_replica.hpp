@@ -21,8 +21,8 @@ class FakeReplica final : public Replica {
   const NetSpec& spec() const override { return spec_; }
   const ParameterTable& table() const override { return table_; }
   std::string_view device_name() const override { return "cpu"; }
-  void write(FlatBuffer, std::span<const float>) override {}
-  void read(FlatBuffer, std::span<float>) const override {}
+  void write(Slot, std::span<const float>) override {}
+  void read(Slot, std::span<float>) const override {}
   std::span<float> gradient_memory() override { return gradient_; }
   std::unique_ptr<Program> compile(const ProgramOptions&) override { return nullptr; }
   void enter(Phase) override {}

@@ -45,20 +45,20 @@ class CpuReplica final : public Replica {
   const ParameterTable& table() const override { return state_.table; }
   std::string_view device_name() const override { return "cpu"; }
 
-  void write(FlatBuffer which, std::span<const float> values) override {
-    const std::span<float> target = buffer(which);
+  void write(Slot slot, std::span<const float> values) override {
+    const std::span<float> target = buffer(slot);
     ensure(values.size() == target.size(), "a whole flat buffer is written");
     std::copy(values.begin(), values.end(), target.begin());
-    if (which == FlatBuffer::parameters) ++state_.parameter_version;
+    if (slot == Slot::parameters) ++state_.parameter_version;
   }
 
-  void read(FlatBuffer which, std::span<float> values) const override {
-    const std::span<float> source = buffer(which);
+  void read(Slot slot, std::span<float> values) const override {
+    const std::span<float> source = buffer(slot);
     ensure(values.size() == source.size(), "a whole flat buffer is read");
     std::copy(source.begin(), source.end(), values.begin());
   }
 
-  std::span<float> gradient_memory() override { return buffer(FlatBuffer::gradients); }
+  std::span<float> gradient_memory() override { return buffer(Slot::gradients); }
 
   std::unique_ptr<Program> compile(const ProgramOptions& options) override {
     return std::make_unique<CpuProgram>(state_, options);
@@ -70,7 +70,7 @@ class CpuReplica final : public Replica {
     ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
     const PhaseClock::Aside aside(clock_);  // no waiting for communication, though it stands between waits
     state_.use_threads();
-    gradient_squares_.add(buffer(FlatBuffer::gradients).data(), begin, end);
+    gradient_squares_.add(buffer(Slot::gradients).data(), begin, end);
   }
 
   void stage_update(const UpdateStep& step) override {
@@ -101,16 +101,24 @@ class CpuReplica final : public Replica {
 
  private:
   void update_parameters() {
-    UpdateBuffers buffers{.parameters = state_.parameters.as<float>().data(),
-                          .gradients = state_.gradients.as<float>().data()};
-    for (int slot = 0; slot < slot_count(state_.options.optimizer.rule); ++slot)
-      buffers.slots[static_cast<std::size_t>(slot)] = buffer(FlatBuffer::slot(slot)).data();
-    weights_sound_ = update_loop_.run(buffers, staged_);
+    const bool two_slots = slot_count(state_.options.optimizer.rule) == 2;
+    weights_sound_ = update_loop_.run({.parameters = buffer(Slot::parameters).data(),
+                                       .gradients = buffer(Slot::gradients).data(),
+                                       .first = buffer(Slot::optimizer0).data(),
+                                       .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
+                                      staged_);
     ++state_.parameter_version;
   }
 
-  std::span<float> buffer(FlatBuffer which) const {
-    return flat_buffer(which, state_.parameters, state_.gradients, state_.slots).as<float>();
+  std::span<float> buffer(Slot slot) const {
+    const AlignedBuffer& memory = slot == Slot::parameters   ? state_.parameters
+                                  : slot == Slot::gradients  ? state_.gradients
+                                  : slot == Slot::optimizer0 ? state_.slots[0]
+                                                             : state_.slots[1];
+    if (memory.size() == 0) {
+      fail(ExitCode::bug, "flat buffer {} of a replica that has none was asked for", static_cast<int>(slot));
+    }
+    return memory.as<float>();
   }
 
   CpuState state_;

@@ -19,7 +19,7 @@ struct CpuState {
   int threads = 1;
   Library library;
   AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients in evaluation
-  std::array<AlignedBuffer, most_optimizer_slots> slots;
+  std::array<AlignedBuffer, 2> slots;
   AlignedBuffer added_gradients;  // of one micro-batch; made when gradients are first accumulated
   WeightCopies copies;
   std::int64_t parameter_version = 0;

@@ -16,22 +16,34 @@ namespace {
 // Elements of a piece of work: 256 KB of each buffer.
 constexpr std::size_t piece_elements = std::size_t{1} << 16;
 
-// Updates one piece and returns whether its weights are sound.
-template <OptimizerRule Rule>
-CONVOY_VECTORISED bool update_piece(UpdateConstants c, const float* __restrict gradients,
-                                    float* __restrict weights, SlotPointers slots, std::size_t count) {
-  constexpr int slot_number = slots_of<Rule>;
-  static_assert(slot_number == 1 || slot_number == 2);
-  float* __restrict first = slots[0];
-  [[maybe_unused]] float* __restrict second = slots[1];
+// Each updates one piece and says whether its weights are sound.
+CONVOY_VECTORISED bool sgd_piece(UpdateConstants c, const float* __restrict gradients,
+                                 float* __restrict weights, float* __restrict velocity, std::size_t count) {
   int unsound = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    float values[slot_number];
-    values[0] = first[i];
-    if constexpr (slot_number == 2) values[1] = second[i];
-    ElementUpdate<Rule>::apply(c, gradients[i], weights[i], values);
-    first[i] = values[0];
-    if constexpr (slot_number == 2) second[i] = values[1];
+    sgd_update(c, gradients[i], weights[i], velocity[i]);
+    unsound |= is_sound(weights[i]) ? 0 : 1;
+  }
+  return unsound == 0;
+}
+
+CONVOY_VECTORISED bool sgd_caffe_piece(UpdateConstants c, const float* __restrict gradients,
+                                       float* __restrict weights, float* __restrict velocity,
+                                       std::size_t count) {
+  int unsound = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sgd_caffe_update(c, gradients[i], weights[i], velocity[i]);
+    unsound |= is_sound(weights[i]) ? 0 : 1;
+  }
+  return unsound == 0;
+}
+
+CONVOY_VECTORISED bool adam_piece(UpdateConstants c, const float* __restrict gradients,
+                                  float* __restrict weights, float* __restrict first,
+                                  float* __restrict second, std::size_t count) {
+  int unsound = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    adam_update(c, gradients[i], weights[i], first[i], second[i]);
     unsound |= is_sound(weights[i]) ? 0 : 1;
   }
   return unsound == 0;
@@ -84,12 +96,20 @@ bool UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
     const UpdateConstants& c = constants[piece.parameter];
     const float* gradients = buffers.gradients + piece.begin;
     float* weights = buffers.parameters + piece.begin;
+    float* first = buffers.first + piece.begin;
     const std::size_t count = piece.end - piece.begin;
-    SlotPointers slots{};
-    for (int slot = 0; slot < slot_count(settings_.rule); ++slot)
-      slots[static_cast<std::size_t>(slot)] = buffers.slots[static_cast<std::size_t>(slot)] + piece.begin;
-    const bool mine = for_rule(
-        settings_.rule, [&](auto rule) { return update_piece<rule>(c, gradients, weights, slots, count); });
+    bool mine = true;
+    switch (settings_.rule) {
+      case OptimizerRule::sgd:
+        mine = sgd_piece(c, gradients, weights, first, count);
+        break;
+      case OptimizerRule::sgd_caffe:
+        mine = sgd_caffe_piece(c, gradients, weights, first, count);
+        break;
+      case OptimizerRule::adam:
+        mine = adam_piece(c, gradients, weights, first, buffers.second + piece.begin, count);
+        break;
+    }
     sound = sound && mine;
   }
   return sound;

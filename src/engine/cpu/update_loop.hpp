@@ -2,7 +2,6 @@
 // that do not depend on the number of threads, so neither do the results.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <vector>
 
@@ -11,14 +10,12 @@
 
 namespace convoy::cpu {
 
-// One for each slot of the rule; the others are null.
-using SlotPointers = std::array<float*, most_optimizer_slots>;
-
-// Flat buffers of table.size() elements.
+// Flat buffers of table.size() elements; `second` is nullptr where the rule has one slot.
 struct UpdateBuffers {
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  SlotPointers slots{};
+  float* first = nullptr;
+  float* second = nullptr;
 };
 
 class UpdateLoop {

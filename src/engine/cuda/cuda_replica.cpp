@@ -79,16 +79,16 @@ class CudaReplica final : public Replica {
   const ParameterTable& table() const override { return state_.table; }
   std::string_view device_name() const override { return "cuda"; }
 
-  void write(FlatBuffer slot, std::span<const float> values) override {
+  void write(Slot slot, std::span<const float> values) override {
     state_.use_device();
     state_.write(buffer(slot), values);
   }
-  void read(FlatBuffer slot, std::span<float> values) const override {
+  void read(Slot slot, std::span<float> values) const override {
     state_.use_device();
     state_.read(buffer(slot), values);
   }
 
-  std::span<float> gradient_memory() override { return buffer(FlatBuffer::gradients).elements<float>(); }
+  std::span<float> gradient_memory() override { return buffer(Slot::gradients).elements<float>(); }
   DeviceStream compute_stream() const override { return {state_.compute.get()}; }
   std::pmr::memory_resource& transfer_memory() override { return transfer_memory_; }
   int steps_ahead() const override { return 2; }
@@ -113,7 +113,7 @@ class CudaReplica final : public Replica {
   void set_loss_scale(const LossScale& scale) override;
 
  private:
-  const DeviceMemory& buffer(FlatBuffer slot) const;
+  const DeviceMemory& buffer(Slot slot) const;
   UpdateStage& update_stage();
   void choose_layout(Layout layout);
   void begin_loss_scaling();
@@ -142,8 +142,15 @@ class CudaReplica final : public Replica {
   bool scales_loss_ = false;
 };
 
-const DeviceMemory& CudaReplica::buffer(FlatBuffer which) const {
-  return flat_buffer(which, state_.parameters, state_.gradients, state_.slots);
+const DeviceMemory& CudaReplica::buffer(Slot slot) const {
+  const DeviceMemory& memory = slot == Slot::parameters   ? state_.parameters
+                               : slot == Slot::gradients  ? state_.gradients
+                               : slot == Slot::optimizer0 ? state_.slots[0]
+                                                          : state_.slots[1];
+  if (memory.size() == 0) {
+    fail(ExitCode::bug, "flat buffer {} of a replica that has none was asked for", static_cast<int>(slot));
+  }
+  return memory;
 }
 
 UpdateStage& CudaReplica::update_stage() {
@@ -224,7 +231,7 @@ void CudaReplica::inspect_waiting() {
   const std::size_t begin = std::exchange(trace_.inspect_begin, 0),
                     end = std::exchange(trace_.inspect_end, 0);
   if (begin < end)
-    inspect(state_.compute.get(), buffer(FlatBuffer::gradients).as<float>(), begin, end, state_.block_sums);
+    inspect(state_.compute.get(), buffer(Slot::gradients).as<float>(), begin, end, state_.block_sums);
 }
 
 void CudaReplica::stage_update(const UpdateStep& step) {
@@ -254,9 +261,10 @@ void CudaReplica::enqueue_update_kernels() {
   finish_inspection(stream, state_.block_sums, inspection_blocks(elements), state_.sums, state_.loss_scale,
                     stage.parameters(place_), state_.control, results_.records());
   const OptimizerRule rule = state_.options.optimizer.rule;
-  UpdateArrays arrays{.parameters = state_.parameters.as<float>(), .gradients = state_.gradients.as<float>()};
-  for (std::size_t slot = 0; slot < state_.slots.size(); ++slot)
-    arrays.slots[slot] = state_.slots[slot].as<float>();
+  UpdateArrays arrays{.parameters = state_.parameters.as<float>(),
+                      .gradients = state_.gradients.as<float>(),
+                      .first = state_.slots[0].as<float>(),
+                      .second = slot_count(rule) == 2 ? state_.slots[1].as<float>() : nullptr};
   // The first 16-bit copy is written by the update; another one, which only tests have, behind it.
   std::optional<Element> further;
   for (const Element element : {Element::bfloat16, Element::float16}) {

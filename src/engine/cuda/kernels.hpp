@@ -131,8 +131,9 @@ struct UpdatePiece {  // of one tensor: elements [begin, end) of the flat buffer
 struct UpdateArrays {
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  float* slots[most_optimizer_slots] = {};  // of the rule; the others are null
-  void* copy = nullptr;  // 16-bit copy of the parameters, written in the same pass; may be null
+  float* first = nullptr;
+  float* second = nullptr;  // nullptr where the rule has one slot
+  void* copy = nullptr;     // 16-bit copy of the parameters, written in the same pass; may be null
   Element copy_element = Element::bfloat16;
 };
 // `constants`: one for each tensor, device memory; their inverse_loss_scale is replaced by control's.

@@ -11,37 +11,43 @@ namespace {
 template <OptimizerRule Rule, typename Copy>
 __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays, std::uint64_t begin,
                             int count) {
-  constexpr int slot_number = slots_of<Rule>;
-  Vector<float> weight, gradient, slots[slot_number];
+  Vector<float> weight, gradient, first, second;
   const bool whole = count == 4;
   if (whole) {
     weight = *reinterpret_cast<const Vector<float>*>(arrays.parameters + begin);
     gradient = *reinterpret_cast<const Vector<float>*>(arrays.gradients + begin);
-    for (int slot = 0; slot < slot_number; ++slot)
-      slots[slot] = *reinterpret_cast<const Vector<float>*>(arrays.slots[slot] + begin);
+    first = *reinterpret_cast<const Vector<float>*>(arrays.first + begin);
+    if constexpr (Rule == OptimizerRule::adam)
+      second = *reinterpret_cast<const Vector<float>*>(arrays.second + begin);
   } else {
     for (int j = 0; j < count; ++j) {
       weight.at[j] = arrays.parameters[begin + j];
       gradient.at[j] = arrays.gradients[begin + j];
-      for (int slot = 0; slot < slot_number; ++slot) slots[slot].at[j] = arrays.slots[slot][begin + j];
+      first.at[j] = arrays.first[begin + j];
+      if constexpr (Rule == OptimizerRule::adam) second.at[j] = arrays.second[begin + j];
     }
   }
   bool sound = true;
   for (int j = 0; j < count; ++j) {
-    float values[slot_number];
-    for (int slot = 0; slot < slot_number; ++slot) values[slot] = slots[slot].at[j];
-    ElementUpdate<Rule>::apply(c, gradient.at[j], weight.at[j], values);
-    for (int slot = 0; slot < slot_number; ++slot) slots[slot].at[j] = values[slot];
+    if constexpr (Rule == OptimizerRule::sgd) {
+      sgd_update(c, gradient.at[j], weight.at[j], first.at[j]);
+    } else if constexpr (Rule == OptimizerRule::sgd_caffe) {
+      sgd_caffe_update(c, gradient.at[j], weight.at[j], first.at[j]);
+    } else {
+      adam_update(c, gradient.at[j], weight.at[j], first.at[j], second.at[j]);
+    }
     sound = sound && is_sound(weight.at[j]);
   }
   if (whole) {
     *reinterpret_cast<Vector<float>*>(arrays.parameters + begin) = weight;
-    for (int slot = 0; slot < slot_number; ++slot)
-      *reinterpret_cast<Vector<float>*>(arrays.slots[slot] + begin) = slots[slot];
+    *reinterpret_cast<Vector<float>*>(arrays.first + begin) = first;
+    if constexpr (Rule == OptimizerRule::adam)
+      *reinterpret_cast<Vector<float>*>(arrays.second + begin) = second;
   } else {
     for (int j = 0; j < count; ++j) {
       arrays.parameters[begin + j] = weight.at[j];
-      for (int slot = 0; slot < slot_number; ++slot) arrays.slots[slot][begin + j] = slots[slot].at[j];
+      arrays.first[begin + j] = first.at[j];
+      if constexpr (Rule == OptimizerRule::adam) arrays.second[begin + j] = second.at[j];
     }
   }
   if constexpr (sizeof(Copy) == 2) {
@@ -73,7 +79,7 @@ __global__ void __launch_bounds__(block_threads)
     const UpdatePiece piece = pieces[number];
     UpdateConstants c = constants[piece.tensor];
     c.inverse_loss_scale = inverse_loss_scale;
-    if constexpr (ElementUpdate<Rule>::corrected) {
+    if constexpr (Rule == OptimizerRule::adam) {
       if (recount) correct_bias(c, power1, power2);
     }
     for (std::uint64_t begin = piece.begin + 4 * threadIdx.x; begin < piece.end; begin += 4 * block_threads) {
@@ -105,7 +111,17 @@ void launch(cudaStream_t stream, const UpdatePiece* pieces, int count, const Upd
 void update(cudaStream_t stream, OptimizerRule rule, const UpdatePiece* pieces, int count,
             const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays) {
   if (count == 0) return;
-  for_rule(rule, [&](auto known) { launch<known>(stream, pieces, count, constants, control, arrays); });
+  switch (rule) {
+    case OptimizerRule::sgd:
+      launch<OptimizerRule::sgd>(stream, pieces, count, constants, control, arrays);
+      break;
+    case OptimizerRule::sgd_caffe:
+      launch<OptimizerRule::sgd_caffe>(stream, pieces, count, constants, control, arrays);
+      break;
+    case OptimizerRule::adam:
+      launch<OptimizerRule::adam>(stream, pieces, count, constants, control, arrays);
+      break;
+  }
   check_launch("update");
 }
 

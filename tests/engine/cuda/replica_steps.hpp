@@ -36,7 +36,7 @@ class ReplicaSteps {
     options.agree = settings.agree;
     options.log = settings.log;
     replica_ = make_replica(spec_, input_, options);
-    replica_->write(FlatBuffer::parameters, random_parameters(replica_->table(), 5));
+    replica_->write(Slot::parameters, random_parameters(replica_->table(), 5));
     compile();
   }
 
@@ -72,7 +72,7 @@ class ReplicaSteps {
 
   StepResult take() { return replica_->take_result(); }
 
-  std::vector<float> read(FlatBuffer slot) const {
+  std::vector<float> read(Slot slot) const {
     std::vector<float> values(replica_->table().size());
     replica_->read(slot, values);
     return values;
@@ -80,7 +80,7 @@ class ReplicaSteps {
 
   // An update of gradients written by the host.
   UpdateResult update_with(const std::vector<float>& gradients) {
-    replica_->write(FlatBuffer::gradients, gradients);
+    replica_->write(Slot::gradients, gradients);
     replica_->inspect_gradients(0, gradients.size());
     const std::vector<TensorRate> rates(replica_->table().parameters().size(), TensorRate{0.1F, 0});
     return replica_->update({.number = 1, .inverse_loss_scale = 1, .rates = rates});

@@ -50,14 +50,14 @@ class CudaPrograms : public testing::TestWithParam<Target> {
     program.forward(batch_.view(), context_);
     program.backward(false, {});
     std::vector<float> result(replica.table().size());
-    replica.read(FlatBuffer::gradients, result);
+    replica.read(Slot::gradients, result);
     return result;
   }
 
   std::unique_ptr<Replica> replica(const ReplicaOptions& wanted) const {
     auto result = make_replica(spec_, input_, wanted);
     result->set_loss_scale({.scale = 1});
-    result->write(FlatBuffer::parameters, random_parameters(result->table(), 5));
+    result->write(Slot::parameters, random_parameters(result->table(), 5));
     return result;
   }
 
@@ -238,7 +238,7 @@ TEST_P(CudaPrograms, TooLargeABatchSaysWhichWouldFit) {
 TEST_P(CudaPrograms, StagedStepsDoNotMix) {
   const auto replica = make_replica(spec_, input_, options());
   replica->set_loss_scale({.scale = 1});
-  replica->write(FlatBuffer::parameters, random_parameters(replica->table(), 5));
+  replica->write(Slot::parameters, random_parameters(replica->table(), 5));
   const ProgramOptions shape{.batch = 4, .precision = GetParam().precision, .micro_batches = 2};
   const auto apart = replica->compile(shape), together = replica->compile(shape);
   constexpr int steps = 6;
@@ -262,7 +262,7 @@ TEST_P(CudaPrograms, StagedStepsDoNotMix) {
       }
     }
     std::vector<float> result(replica->table().size());
-    replica->read(FlatBuffer::gradients, result);
+    replica->read(Slot::gradients, result);
     return result;
   };
   const std::vector<float> expected = run(*apart, true);
@@ -280,7 +280,7 @@ TEST_P(CudaPrograms, EveryGpuComputesTheSame) {
   for (const ReplicaOptions& each : {options(), second}) {
     replicas.push_back(make_replica(spec_, input_, each));
     replicas.back()->set_loss_scale({.scale = 1});
-    replicas.back()->write(FlatBuffer::parameters, random_parameters(replicas.back()->table(), 5));
+    replicas.back()->write(Slot::parameters, random_parameters(replicas.back()->table(), 5));
   }
   for (const auto& replica : replicas) {
     programs.push_back(replica->compile({.batch = 4, .precision = GetParam().precision}));
@@ -290,8 +290,8 @@ TEST_P(CudaPrograms, EveryGpuComputesTheSame) {
   for (const auto& program : programs) program->backward(false, {});
   EXPECT_EQ(programs[0]->metrics().loss, programs[1]->metrics().loss);
   std::vector<float> first(replicas[0]->table().size()), last(first.size());
-  replicas[0]->read(FlatBuffer::gradients, first);
-  replicas[1]->read(FlatBuffer::gradients, last);
+  replicas[0]->read(Slot::gradients, first);
+  replicas[1]->read(Slot::gradients, last);
   EXPECT_EQ(first, last);
   programs.erase(programs.begin());  // in the other order than they were made
   replicas.erase(replicas.begin());

@@ -30,13 +30,12 @@ INSTANTIATE_TEST_SUITE_P(Precisions, CudaReplicaOf,
 TEST_P(CudaReplicaOf, BuffersComeBackAsTheyWereWritten) {
   ReplicaSteps steps({.precision = GetParam(), .rule = OptimizerRule::adam});
   // Written before the program was compiled, which may have reordered them.
-  EXPECT_EQ(steps.read(FlatBuffer::parameters), random_parameters(steps.replica().table(), 5));
+  EXPECT_EQ(steps.read(Slot::parameters), random_parameters(steps.replica().table(), 5));
   std::uint64_t seed = 20;
-  for (const FlatBuffer slot :
-       {FlatBuffer::parameters, FlatBuffer::gradients, FlatBuffer::slot(0), FlatBuffer::slot(1)}) {
+  for (const Slot slot : {Slot::parameters, Slot::gradients, Slot::optimizer0, Slot::optimizer1}) {
     const std::vector<float> values = random_parameters(steps.replica().table(), ++seed);
     steps.replica().write(slot, values);
-    EXPECT_EQ(steps.read(slot), values) << slot.slot_index();
+    EXPECT_EQ(steps.read(slot), values) << static_cast<int>(slot);
   }
 }
 
@@ -50,12 +49,12 @@ TEST_P(CudaReplicaOf, ResultsComeInOrderHoweverLateTheyAreTaken) {
       steps.step(number);
       at_once.push_back(steps.take());
     }
-    parameters = steps.read(FlatBuffer::parameters);
+    parameters = steps.read(Slot::parameters);
   }
   ReplicaSteps steps({.precision = GetParam()});
   for (int number = 1; number <= count; ++number) steps.step(number);
   for (int number = 1; number <= count; ++number) late.push_back(steps.take());
-  EXPECT_EQ(steps.read(FlatBuffer::parameters), parameters);
+  EXPECT_EQ(steps.read(Slot::parameters), parameters);
   for (std::size_t i = 0; i < count; ++i) {
     EXPECT_EQ(at_once[i].metrics.loss, late[i].metrics.loss) << i;
     EXPECT_EQ(at_once[i].metrics.samples, late[i].metrics.samples) << i;
@@ -78,8 +77,8 @@ TEST_P(CudaReplicaOf, ANonFiniteGradientChangesNothing) {
   ReplicaSteps steps({.precision = GetParam(), .rule = OptimizerRule::adam});
   std::vector<float> gradients = random_parameters(steps.replica().table(), 31);
   ASSERT_TRUE(steps.update_with(gradients).finite);
-  const std::vector<float> parameters = steps.read(FlatBuffer::parameters);
-  const std::vector<float> first = steps.read(FlatBuffer::slot(0)), second = steps.read(FlatBuffer::slot(1));
+  const std::vector<float> parameters = steps.read(Slot::parameters);
+  const std::vector<float> first = steps.read(Slot::optimizer0), second = steps.read(Slot::optimizer1);
   for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
     for (const std::size_t where : {std::size_t{0}, gradients.size() / 3}) {
       const float good = std::exchange(gradients[where], bad);
@@ -87,12 +86,12 @@ TEST_P(CudaReplicaOf, ANonFiniteGradientChangesNothing) {
       gradients[where] = good;
     }
   }
-  EXPECT_EQ(steps.read(FlatBuffer::parameters), parameters);
-  EXPECT_EQ(steps.read(FlatBuffer::slot(0)), first);
-  EXPECT_EQ(steps.read(FlatBuffer::slot(1)), second);
+  EXPECT_EQ(steps.read(Slot::parameters), parameters);
+  EXPECT_EQ(steps.read(Slot::optimizer0), first);
+  EXPECT_EQ(steps.read(Slot::optimizer1), second);
   // The sums of the bad gradients are gone.
   EXPECT_TRUE(steps.update_with(gradients).finite);
-  EXPECT_NE(steps.read(FlatBuffer::parameters), parameters);
+  EXPECT_NE(steps.read(Slot::parameters), parameters);
 }
 
 TEST_P(CudaReplicaOf, TheNormIsThatOfTheGradientWithoutLossScale) {
@@ -133,12 +132,12 @@ TEST_F(CudaReplica, LossScaleIsHalvedByOverflowAndDoubledByGoodSteps) {
   ReplicaSteps steps({.precision = Precision::fp16});
   EXPECT_EQ(steps.replica().loss_scale().scale, LossScale::first);
   std::vector<float> gradients = random_parameters(steps.replica().table(), 31);
-  const std::vector<float> parameters = steps.read(FlatBuffer::parameters);
+  const std::vector<float> parameters = steps.read(Slot::parameters);
   gradients[7] = std::numeric_limits<float>::infinity();
   EXPECT_FALSE(steps.update_with(gradients).finite);
   EXPECT_EQ(steps.replica().loss_scale().scale, LossScale::first / 2);
   EXPECT_EQ(steps.replica().loss_scale().good_steps, 0);
-  EXPECT_EQ(steps.read(FlatBuffer::parameters), parameters);
+  EXPECT_EQ(steps.read(Slot::parameters), parameters);
 
   steps.replica().set_loss_scale({.scale = 1024, .good_steps = LossScale::growth_interval - 2});
   steps.step(1);
@@ -183,11 +182,11 @@ TEST_F(CudaReplica, LayoutChangesWhenNoProgramIsLeft) {
   options.device = DeviceKind::cuda;
   const auto replica = make_replica(spec, input, options);
   const std::vector<float> values = random_parameters(replica->table(), 5);
-  replica->write(FlatBuffer::parameters, values);
+  replica->write(Slot::parameters, values);
   for (const Precision precision : {Precision::bf16, Precision::fp32, Precision::tf32}) {
     const auto program = replica->compile({.batch = 2, .mode = Mode::evaluation, .precision = precision});
     std::vector<float> back(values.size());
-    replica->read(FlatBuffer::parameters, back);
+    replica->read(Slot::parameters, back);
     EXPECT_EQ(back, values);
   }
 }
@@ -201,22 +200,22 @@ TEST_F(CudaReplica, EvaluationHasNoGradients) {
   EXPECT_THROW(replica->gradient_memory(), Error);
   EXPECT_THROW(replica->stage_update({}), Error);
   std::vector<float> values(replica->table().size());
-  EXPECT_THROW(replica->read(FlatBuffer::slot(0), values), Error);
+  EXPECT_THROW(replica->read(Slot::optimizer0, values), Error);
   EXPECT_THROW(replica->compile({.batch = 2, .mode = Mode::training}), Error);
 }
 
 TEST_F(CudaReplica, AnUpdateStagedAgainTakesTheLastNumbers) {
   ReplicaSteps steps({.precision = Precision::fp32});
-  const std::vector<float> before = steps.read(FlatBuffer::parameters);
+  const std::vector<float> before = steps.read(Slot::parameters);
   const std::vector<float> gradients(before.size(), 1.0F);
   const std::vector<TensorRate> still(steps.replica().table().parameters().size(), TensorRate{0, 0});
   const std::vector<TensorRate> fast(still.size(), TensorRate{1, 0});
-  steps.replica().write(FlatBuffer::gradients, gradients);
+  steps.replica().write(Slot::gradients, gradients);
   steps.replica().stage_update({.number = 1, .inverse_loss_scale = 1, .rates = fast});
   steps.replica().stage_update({.number = 1, .inverse_loss_scale = 1, .rates = still});
   steps.replica().apply_update();
   EXPECT_TRUE(steps.take().update.finite);
-  EXPECT_EQ(steps.read(FlatBuffer::parameters), before);
+  EXPECT_EQ(steps.read(Slot::parameters), before);
 }
 
 TEST_F(CudaReplica, TransferMemoryIsForEveryContainer) {

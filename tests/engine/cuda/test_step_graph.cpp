@@ -27,8 +27,8 @@ Outcome train(ReplicaSettings settings) {
     if (number > steps.replica().steps_ahead()) outcome.results.push_back(steps.take());
   }
   while (outcome.results.size() < steps_count) outcome.results.push_back(steps.take());
-  outcome.parameters = steps.read(FlatBuffer::parameters);
-  outcome.slot = steps.read(FlatBuffer::slot(0));
+  outcome.parameters = steps.read(Slot::parameters);
+  outcome.slot = steps.read(Slot::optimizer0);
   outcome.enqueued = steps.enqueued();
   return outcome;
 }
