@@ -4,9 +4,9 @@
 
 #include "base/clock.hpp"
 #include "comm/collective.hpp"
+#include "engine/device_plan.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
-#include "train/device_plan.hpp"
 
 namespace convoy::gpu_benchmark {
 namespace {

@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "train/option_words.hpp"
 
 namespace convoy {
 

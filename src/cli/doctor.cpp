@@ -10,9 +10,9 @@
 #include "comm/collective.hpp"
 #include "device/cpu/cpu_facts.hpp"
 #include "device/cuda_devices.hpp"
+#include "engine/device_plan.hpp"
 #include "engine/engine.hpp"
 #include "train/agreement.hpp"
-#include "train/device_plan.hpp"
 
 namespace convoy {
 namespace {

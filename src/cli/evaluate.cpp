@@ -4,7 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common_options.hpp"
-#include "train/evaluation.hpp"
+#include "inference/evaluation.hpp"
 
 namespace convoy {
 namespace {

@@ -8,14 +8,16 @@
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
-#include "cli/spelling.hpp"
+#include "cli/habits.hpp"
+#include "settings/key_values.hpp"
+#include "settings/spelling.hpp"
 
 namespace convoy {
 namespace {
 
 namespace po = boost::program_options;
 
-// Long and short options as in GNU programs, but nothing guessed from a prefix: a mistyped option is refused.
+// Long and short options as in GNU programs, but no guessing from prefixes: a mistyped option is an error.
 constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
 
 // What is wrong with a path given where a recipe is meant.
@@ -137,24 +139,15 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
 }
 
 void OptionTable::read_file(const std::string& path) {
-  std::istringstream lines(read_configuration(path));
-  std::string line;
   std::vector<std::string> seen;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    const std::string_view text = trimmed(std::string_view(line).substr(0, line.find('#')));
-    if (text.empty()) continue;
-    const std::string where = fmt::format("{}:{}", path, number);
-    const auto equals = text.find('=');
-    if (equals == std::string_view::npos)
-      fail(ExitCode::usage,
-           "{}: '{}' is not of the form key = value; is this a recipe of Convoy, like those in configs/?",
-           where, text);
-    const std::string name(trimmed(text.substr(0, equals)));
-    if (name == "config") fail(ExitCode::usage, "{}: a configuration file cannot name another one", where);
-    if (std::find(seen.begin(), seen.end(), name) != seen.end())
-      fail(ExitCode::usage, "{}: {} is set twice in this file", where, name);
-    seen.push_back(name);
-    give(name, std::string(trimmed(text.substr(equals + 1))), where, true);
+  for (const KeyValue& entry : read_key_values(read_configuration(path), path)) {
+    const std::string where = fmt::format("{}:{}", path, entry.line);
+    if (entry.key == "config")
+      fail(ExitCode::usage, "{}: a configuration file cannot name another one", where);
+    if (std::find(seen.begin(), seen.end(), entry.key) != seen.end())
+      fail(ExitCode::usage, "{}: {} is set twice in this file", where, entry.key);
+    seen.push_back(entry.key);
+    give(entry.key, entry.value, where, true);
   }
 }
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/values.hpp"
+#include "settings/values.hpp"
 
 namespace convoy {
 
@@ -26,7 +26,7 @@ class OptionTable {
   // `command` is named in errors: "convoy train".
   explicit OptionTable(std::string command) : command_(std::move(command)) {}
 
-  // Options declared from now on stand under this title in the help.
+  // The help lists options declared from now on under this title.
   void group(std::string title);
 
   // An option with a value. `value_name` is what the help shows for it. The setter throws
@@ -51,11 +51,11 @@ class OptionTable {
   template <typename Value>
   void add_word(const std::string& name, std::string help, Value& target, Words<Value> words);
 
-  // What stands without a dash, in this order; the last one takes all that follow when `many`.
+  // Arguments without a dash, in this order; the last takes all that follow when `many`.
   void positional(std::string name, std::string help, std::vector<std::string>& target, bool required,
                   bool many);
 
-  // Declares --config FILE, in which every option that has a name may stand.
+  // Declares --config FILE, which may set every named option.
   void add_config();
 
   // Arguments after the command's name. Throws Error(ExitCode::usage) naming the option (and for a
@@ -118,7 +118,7 @@ void OptionTable::add_real(const std::string& name, const std::string& value_nam
                            Real& target, double least, double most) {
   help += fmt::format(" [{}]", target);
   add(name, value_name, std::move(help), [&target, least, most](const std::string& value) {
-    target = static_cast<Real>(parse_real(value, least, most));
+    target = static_cast<Real>(parse_real(value, {.least = least, .most = most}));
   });
 }
 

@@ -1,5 +1,3 @@
-#include "train/predict.hpp"
-
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/common_options.hpp"
 #include "data/decode.hpp"
+#include "inference/prediction.hpp"
 
 namespace convoy {
 namespace {

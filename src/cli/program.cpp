@@ -8,10 +8,10 @@
 
 #include "base/log.hpp"
 #include "cli/command.hpp"
-#include "cli/spelling.hpp"
 #include "cli/stop_signals.hpp"
 #include "comm/communicator.hpp"
 #include "comm/group_end.hpp"
+#include "settings/spelling.hpp"
 
 namespace convoy {
 namespace {

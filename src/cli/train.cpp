@@ -6,12 +6,10 @@
 
 #include "cli/commands.hpp"
 #include "cli/train_options.hpp"
-#include "model/networks.hpp"
-#include "model/parameter_table.hpp"
 #include "report/metrics_file.hpp"
 #include "report/progress_line.hpp"
 #include "report/run_file.hpp"
-#include "train/schedule.hpp"
+#include "settings/check.hpp"
 #include "train/trainer.hpp"
 
 namespace convoy {
@@ -46,9 +44,6 @@ then resumes where it stopped. Every option may also be set in the configuration
     const std::string recipe_batch = table.configured("global-batch");
     if (configuration_.recipe_batch == 0 && !recipe_batch.empty())
       configuration_.recipe_batch = parse_integer(recipe_batch, 1, std::numeric_limits<std::int64_t>::max());
-    // Before any rank waits for another: the store is not needed to refuse lr.KEY of a layer that is not
-    // there.
-    check_rate_rules(configuration_.schedule.rules, ParameterTable(make_network(configuration_.model)));
     check_configuration(configuration_);
   }
 

@@ -1,9 +1,9 @@
-// The options of `convoy train`, declared once for the command line, for recipes (configs/*.cfg) and for
-// --help.
+// The options of `convoy train` (settings/train_options.cpp) as options of the command line, of recipes
+// (configs/*.cfg) and in --help.
 #pragma once
 
 #include "cli/option_table.hpp"
-#include "train/configuration.hpp"
+#include "settings/train_configuration.hpp"
 
 namespace convoy {
 

@@ -12,6 +12,16 @@ if(CONVOY_WARNINGS_AS_ERRORS)
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Werror>)
 endif()
 
+# What nearly every test includes, compiled once. Takes GoogleTest and the flags of tests.
+function(convoy_test_headers)
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/test_headers.cpp CONTENT "")
+  add_library(convoy_test_headers OBJECT ${PROJECT_BINARY_DIR}/test_headers.cpp)
+  target_link_libraries(convoy_test_headers PRIVATE GTest::gtest convoy_flags)
+  target_compile_options(convoy_test_headers PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+  target_precompile_headers(convoy_test_headers PRIVATE <gtest/gtest.h> <algorithm> <filesystem> <fstream>
+    <functional> <map> <memory> <optional> <random> <span> <sstream> <string> <vector>)
+endfunction()
+
 # convoy_folder(<name> [PUBLIC targets...] [PRIVATE targets...]): the library of one folder of src/, from all of its
 # sources (subfolders named by SUBFOLDERS too).
 function(convoy_folder name)
@@ -48,6 +58,7 @@ function(convoy_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   # What a test does itself is little: a third less to compile.
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+  target_precompile_headers(${name} REUSE_FROM convoy_test_headers)
   if(argument_RANKS)
     target_link_libraries(${name} PRIVATE ${argument_LIBRARIES} test_support_mpi GTest::gtest convoy_flags)
   else()

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/words.hpp"
 #include "comm/communicator.hpp"
 #include "device/device_stream.hpp"
 
@@ -56,12 +57,20 @@ class Collective {
 
 enum class CollectiveKind { automatic, nccl, mpi };
 
+inline Words<CollectiveKind> collective_words() {
+  return {{"auto", CollectiveKind::automatic}, {"nccl", CollectiveKind::nccl}, {"mpi", CollectiveKind::mpi}};
+}
+
 // What gradients travel as. Narrower than fp32, each rank's values are rounded to nearest once, and NCCL
 // rounds each partial sum again: over P ranks the error of an element is at most P u Σ|x_r|, with u = 2^-8
 // for bf16 and 2^-11 for fp16 (plus half of fp16's smallest step, P 2^-25, for values below 6e-5). fp16
 // overflows above 65504: the sum is infinite then, which the step sees as a gradient that is not finite. Both
 // limits are divided by CollectiveOptions::wire_scale. Buffers stay float32.
 enum class WirePrecision { fp32, bf16, fp16 };
+
+inline Words<WirePrecision> wire_words() {
+  return {{"fp32", WirePrecision::fp32}, {"bf16", WirePrecision::bf16}, {"fp16", WirePrecision::fp16}};
+}
 
 struct CollectiveOptions {
   CollectiveKind kind = CollectiveKind::automatic;  // automatic: nccl for device memory, mpi for host memory

@@ -167,6 +167,22 @@ AugmentationSettings parse_augmentation(std::string_view text) {
   return settings;
 }
 
+std::string augmentation_text(const AugmentationKinds& kinds) {
+  std::string text;
+  const auto add = [&](bool on, const char* name) {
+    if (!on) return;
+    if (!text.empty()) text += ',';
+    text += name;
+  };
+  add(kinds.crop, "crop");
+  add(kinds.resized_crop, "resized-crop");
+  add(kinds.mirror, "mirror");
+  add(kinds.colour, "colour");
+  add(kinds.rotate, "rotate");
+  add(kinds.shift, "shift");
+  return text.empty() ? "none" : text;
+}
+
 SampleTransform training_transform(const AugmentationSettings& settings, int stored_side, int crop_side,
                                    std::uint64_t seed, std::uint32_t epoch, std::uint32_t sample) {
   const Words words{seed, epoch, sample};

@@ -11,8 +11,15 @@
 
 namespace convoy {
 
-struct AugmentationSettings {
+// Which augmentations are on.
+struct AugmentationKinds {
   bool crop = false, resized_crop = false, mirror = false, colour = false, rotate = false, shift = false;
+};
+
+struct AugmentationSettings : AugmentationKinds {
+  const AugmentationKinds& kinds() const { return *this; }
+  AugmentationKinds& kinds() { return *this; }
+
   double colour_sigma = 0.1;
   double rotate_degrees = 15, shift_fraction = 0.1;
   std::int64_t colour_until_epoch = -1;  // colour stops at this epoch; -1: never
@@ -21,6 +28,9 @@ struct AugmentationSettings {
 
 // Parses "crop,mirror,colour" or "none". Throws ExitCode::usage naming the word and the ones that exist.
 AugmentationSettings parse_augmentation(std::string_view text);
+
+// The same written down again.
+std::string augmentation_text(const AugmentationKinds& kinds);
 
 // The transform of a training sample.
 SampleTransform training_transform(const AugmentationSettings& settings, int stored_side, int crop_side,

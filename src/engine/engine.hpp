@@ -6,14 +6,23 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "base/words.hpp"
 #include "engine/replica.hpp"
 
 namespace convoy {
 
 enum class DeviceKind { automatic, cpu, cuda };
 
+inline Words<DeviceKind> device_words() {
+  return {{"auto", DeviceKind::automatic}, {"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}};
+}
+
 // Whether a GPU records a step as a graph and replays it.
 enum class GraphUse { automatic, on, off };
+
+inline Words<GraphUse> graph_words() {
+  return {{"auto", GraphUse::automatic}, {"on", GraphUse::on}, {"off", GraphUse::off}};
+}
 
 struct ReplicaOptions {
   DeviceKind device = DeviceKind::automatic;

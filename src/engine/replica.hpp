@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/words.hpp"
 #include "data/batch.hpp"
 #include "device/device_stream.hpp"
 #include "engine/update.hpp"
@@ -21,6 +22,13 @@
 namespace convoy {
 
 enum class Precision { fp32, tf32, bf16, fp16 };
+
+inline Words<Precision> precision_words() {
+  return {{"fp32", Precision::fp32},
+          {"tf32", Precision::tf32},
+          {"bf16", Precision::bf16},
+          {"fp16", Precision::fp16}};
+}
 enum class Mode { training, evaluation };
 
 struct ProgramOptions {

@@ -5,12 +5,19 @@
 #include <cstdint>
 #include <span>
 
+#include "base/words.hpp"
+
 namespace convoy {
 
 // sgd:       v ← μ v + g + λ w;        w ← w − ε v      (PyTorch)
 // sgd_caffe: v ← μ v − ε λ w − ε g;    w ← w + v        (Krizhevsky 2012, Caffe)
 // adam:      Kingma and Ba 2015, with g ← g + λ w first; slots are the uncorrected moments
 enum class OptimizerRule { sgd, sgd_caffe, adam };
+
+inline Words<OptimizerRule> optimizer_words() {
+  return {
+      {"sgd", OptimizerRule::sgd}, {"sgd-caffe", OptimizerRule::sgd_caffe}, {"adam", OptimizerRule::adam}};
+}
 
 struct OptimizerSettings {
   OptimizerRule rule = OptimizerRule::sgd;

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/words.hpp"
+
 namespace convoy {
 
 // Channels × height × width of one sample's activation.
@@ -65,6 +67,13 @@ using Layer = std::variant<Convolution, Relu, LocalResponseNormalisation, MaxPoo
                            FullyConnected, Dropout>;
 
 enum class Initialiser { paper, caffe, torch, keras };
+
+inline Words<Initialiser> initialiser_words() {
+  return {{"paper", Initialiser::paper},
+          {"caffe", Initialiser::caffe},
+          {"torch", Initialiser::torch},
+          {"keras", Initialiser::keras}};
+}
 
 // The last layer's outputs are class scores; softmax and cross-entropy belong to every network and are not
 // listed.

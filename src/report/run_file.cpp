@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "settings/key_values.hpp"
 
 namespace convoy {
 namespace {
@@ -16,10 +16,7 @@ using Json = nlohmann::ordered_json;
 // "key = value" lines as an object.
 Json configuration_object(const std::string& text) {
   Json object = Json::object();
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);)
-    if (const std::size_t equals = line.find(" = "); equals != std::string::npos)
-      object[line.substr(0, equals)] = line.substr(equals + 3);
+  for (const KeyValue& entry : written_key_values(text)) object[entry.key] = entry.value;
   return object;
 }
 

@@ -28,7 +28,7 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
 void require_same_hashes(Communicator& communicator, const std::vector<std::string>& names,
                          const std::vector<std::uint64_t>& hashes, std::int64_t step);
 
-// Whether all parameters are such that training can go on from them (is_sound). Replicas being equal, all
+// Whether training can continue from all parameters (is_sound). Replicas being equal, all
 // ranks find the same.
 bool has_sound_parameters(const Replica& replica);
 

@@ -1,4 +1,4 @@
-// How a global batch is shared out, in words, and the refusal of one that cannot be. Used by the trainer.
+// Describes how a global batch is divided among ranks, and rejects one that cannot be. Used by the trainer.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace convoy {
 // "256 = 8 ranks × 32", "64 = 3 ranks × 21–22", "256 = 2 ranks × 4 micro-batches × 32".
 std::string batch_text(std::int64_t global_batch, int ranks, int accumulate);
 
-// Throws ExitCode::usage when some rank would have no sample in a full step, saying what would be accepted.
+// Throws ExitCode::usage, with the limits, when a rank would have no sample in a full step.
 void check_batch(std::int64_t global_batch, int ranks, int accumulate);
 
 }  // namespace convoy

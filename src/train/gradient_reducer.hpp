@@ -25,7 +25,7 @@ class GradientReducer {
  public:
   GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets);
 
-  // At the start of a step: forgets one before that was broken off (a recording that was refused).
+  // At the start of a step: forgets an earlier one that was abandoned (a recording that failed).
   void begin();
 
   // Backward's callback: elements [0, end) are final. Starts every bucket that is complete now.

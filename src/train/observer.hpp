@@ -1,4 +1,4 @@
-// What a run tells the world while it goes on. train/ calls observers on rank 0; report/ implements them
+// Events of a run in progress. train/ calls observers on rank 0; report/ implements them
 // (progress line, metrics.jsonl, run.json, …).
 #pragma once
 

@@ -1,36 +1,36 @@
 #include "train/run_checkpoints.hpp"
 
-#include "train/checkpoint.hpp"
-#include "train/option_words.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "settings/configuration_text.hpp"
 
 namespace convoy {
 
-RunCheckpoints::RunCheckpoints(const RunSetup& setup, Communicator& communicator, const Replica& replica,
+RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const Replica& replica,
                                const Log& log, RunReport& report)
-    : setup_(setup), communicator_(communicator), replica_(replica), log_(log), report_(report) {
+    : run_(run), communicator_(communicator), replica_(replica), log_(log), report_(report) {
   communicator.on_rank_zero([&] {
     writer_ =
-        std::make_unique<CheckpointWriter>(std::filesystem::path(setup.configuration.output) / "checkpoints",
-                                           replica.table(), setup.configuration.keep);
+        std::make_unique<BackgroundWriter>(std::filesystem::path(run.configuration.output) / "checkpoints",
+                                           replica.table(), run.configuration.keep);
     return std::string();
   });
 }
 
 Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
-  const TrainConfiguration& c = setup_.configuration;
+  const TrainConfiguration& c = run_.configuration;
   Checkpoint checkpoint;
   CheckpointHeader& header = checkpoint.header;
   header.model = c.model;
   header.step = state.step;
-  header.epoch = state.step / setup_.plan.steps_per_epoch();
-  header.epoch_samples = state.step % setup_.plan.steps_per_epoch() * setup_.plan.global_batch;
+  header.epoch = state.step / run_.plan.steps_per_epoch();
+  header.epoch_samples = state.step % run_.plan.steps_per_epoch() * run_.plan.global_batch;
   header.configuration = configuration_text(c);
-  header.store_fingerprint = setup_.store.fingerprint;
+  header.store_fingerprint = run_.store.fingerprint;
   header.schedule_state = state_to_json(state);
   header.loss_scale = c.precision == Precision::fp16 ? state.loss_scale.scale : 1;
   header.best_top1 = state.best_top1;
-  header.input = setup_.input;
-  header.classes = setup_.classes;
+  header.input = run_.input;
+  header.classes = run_.classes;
   header.optimizer = word_of(optimizer_words(), c.optimizer.rule);
   header.slots = c.optimizer.rule == OptimizerRule::adam
                      ? std::vector<std::string>{"first_moment", "second_moment"}
@@ -60,18 +60,18 @@ void RunCheckpoints::save_now(const TrainingState& state, bool best) {
     for (const WrittenCheckpoint& written : writer_->finish()) {
       if (written.path.empty())
         fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", written.step, written.error);
-      tell(written);
+      report_written(written);
     }
     return std::string();
   });
 }
 
-void RunCheckpoints::tell(const WrittenCheckpoint& written) {
+void RunCheckpoints::report_written(const WrittenCheckpoint& written) {
   written_step_ = written.step;
   newest_ = written.path;
   report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
   if (!written.error.empty())
-    warn(written.step, fmt::format("the checkpoint of step {} is written, but what follows it failed: {}",
+    warn(written.step, fmt::format("the checkpoint of step {} is written, but a later step failed: {}",
                                    written.step, written.error));
 }
 
@@ -84,12 +84,13 @@ void RunCheckpoints::collect(bool wait) {
   if (!writer_) return;
   for (const WrittenCheckpoint& written : wait ? writer_->finish() : writer_->finished()) {
     if (!written.path.empty()) {
-      tell(written);
+      report_written(written);
       continue;
     }
-    warn(written.step, fmt::format("the checkpoint of step {} could not be written ({}); the run goes on and "
-                                   "tries again at the next",
-                                   written.step, written.error));
+    warn(written.step,
+         fmt::format("the checkpoint of step {} could not be written ({}); training continues and "
+                     "tries again at the next one",
+                     written.step, written.error));
   }
 }
 

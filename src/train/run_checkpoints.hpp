@@ -1,4 +1,4 @@
-// When and what a run writes as checkpoints: rank 0 takes the replica's buffers and hands them to the writer
+// The checkpoints of a run: rank 0 takes the replica's buffers and hands them to the writer
 // thread; failures of periodic ones are warnings, of the last one the run's error. Used by the training loop.
 #pragma once
 
@@ -7,18 +7,18 @@
 #include <memory>
 
 #include "base/log.hpp"
+#include "checkpoint/background_writer.hpp"
 #include "comm/communicator.hpp"
 #include "engine/replica.hpp"
-#include "train/checkpoint_writer.hpp"
+#include "train/resolved_run.hpp"
 #include "train/run_report.hpp"
-#include "train/run_setup.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 class RunCheckpoints {
  public:
-  RunCheckpoints(const RunSetup& setup, Communicator& communicator, const Replica& replica, const Log& log,
+  RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const Replica& replica, const Log& log,
                  RunReport& report);
 
   // Begins a periodic checkpoint; does nothing but on rank 0. `best`: it is the best so far.
@@ -28,7 +28,7 @@ class RunCheckpoints {
   // rank when it cannot be written.
   void save_now(const TrainingState& state, bool best);
 
-  // Tells of checkpoints finished meanwhile. `wait`: of all that were begun.
+  // Reports checkpoints that have been finished since; with `wait`, finishes all that were begun.
   void collect(bool wait);
 
   // Moves the link `best` to the checkpoint of `step`.
@@ -38,16 +38,16 @@ class RunCheckpoints {
   const std::filesystem::path& newest() const { return newest_; }
 
  private:
-  void tell(const WrittenCheckpoint& written);
+  void report_written(const WrittenCheckpoint& written);
   void warn(std::int64_t step, const std::string& text);
   Checkpoint snapshot(const TrainingState& state) const;
 
-  const RunSetup& setup_;
+  const ResolvedRun& run_;
   Communicator& communicator_;
   const Replica& replica_;
   const Log& log_;
   RunReport& report_;
-  std::unique_ptr<CheckpointWriter> writer_;  // rank 0 alone
+  std::unique_ptr<BackgroundWriter> writer_;  // rank 0 alone
   std::filesystem::path newest_;
   std::int64_t written_step_ = -1;     // newest that is on disk
   std::int64_t begun_evaluated_ = -1;  // evaluated_step of the newest that was begun

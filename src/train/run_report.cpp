@@ -5,22 +5,22 @@
 
 namespace convoy {
 
-RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
-                     int attempt, std::int64_t first_step)
+RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator,
+                     const RunLength& length, int attempt, std::int64_t first_step)
     : observers_(observers),
       communicator_(communicator),
-      setup_(setup),
+      length_(length),
       attempt_(attempt),
       first_step_(first_step) {}
 
 template <typename Record>
-void RunReport::tell(void (Observer::*method)(const Record&), const Record& record) const {
+void RunReport::notify(void (Observer::*method)(const Record&), const Record& record) const {
   if (communicator_.rank() != 0) return;
   for (Observer* observer : observers_) (observer->*method)(record);
 }
 
 void RunReport::start(const RunRecord& record) {
-  tell(&Observer::on_start, record);
+  notify(&Observer::on_start, record);
 }
 
 void RunReport::add_step(double seconds, double input_seconds, std::int64_t samples) {
@@ -42,14 +42,14 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   const double done = static_cast<double>(std::max<std::int64_t>(state.step - first_step_, 1));
   StepRecord record;
   record.step = state.step;
-  record.epoch = setup_.epoch_of(state.step);
+  record.epoch = length_.epoch_of(state.step);
   record.samples = state.window.samples;
   record.loss = state.window.loss / samples;
   record.top1 = static_cast<double>(state.window.top1) / samples;
   record.rate = rate;
   record.images_per_second = window_seconds > 0 ? static_cast<double>(timed_samples_) / window_seconds : 0;
   record.attempt = attempt_;
-  record.seconds_left = since_start_.seconds() / done * static_cast<double>(setup_.last_step - state.step);
+  record.seconds_left = since_start_.seconds() / done * static_cast<double>(length_.last_step - state.step);
   return record;
 }
 
@@ -65,7 +65,7 @@ void RunReport::step(const TrainingState& state, double rate) {
   record.backward_seconds = seconds[3] / steps;
   record.exposed_seconds = seconds[4] / steps;
   record.update_seconds = seconds[5] / steps;
-  tell(&Observer::on_step, record);
+  notify(&Observer::on_step, record);
   seconds_ = {};
   timed_steps_ = timed_samples_ = 0;
   since_progress_.restart();
@@ -75,24 +75,24 @@ void RunReport::progress(const TrainingState& state, double rate) {
   constexpr double pause = 0.2;  // seconds: what an eye follows
   if (state.window.samples == 0 || since_progress_.seconds() < pause) return;
   since_progress_.restart();
-  tell(&Observer::on_progress, record_of(state, rate, seconds_.total));
+  notify(&Observer::on_progress, record_of(state, rate, seconds_.total));
 }
 
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
-  tell(&Observer::on_validation, ValidationRecord{.step = step,
-                                                  .epoch = setup_.epoch_of(step),
-                                                  .samples = result.samples,
-                                                  .loss = result.loss,
-                                                  .top1 = result.top1,
-                                                  .top5 = result.top5});
+  notify(&Observer::on_validation, ValidationRecord{.step = step,
+                                                    .epoch = length_.epoch_of(step),
+                                                    .samples = result.samples,
+                                                    .loss = result.loss,
+                                                    .top1 = result.top1,
+                                                    .top5 = result.top5});
 }
 
 void RunReport::checkpoint(const CheckpointRecord& record) {
-  tell(&Observer::on_checkpoint, record);
+  notify(&Observer::on_checkpoint, record);
 }
 
 void RunReport::event(std::int64_t step, std::string what, std::string text) {
-  tell(&Observer::on_event, EventRecord{.step = step, .what = std::move(what), .text = std::move(text)});
+  notify(&Observer::on_event, EventRecord{.step = step, .what = std::move(what), .text = std::move(text)});
 }
 
 }  // namespace convoy

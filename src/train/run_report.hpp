@@ -1,4 +1,4 @@
-// What the trainer tells its observers: gathers timings and sums into records and calls the observers on
+// Reports a run to its observers: gathers timings and sums into records and calls the observers on
 // rank 0.
 #pragma once
 
@@ -9,16 +9,16 @@
 #include "base/clock.hpp"
 #include "comm/communicator.hpp"
 #include "engine/replica.hpp"
-#include "train/evaluation.hpp"
+#include "inference/evaluation.hpp"
 #include "train/observer.hpp"
-#include "train/run_setup.hpp"
+#include "train/resolved_run.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 class RunReport {
  public:
-  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunSetup& setup,
+  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunLength& length,
             int attempt, std::int64_t first_step);
 
   void start(const RunRecord& record);
@@ -36,7 +36,7 @@ class RunReport {
   // A step record of state.window; collective (the slowest rank's times are looked for).
   void step(const TrainingState& state, double rate);
 
-  // Tells observers how the present window stands, with this rank's times; a few times a second at most.
+  // Reports the current window, with this rank's times; at most a few times a second.
   void progress(const TrainingState& state, double rate);
 
   void validation(std::int64_t step, const EvaluationResult& result);
@@ -46,11 +46,11 @@ class RunReport {
  private:
   StepRecord record_of(const TrainingState& state, double rate, double window_seconds) const;
   template <typename Record>
-  void tell(void (Observer::*method)(const Record&), const Record& record) const;
+  void notify(void (Observer::*method)(const Record&), const Record& record) const;
 
   std::span<Observer* const> observers_;
   Communicator& communicator_;
-  const RunSetup& setup_;
+  RunLength length_;
   int attempt_;
   std::int64_t first_step_;
   Stopwatch since_start_, since_progress_;

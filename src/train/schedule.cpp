@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <set>
-
-#include "base/error.hpp"
-#include "train/text_list.hpp"
 
 namespace convoy {
 
@@ -60,33 +56,8 @@ double base_rate(const ScheduleSettings& settings, const SchedulePoint& point) {
   return scheduled * warmup_factor(settings, point.epoch) * point.factor;
 }
 
-const RateRule* rule_for(const std::map<std::string, RateRule>& rules, const Parameter& parameter) {
-  const std::string kind = parameter.kind == ParameterKind::weight ? "weight" : "bias";
-  for (const std::string& key : {parameter.layer + "." + kind, parameter.layer, kind})
-    if (const auto found = rules.find(key); found != rules.end()) return &found->second;
-  return nullptr;
-}
-
-void check_rate_rules(const std::map<std::string, RateRule>& rules, const ParameterTable& table) {
-  std::set<std::string> keys = {"weight", "bias"};
-  std::vector<std::string> layers;
-  for (const Parameter& parameter : table.parameters()) {
-    if (keys.insert(parameter.layer).second) layers.push_back(parameter.layer);
-    keys.insert(parameter.layer + (parameter.kind == ParameterKind::weight ? ".weight" : ".bias"));
-  }
-  std::reverse(layers.begin(), layers.end());
-  for (const auto& [key, rule] : rules)
-    if (!keys.contains(key))
-      fail(ExitCode::usage,
-           "lr.{}: the network has no such layer or kind; a rate can be set for the kinds weight and bias, "
-           "for the "
-           "layers {}, or for both as in {}.bias",
-           key, text_list(layers), layers.front());
-}
-
-std::vector<TensorRate> tensor_rates(const ParameterTable& table, const TrainConfiguration& configuration,
-                                     const SchedulePoint& point) {
-  const ScheduleSettings& schedule = configuration.schedule;
+std::vector<TensorRate> tensor_rates(const ParameterTable& table, const ScheduleSettings& schedule,
+                                     const Decay& decay, const SchedulePoint& point) {
   const double base = base_rate(schedule, point);
   const double own_factor = warmup_factor(schedule, point.epoch) * point.factor;
   std::vector<TensorRate> rates;
@@ -97,17 +68,10 @@ std::vector<TensorRate> tensor_rates(const ParameterTable& table, const TrainCon
       if (rule->own) rate = rate_at(*rule->own, point.epoch) * own_factor;
       if (rule->factor) rate *= *rule->factor;
     }
-    const bool bias = parameter.kind == ParameterKind::bias;
-    const double decay =
-        bias ? configuration.bias_decay.value_or(configuration.weight_decay) : configuration.weight_decay;
-    rates.push_back({static_cast<float>(rate), static_cast<float>(decay)});
+    const double lambda = parameter.kind == ParameterKind::bias ? decay.biases : decay.weights;
+    rates.push_back({static_cast<float>(rate), static_cast<float>(lambda)});
   }
   return rates;
-}
-
-double linear_scaling_factor(const TrainConfiguration& configuration) {
-  if (!configuration.scale_rate_linearly || configuration.recipe_batch <= 0) return 1;
-  return static_cast<double>(configuration.global_batch) / static_cast<double>(configuration.recipe_batch);
 }
 
 }  // namespace convoy

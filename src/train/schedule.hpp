@@ -10,7 +10,7 @@
 
 #include "engine/update.hpp"
 #include "model/parameter_table.hpp"
-#include "train/configuration.hpp"
+#include "settings/train_configuration.hpp"
 
 namespace convoy {
 
@@ -30,7 +30,7 @@ bool update_plateau(const ScheduleSettings& settings, PlateauState& state, doubl
 // The dated rate that holds at `epoch`.
 double rate_at(const DatedRate& rate, double epoch);
 
-// Where a schedule stands: how far the run is and how long it will be.
+// A position in the schedule: how far the run is and how long it will be.
 struct SchedulePoint {
   double epoch = 0;
   double total_epochs = 1;  // polynomial and cosine end here, and stay at the end rate after it
@@ -46,19 +46,19 @@ double warmup_factor(const ScheduleSettings& settings, double epoch);
 // πe/T)/2.
 double base_rate(const ScheduleSettings& settings, const SchedulePoint& point);
 
+// λ of the weights and of the biases.
+struct Decay {
+  double weights = 0, biases = 0;
+};
+
+inline Decay decay_of(const TrainConfiguration& configuration) {
+  return {.weights = configuration.weight_decay,
+          .biases = configuration.bias_decay.value_or(configuration.weight_decay)};
+}
+
 // Rate and decay of each parameter, in table order. A rule for "layer.kind" goes before one for "layer",
-// which goes before one for "kind"; a rate of its own follows its own dates only (and warm-up). Throws
-// ExitCode::usage for a rule that names no layer or kind of the network.
-std::vector<TensorRate> tensor_rates(const ParameterTable& table, const TrainConfiguration& configuration,
-                                     const SchedulePoint& point);
-
-// The rule that holds for a parameter; null when none does.
-const RateRule* rule_for(const std::map<std::string, RateRule>& rules, const Parameter& parameter);
-
-// Throws ExitCode::usage for the first rule that names no layer or kind of `table`.
-void check_rate_rules(const std::map<std::string, RateRule>& rules, const ParameterTable& table);
-
-// The factor of `--scale-lr linear`: global batch over the recipe's own; 1 when it is off.
-double linear_scaling_factor(const TrainConfiguration& configuration);
+// which goes before one for "kind"; a rate of its own follows its own dates only (and warm-up).
+std::vector<TensorRate> tensor_rates(const ParameterTable& table, const ScheduleSettings& schedule,
+                                     const Decay& decay, const SchedulePoint& point);
 
 }  // namespace convoy

@@ -7,10 +7,10 @@
 
 #include "base/folder_lock.hpp"
 #include "base/log.hpp"
+#include "checkpoint/output_folder.hpp"
 #include "comm/communicator.hpp"
 #include "engine/replica.hpp"
-#include "train/output_folder.hpp"
-#include "train/run_setup.hpp"
+#include "train/resolved_run.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
@@ -29,19 +29,10 @@ struct StartingPoint {
 // Chooses by --resume and --weights, reads, and prepares the output folder; collective. Throws
 // ExitCode::usage when the folder holds another run or is being written by one, or the checkpoint is of a run
 // that cannot be resumed, bad_data when checkpoints are there but none is sound.
-StartingPoint prepare_start(const RunSetup& setup, Communicator& communicator, const Log& log);
+StartingPoint prepare_start(const ResolvedRun& run, Communicator& communicator, const Log& log);
 
 // Fills the replica's parameters, optimiser slots and (in fp16) loss scale, and frees the buffers of `start`;
 // collective.
-void load_start(StartingPoint& start, const RunSetup& setup, Communicator& communicator, Replica& replica);
-
-// Compares two texts of configuration_text: what a resumed run may change (with a warning: lines "key: old →
-// new") and what it may not (model, classes, global batch, optimiser; in mid-epoch also what decides the
-// order of samples).
-struct ConfigurationDifferences {
-  std::vector<std::string> allowed, refused;
-};
-ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
-                                                bool mid_epoch);
+void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator, Replica& replica);
 
 }  // namespace convoy

@@ -17,7 +17,7 @@ void StepSumQueue::take_all() {
 void StepSumQueue::take_result() {
   const StepResult result = replica_.take_result();
   const BatchMetrics& metrics = result.metrics;
-  // A scale of 1 changes nothing: what overflows then is the gradient itself.
+  // With a scale of 1 the gradient itself overflows.
   const bool may_skip = overflow_ == Overflow::skips && result.loss_scale > 1;
   const bool sound =
       std::isfinite(metrics.loss) && result.update.weights_sound && (result.update.finite || may_skip);

@@ -10,10 +10,12 @@
 #include "comm/group_end.hpp"
 #include "comm/watchdog.hpp"
 #include "device/cpu/cpu_facts.hpp"
+#include "settings/check.hpp"
+#include "settings/configuration_text.hpp"
 #include "train/agreement.hpp"
 #include "train/batch_text.hpp"
+#include "train/resolved_run.hpp"
 #include "train/run_report.hpp"
-#include "train/run_setup.hpp"
 #include "train/starting_point.hpp"
 #include "train/training_loop.hpp"
 
@@ -27,39 +29,39 @@ std::string versions_text(const Communicator& communicator, DeviceKind device) {
   return text;
 }
 
-RunRecord describe(const RunSetup& setup, Communicator& communicator, const Replica& replica,
+RunRecord describe(const ResolvedRun& run, Communicator& communicator, const Replica& replica,
                    const Collective* collective, const StartingPoint& start) {
-  const TrainConfiguration& c = setup.configuration;
+  const TrainConfiguration& c = run.configuration;
   RunRecord record;
   record.attempt = start.attempt;
   record.step = start.state.step;
   record.logged_step = start.state.step - start.state.window.steps;
-  record.last_step = setup.last_step;
-  record.steps_per_epoch = setup.plan.steps_per_epoch();
-  record.epochs = setup.epoch_of(setup.last_step);
+  record.last_step = run.length.last_step;
+  record.steps_per_epoch = run.length.steps_per_epoch;
+  record.epochs = run.length.epoch_of(run.length.last_step);
   record.model = c.model;
   record.device = replica.device_name();
   record.cpu = vector_instruction_names();
   record.parameters = static_cast<std::int64_t>(replica.table().count());
   record.batch = batch_text(c.global_batch, communicator.size(), c.accumulate);
   record.configuration = full_configuration_text(c);
-  record.store_fingerprint = setup.store.fingerprint;
-  record.training_images = setup.plan.images;
-  record.validation_images = setup.store.val ? setup.store.val->images : 0;
-  record.classes = static_cast<int>(setup.classes.size());
+  record.store_fingerprint = run.store.fingerprint;
+  record.training_images = run.plan.images;
+  record.validation_images = run.store.val ? run.store.val->images : 0;
+  record.classes = static_cast<int>(run.classes.size());
   record.ranks = communicator.size();
   record.nodes = communicator.nodes();
-  record.threads = setup.threads.threads;
-  record.communication_thread = setup.threads.spare_core;
+  record.threads = run.threads.threads;
+  record.communication_thread = run.threads.spare_core;
   record.hosts = communicator.gather_texts(host_name());
-  record.devices = communicator.gather_texts(setup.device.description);
+  record.devices = communicator.gather_texts(run.device.description);
   record.collective = collective != nullptr ? collective->name() : "none";
-  record.versions = library_versions(communicator, setup.device.kind);
+  record.versions = library_versions(communicator, run.device.kind);
   return record;
 }
 
 // One line for ranks on equal devices, else one for each.
-void tell_devices(const RunRecord& record, const Log& log) {
+void log_devices(const RunRecord& record, const Log& log) {
   const auto other = std::find_if(record.devices.begin(), record.devices.end(),
                                   [&](const std::string& device) { return device != record.devices[0]; });
   if (other == record.devices.end()) {
@@ -71,36 +73,35 @@ void tell_devices(const RunRecord& record, const Log& log) {
   log.info("gradients are summed by {}", record.collective);
 }
 
-void tell_start(const RunSetup& setup, const Log& log, const Replica& replica, const StartingPoint& start,
-                const RunRecord& record, RunReport& report) {
+void report_start(const ResolvedRun& run, const Log& log, const Replica& replica, const StartingPoint& start,
+                  const RunRecord& record, RunReport& report) {
   report.start(record);
-  tell_devices(record, log);
+  log_devices(record, log);
   const std::string from = start.resumed
                                ? fmt::format("resumed at step {} from {}", start.state.step, start.from)
                            : start.from.empty() ? std::string("started from initial weights")
                                                 : "started from the weights of " + start.from;
   report.event(start.state.step, start.resumed ? "resume" : "start", from);
-  log.info("{} ({} parameters, {} classes) on {} images, {} steps an epoch; {}", setup.configuration.model,
-           replica.table().count(), setup.classes.size(), setup.plan.images, setup.plan.steps_per_epoch(),
-           from);
-  const ScheduleKind kind = setup.configuration.schedule.kind;
-  if (setup.epoch_of(setup.last_step) > setup.configuration.epochs + 1e-9 &&
+  log.info("{} ({} parameters, {} classes) on {} images, {} steps an epoch; {}", run.configuration.model,
+           replica.table().count(), run.classes.size(), run.plan.images, run.length.steps_per_epoch, from);
+  const ScheduleKind kind = run.configuration.schedule.kind;
+  if (run.length.epoch_of(run.length.last_step) > run.configuration.epochs + 1e-9 &&
       (kind == ScheduleKind::polynomial || kind == ScheduleKind::cosine))
     log.warn(
         "--steps {} go beyond --epochs {}, where the schedule ends: the rate stays at its end value after it",
-        setup.last_step, setup.configuration.epochs);
+        run.length.last_step, run.configuration.epochs);
 }
 
-std::unique_ptr<Replica> make_replica(const RunSetup& setup, Communicator& communicator, const Log& log) {
-  const TrainConfiguration& c = setup.configuration;
+std::unique_ptr<Replica> make_replica(const ResolvedRun& run, Communicator& communicator, const Log& log) {
+  const TrainConfiguration& c = run.configuration;
   return make_replica(
-      setup.network, setup.input,
-      {.device = setup.device.kind,
-       .device_index = setup.device.index,
-       .threads = setup.threads.threads,
+      run.network, run.input,
+      {.device = run.device.kind,
+       .device_index = run.device.index,
+       .threads = run.threads.threads,
        .optimizer = c.optimizer,
        .for_training = true,
-       .deterministic = *c.deterministic,
+       .deterministic = run.deterministic,
        .cuda_graph = c.cuda_graph,
        .agree = communicator.size() == 1
                     ? std::function<std::string(const std::string&)>()
@@ -115,9 +116,9 @@ float wire_scale(const TrainConfiguration& c) {
   return c.wire == WirePrecision::fp16 && c.precision != Precision::fp16 ? 256 : 1;
 }
 
-std::unique_ptr<Collective> make_collective(const RunSetup& setup, Communicator& communicator,
+std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator& communicator,
                                             Replica& replica) {
-  const TrainConfiguration& c = setup.configuration;
+  const TrainConfiguration& c = run.configuration;
   const std::span<float> gradient = replica.gradient_memory();
   std::size_t largest = 0;
   for (const Bucket& bucket : plan_buckets(gradient.size(), bucket_bytes))
@@ -125,10 +126,10 @@ std::unique_ptr<Collective> make_collective(const RunSetup& setup, Communicator&
   return make_collective(communicator, {.kind = c.collective,
                                         .wire = c.wire,
                                         .wire_scale = wire_scale(c),
-                                        .spare_core = setup.threads.spare_core,
-                                        .deterministic = *c.deterministic,
+                                        .spare_core = run.threads.spare_core,
+                                        .deterministic = run.deterministic,
                                         .compute = replica.compute_stream(),
-                                        .device_index = setup.device.index,
+                                        .device_index = run.device.index,
                                         .gradient = gradient,
                                         .largest_slice = largest});
 }
@@ -140,28 +141,28 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                             const std::atomic<bool>& stop_requested) {
   require_same_text(communicator, "configuration", full_configuration_text(configuration), ExitCode::usage);
   check_configuration(configuration);
-  const RunSetup setup = prepare_run(configuration, communicator);
+  const ResolvedRun run = resolve_run(configuration, communicator);
   log.info("{}", batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
-  require_same_text(communicator, "set of libraries", versions_text(communicator, setup.device.kind),
+  require_same_text(communicator, "set of libraries", versions_text(communicator, run.device.kind),
                     ExitCode::device);
-  StartingPoint start = prepare_start(setup, communicator, log);
+  StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<Replica> replica = make_replica(setup, communicator, log);
-  load_start(start, setup, communicator, *replica);
-  const bool trains = start.state.step < setup.last_step;
-  if (trains) collective = make_collective(setup, communicator, *replica);
+  const std::unique_ptr<Replica> replica = make_replica(run, communicator, log);
+  load_start(start, run, communicator, *replica);
+  const bool trains = start.state.step < run.length.last_step;
+  if (trains) collective = make_collective(run, communicator, *replica);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   std::optional<Watchdog::Watch> watch;
-  RunReport report(observers, communicator, setup, start.attempt, start.state.step);
+  RunReport report(observers, communicator, run.length, start.attempt, start.state.step);
   std::optional<TrainingLoop> loop;
   try {
     if (trains) {
       watch.emplace(watchdog, *collective);
       collective->connect();
     }
-    tell_start(setup, log, *replica, start, describe(setup, communicator, *replica, collective.get(), start),
-               report);
-    loop.emplace(TrainingParts{.setup = setup,
+    report_start(run, log, *replica, start, describe(run, communicator, *replica, collective.get(), start),
+                 report);
+    loop.emplace(TrainingParts{.run = run,
                                .communicator = communicator,
                                .log = log,
                                .replica = *replica,
@@ -172,7 +173,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                  start.state);
     return loop->run();
   } catch (...) {
-    // Before anything that the other ranks wait for is let go.
+    // Before this rank releases anything that the others wait for.
     end_group_unless_all_failed(communicator, log, as_error(std::current_exception()));
     throw;
   }

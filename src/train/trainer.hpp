@@ -1,26 +1,18 @@
 // A whole training run: checks, agreement between ranks, starting point, the loop over steps, evaluation,
-// checkpoints and stopping. The command `train` calls it; everything it is made of stands in the other files
+// checkpoints and stopping. The command `train` calls it; its parts are in the other files
 // of this folder.
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <span>
-#include <string>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
 #include "comm/communicator.hpp"
-#include "train/configuration.hpp"
+#include "settings/train_configuration.hpp"
 #include "train/observer.hpp"
+#include "train/training_result.hpp"
 
 namespace convoy {
-
-struct TrainingResult {
-  ExitCode code = ExitCode::done;  // done, stopped or diverged
-  std::int64_t step = 0;           // completed updates
-  std::string text;                // one line for the user: how it ended and where things are
-};
 
 // Trains as `configuration` says; collective over all ranks. `observers` are called on rank 0 only.
 // `stop_requested` may be set at any time on any rank (by a signal handler): all ranks then save a checkpoint

@@ -14,10 +14,10 @@ bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_
   return step % (interval.epochs ? interval.count * steps_per_epoch : interval.count) == 0;
 }
 
-LoaderOptions loader_options(const RunSetup& setup, const Communicator& communicator, Replica& replica,
+LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator, Replica& replica,
                              std::int64_t step) {
-  const TrainConfiguration& c = setup.configuration;
-  const std::int64_t steps_per_epoch = setup.plan.steps_per_epoch();
+  const TrainConfiguration& c = run.configuration;
+  const std::int64_t steps_per_epoch = run.plan.steps_per_epoch();
   LoaderOptions options;
   options.global_batch = c.global_batch;
   options.accumulate = c.accumulate;
@@ -29,8 +29,8 @@ LoaderOptions loader_options(const RunSetup& setup, const Communicator& communic
   options.first_epoch = step / steps_per_epoch;
   options.first_sample = step % steps_per_epoch * c.global_batch;
   options.workers = c.workers;
-  options.augmentation = c.augmentation;
-  options.crop_side = setup.input.crop_side;
+  options.augmentation = run.augmentation;
+  options.crop_side = run.input.crop_side;
   // A batch is read where it lies until its step's result was taken.
   options.held = c.accumulate * (1 + replica.steps_ahead()) - 1;
   options.memory = &replica.transfer_memory();
@@ -42,18 +42,18 @@ LoaderOptions loader_options(const RunSetup& setup, const Communicator& communic
 TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& state)
     : parts_(parts),
       state_(state),
-      checkpoints_(parts.setup, parts.communicator, parts.replica, parts.log, parts.report),
+      checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report),
       sums_(parts.communicator, parts.replica,
-            parts.setup.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
+            parts.run.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
             parts.stop_requested) {
-  const RunSetup& setup = parts_.setup;
-  if (state_.step >= setup.last_step) return;
-  program_ = parts_.replica.compile({.batch = setup.plan.rows_at_most(),
+  const ResolvedRun& run = parts_.run;
+  if (state_.step >= run.length.last_step) return;
+  program_ = parts_.replica.compile({.batch = run.plan.rows_at_most(),
                                      .mode = Mode::training,
-                                     .precision = setup.configuration.precision,
-                                     .micro_batches = setup.plan.accumulate});
-  loader_ = std::make_unique<Loader>(setup.store,
-                                     loader_options(setup, parts_.communicator, parts_.replica, state_.step));
+                                     .precision = run.configuration.precision,
+                                     .micro_batches = run.plan.accumulate});
+  loader_ = std::make_unique<Loader>(run.store,
+                                     loader_options(run, parts_.communicator, parts_.replica, state_.step));
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
 }
@@ -63,34 +63,34 @@ TrainingLoop::~TrainingLoop() {
   try {
     parts_.collective->abort();
     parts_.replica.synchronise();
-  } catch (const std::exception&) {  // the error that unwinds says what was wrong
+  } catch (const std::exception&) {  // the error that unwinds is the cause
   }
 }
 
 bool TrainingLoop::has_validation() const {
-  return parts_.setup.store.val && parts_.setup.store.val->images > 0;
+  return parts_.run.store.val && parts_.run.store.val->images > 0;
 }
 
 TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
-  const TrainConfiguration& c = parts_.setup.configuration;
-  const std::int64_t steps_per_epoch = parts_.setup.plan.steps_per_epoch();
-  return {.log = step % c.log_every == 0 || step == parts_.setup.last_step,
+  const TrainConfiguration& c = parts_.run.configuration;
+  const std::int64_t steps_per_epoch = parts_.run.plan.steps_per_epoch();
+  return {.log = step % c.log_every == 0 || step == parts_.run.length.last_step,
           .evaluation = has_validation() && is_due(c.evaluate_every, step, steps_per_epoch),
           .checkpoint = is_due(c.checkpoint_every, step, steps_per_epoch),
-          .epoch_end = parts_.setup.is_epoch_end(step),
-          .last = step == parts_.setup.last_step};
+          .epoch_end = parts_.run.length.is_epoch_end(step),
+          .last = step == parts_.run.length.last_step};
 }
 
 TrainingResult TrainingLoop::run() {
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
   // A stop may have come between a step and the validation due after it.
-  const bool owed = state_.step > 0 && state_.step < parts_.setup.last_step &&
+  const bool owed = state_.step > 0 && state_.step < parts_.run.length.last_step &&
                     due_at(state_.step).evaluation && state_.evaluated_step != state_.step;
   if (owed) {
     if (!evaluate()) return stop();
     if (take_best()) checkpoints_.mark_best(state_.step);
   }
-  while (state_.step < parts_.setup.last_step) {
+  while (state_.step < parts_.run.length.last_step) {
     step();
     if (std::optional<TrainingResult> result = after_step()) return *result;
   }
@@ -98,23 +98,23 @@ TrainingResult TrainingLoop::run() {
 }
 
 SchedulePoint TrainingLoop::schedule_point(std::int64_t step) const {
-  return {.epoch = parts_.setup.epoch_of(step),
-          .total_epochs = parts_.setup.configuration.epochs,
+  return {.epoch = parts_.run.length.epoch_of(step),
+          .total_epochs = parts_.run.configuration.epochs,
           .plateau = state_.plateau,
-          .factor = linear_scaling_factor(parts_.setup.configuration)};
+          .factor = parts_.run.rate_factor};
 }
 
 double TrainingLoop::rate_of(std::int64_t step) const {
-  return base_rate(parts_.setup.configuration.schedule, schedule_point(step));
+  return base_rate(parts_.run.configuration.schedule, schedule_point(step));
 }
 
 // Returns the seconds it took.
 double TrainingLoop::stage_input(std::int64_t samples) {
   const Stopwatch watch;
-  for (int micro = 0; micro < parts_.setup.plan.accumulate; ++micro) {
+  for (int micro = 0; micro < parts_.run.plan.accumulate; ++micro) {
     parts_.watchdog.beat("input", state_.step);
     program_->stage(micro, loader_->next(),
-                    {.seed = parts_.setup.configuration.seed,
+                    {.seed = parts_.run.configuration.seed,
                      .step = state_.step,
                      .gradient_scale = 1.0 / static_cast<double>(samples)});
   }
@@ -123,9 +123,10 @@ double TrainingLoop::stage_input(std::int64_t samples) {
 
 void TrainingLoop::stage_update() {
   const std::vector<TensorRate> rates =
-      tensor_rates(parts_.replica.table(), parts_.setup.configuration, schedule_point(state_.step));
+      tensor_rates(parts_.replica.table(), parts_.run.configuration.schedule,
+                   decay_of(parts_.run.configuration), schedule_point(state_.step));
   // In fp16 the replica itself counts the updates that were skipped.
-  const bool counts = parts_.setup.configuration.precision == Precision::fp16;
+  const bool counts = parts_.run.configuration.precision == Precision::fp16;
   parts_.replica.stage_update(
       {.number = state_.step + 1 - (counts ? 0 : state_.loss_scale.skipped), .rates = rates});
 }
@@ -133,7 +134,7 @@ void TrainingLoop::stage_update() {
 // The passes of one step, always the same calls: a replica may record them once and replay them.
 void TrainingLoop::enqueue_passes() {
   Replica& replica = parts_.replica;
-  const int passes = parts_.setup.plan.accumulate;
+  const int passes = parts_.run.plan.accumulate;
   reducer_->begin();
   for (int micro = 0; micro < passes; ++micro) {
     parts_.watchdog.beat("forward", state_.step);
@@ -154,8 +155,8 @@ void TrainingLoop::enqueue_passes() {
 }
 
 void TrainingLoop::step() {
-  const RunSetup& setup = parts_.setup;
-  const std::int64_t samples = setup.plan.samples_in_step(state_.step % setup.plan.steps_per_epoch());
+  const ResolvedRun& run = parts_.run;
+  const std::int64_t samples = run.plan.samples_in_step(state_.step % run.plan.steps_per_epoch());
   const Stopwatch watch;
   const double input_seconds = stage_input(samples);
   stage_update();
@@ -188,10 +189,10 @@ void TrainingLoop::take(const StepSums& sums) {
   ++state_.window.steps;
   stop_agreed_ = stop_agreed_ || sums.stop;
   if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
-  if (sums.skipped && diverged_step_ == 0) tell_overflow(sums);
+  if (sums.skipped && diverged_step_ == 0) report_overflow(sums);
 }
 
-void TrainingLoop::tell_overflow(const StepSums& sums) {
+void TrainingLoop::report_overflow(const StepSums& sums) {
   parts_.report.event(sums.step, "overflow",
                       fmt::format("a gradient overflowed fp16: step {} changed nothing, and the loss scale "
                                   "goes from {} to {}",
@@ -209,7 +210,7 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
     parts_.report.progress(state_, rate_of(state_.step - 1));
   }
   if (due.last) return std::nullopt;
-  tell_rate_changes(state_.step);
+  report_rate_changes(state_.step);
   if (stop_agreed_) return stop();
   if (due.epoch_end || due.checkpoint) {
     require_same_parameters(parts_.communicator, parts_.replica, state_.step);
@@ -228,13 +229,13 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
 void TrainingLoop::report_step(bool last) {
   parts_.report.step(state_, rate_of(state_.step - 1));
   // A run that ends between two records leaves its window open: continued, it logs what a longer run logs.
-  if (!last || state_.step % parts_.setup.configuration.log_every == 0) state_.window = {};
+  if (!last || state_.step % parts_.run.configuration.log_every == 0) state_.window = {};
 }
 
-void TrainingLoop::tell_rate_changes(std::int64_t step) {
-  const ScheduleSettings& schedule = parts_.setup.configuration.schedule;
+void TrainingLoop::report_rate_changes(std::int64_t step) {
+  const ScheduleSettings& schedule = parts_.run.configuration.schedule;
   const bool by_epochs = schedule.kind == ScheduleKind::constant || schedule.kind == ScheduleKind::step;
-  if (!by_epochs || parts_.setup.epoch_of(step) <= schedule.warmup_epochs) return;
+  if (!by_epochs || parts_.run.length.epoch_of(step) <= schedule.warmup_epochs) return;
   const double before = rate_of(step - 1), now = rate_of(step);
   if (before == now) return;
   parts_.report.event(step, "rate", fmt::format("the learning rate goes from {:.6g} to {:.6g}", before, now));
@@ -242,13 +243,16 @@ void TrainingLoop::tell_rate_changes(std::int64_t step) {
 
 // False when it was given up for a request to stop: a resumed run begins with it.
 bool TrainingLoop::evaluate() {
-  const RunSetup& setup = parts_.setup;
+  const ResolvedRun& run = parts_.run;
   if (!evaluator_) {
-    const std::int64_t share = (setup.store.val->images + setup.plan.ranks - 1) / setup.plan.ranks;
-    const int rows = static_cast<int>(std::min<std::int64_t>(setup.plan.rows_at_most(), share));
-    evaluator_ = std::make_unique<Evaluator>(setup.store, "val", parts_.replica, setup.input,
-                                             setup.configuration.precision, std::max(rows, 1),
-                                             setup.configuration.workers, false);
+    const std::int64_t share = (run.store.val->images + run.plan.ranks - 1) / run.plan.ranks;
+    const int rows = static_cast<int>(std::min<std::int64_t>(run.plan.rows_at_most(), share));
+    evaluator_ = std::make_unique<Evaluator>(run.store, parts_.replica,
+                                             EvaluatorOptions{.split = "val",
+                                                              .input = run.input,
+                                                              .precision = run.configuration.precision,
+                                                              .rows = std::max(rows, 1),
+                                                              .workers = run.configuration.workers});
   }
   const std::optional<EvaluationResult> evaluated = evaluator_->run(
       parts_.communicator,
@@ -259,10 +263,10 @@ bool TrainingLoop::evaluate() {
   last_top1_ = result.top1;
   state_.evaluated_step = state_.step;
   if (is_better(result.top1, state_.best_top1)) state_.best_top1 = result.top1;
-  const ScheduleSettings& schedule = setup.configuration.schedule;
+  const ScheduleSettings& schedule = run.configuration.schedule;
   if (schedule.kind != ScheduleKind::plateau) return true;
   const double before = rate_of(state_.step);
-  if (update_plateau(schedule, state_.plateau, setup.epoch_of(state_.step), 1 - result.top1))
+  if (update_plateau(schedule, state_.plateau, run.length.epoch_of(state_.step), 1 - result.top1))
     parts_.report.event(
         state_.step, "rate",
         fmt::format("the validation error stopped falling: the learning rate goes from {:.6g} to {:.6g}",
@@ -277,8 +281,7 @@ bool TrainingLoop::take_best() {
   return true;
 }
 
-// Looks at the weights of the last update, which the next step would tell of, before anything is kept of
-// them.
+// Checks the weights of the last update, which otherwise the next step would, before they are saved.
 bool TrainingLoop::weights_broke() {
   if (has_sound_parameters(parts_.replica)) return false;
   diverged_step_ = state_.step;
@@ -287,8 +290,7 @@ bool TrainingLoop::weights_broke() {
 
 // Other precisions have no loss scale of their own, but may be a stretch in a run of fp16.
 void TrainingLoop::note_loss_scale() {
-  if (parts_.setup.configuration.precision == Precision::fp16)
-    state_.loss_scale = parts_.replica.loss_scale();
+  if (parts_.run.configuration.precision == Precision::fp16) state_.loss_scale = parts_.replica.loss_scale();
 }
 
 TrainingResult TrainingLoop::stop() {
@@ -297,10 +299,9 @@ TrainingResult TrainingLoop::stop() {
   if (weights_broke()) return diverge();
   note_loss_scale();
   checkpoints_.save_now(state_, false);
-  const std::string text = fmt::format(
-      "stopped on request at step {} of {}; a checkpoint is saved: start again with "
-      "--resume auto to go on",
-      state_.step, parts_.setup.last_step);
+  const std::string text =
+      fmt::format("stopped on request at step {} of {}; a checkpoint is saved: resume with --resume auto",
+                  state_.step, parts_.run.length.last_step);
   parts_.report.event(state_.step, "stop", text);
   return {.code = ExitCode::stopped, .step = state_.step, .text = text};
 }
@@ -314,10 +315,7 @@ TrainingResult TrainingLoop::diverge() {
   });
   const std::string text = fmt::format(
       "training diverged: at step {} the loss, a gradient or a weight is NaN, infinite or out of range "
-      "(learning "
-      "rate {:.6g}). "
-      "Try "
-      "a lower --lr, --warmup-epochs, or another --init; {}",
+      "(learning rate {:.6g}). Try a lower --lr, --warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
   parts_.report.event(diverged_step_, "diverged", text);
   return {.code = ExitCode::diverged, .step = diverged_step_ - 1, .text = text};
@@ -331,8 +329,9 @@ TrainingResult TrainingLoop::finish() {
   parts_.watchdog.beat("checkpoint", state_.step);
   note_loss_scale();
   checkpoints_.save_now(state_, best);
-  const std::string text = fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
-                                       parts_.setup.epoch_of(state_.step), parts_.setup.configuration.output);
+  const std::string text =
+      fmt::format("done: {} steps, {:.4g} epochs; {} holds the checkpoints", state_.step,
+                  parts_.run.length.epoch_of(state_.step), parts_.run.configuration.output);
   parts_.report.event(state_.step, "done", text);
   return {.code = ExitCode::done, .step = state_.step, .text = text};
 }

@@ -13,21 +13,21 @@
 #include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 #include "data/loader.hpp"
-#include "train/evaluation.hpp"
+#include "inference/evaluation.hpp"
 #include "train/gradient_reducer.hpp"
+#include "train/resolved_run.hpp"
 #include "train/run_checkpoints.hpp"
 #include "train/run_report.hpp"
-#include "train/run_setup.hpp"
 #include "train/schedule.hpp"
 #include "train/step_sums.hpp"
-#include "train/trainer.hpp"
+#include "train/training_result.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 // What a loop works with; all of it outlives the loop.
 struct TrainingParts {
-  const RunSetup& setup;
+  const ResolvedRun& run;
   Communicator& communicator;
   const Log& log;
   Replica& replica;
@@ -40,7 +40,7 @@ struct TrainingParts {
 class TrainingLoop {
  public:
   TrainingLoop(const TrainingParts& parts, const TrainingState& state);
-  // While an error unwinds: gives up what other ranks may never join, so that the device stops using the
+  // While an error unwinds: abandons sums that other ranks may never join, so that the device stops using the
   // loader's memory before it goes.
   ~TrainingLoop();
   TrainingLoop(const TrainingLoop&) = delete;
@@ -64,13 +64,13 @@ class TrainingLoop {
   std::optional<TrainingResult> after_step();
   void settle(bool all);
   void take(const StepSums& sums);
-  void tell_overflow(const StepSums& sums);
+  void report_overflow(const StepSums& sums);
   void report_step(bool last);
   bool evaluate();
   bool take_best();
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;
-  void tell_rate_changes(std::int64_t step);
+  void report_rate_changes(std::int64_t step);
   bool weights_broke();
   void note_loss_scale();
   TrainingResult stop();

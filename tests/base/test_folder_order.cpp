@@ -20,8 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Lowest first.
-const std::vector<std::string> folder_order = {"base",   "model", "device", "comm", "data",
-                                               "engine", "train", "report", "cli"};
+const std::vector<std::string> folder_order = {"base",      "model",  "device",   "comm",
+                                               "data",      "engine", "settings", "checkpoint",
+                                               "inference", "train",  "report",   "cli"};
 
 // Headers of libraries and the folders (below src/) that may bring them in.
 const std::vector<std::pair<std::string, std::vector<std::string>>> owned_headers = {

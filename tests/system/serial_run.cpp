@@ -6,14 +6,14 @@
 
 #include "data/loader.hpp"
 #include "model/initialise.hpp"
-#include "train/option_words.hpp"
+#include "settings/configuration_text.hpp"
 #include "train/schedule.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy::test {
 namespace {
 
-Checkpoint checkpoint_of(const RunSetup& setup, const Replica& replica, std::int64_t step) {
+Checkpoint checkpoint_of(const ResolvedRun& setup, const Replica& replica, std::int64_t step) {
   Checkpoint checkpoint;
   CheckpointHeader& header = checkpoint.header;
   header.model = setup.configuration.model;
@@ -36,7 +36,7 @@ Checkpoint checkpoint_of(const RunSetup& setup, const Replica& replica, std::int
 
 }  // namespace
 
-SerialRun train_serially(const RunSetup& setup, std::int64_t keep) {
+SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep) {
   const TrainConfiguration& c = setup.configuration;
   const ParameterTable table(setup.network);
   SerialRun run;
@@ -52,10 +52,10 @@ SerialRun train_serially(const RunSetup& setup, std::int64_t keep) {
   LoaderOptions options;
   options.global_batch = c.global_batch;
   options.seed = c.seed;
-  options.augmentation = c.augmentation;
+  options.augmentation = setup.augmentation;
   options.crop_side = setup.input.crop_side;
   Loader loader(setup.store, options);
-  for (std::int64_t step = 0; step < setup.last_step; ++step) {
+  for (std::int64_t step = 0; step < setup.length.last_step; ++step) {
     const BatchView& batch = loader.next();
     const double samples = batch.rows;
     program->forward(batch, {.seed = c.seed, .step = step, .gradient_scale = 1 / samples});
@@ -63,7 +63,8 @@ SerialRun train_serially(const RunSetup& setup, std::int64_t keep) {
     run.losses.push_back(program->metrics().loss / samples);
     replica->inspect_gradients(0, table.size());
     const auto rates =
-        tensor_rates(table, c, {.epoch = setup.epoch_of(step), .total_epochs = c.epochs, .plateau = {}});
+        tensor_rates(table, c.schedule, decay_of(c),
+                     {.epoch = setup.length.epoch_of(step), .total_epochs = c.epochs, .plateau = {}});
     EXPECT_TRUE(replica->update({.number = step + 1, .rates = rates}).finite);
     if (step + 1 == keep) run.kept = checkpoint_of(setup, *replica, keep);
   }

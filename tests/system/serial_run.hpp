@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "train/checkpoint.hpp"
-#include "train/run_setup.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "train/resolved_run.hpp"
 
 namespace convoy::test {
 
@@ -17,7 +17,7 @@ struct SerialRun {
 };
 
 // On this process alone. SGD; no schedule that watches validation.
-SerialRun train_serially(const RunSetup& setup, std::int64_t keep = -1);
+SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep = -1);
 
 // ‖a − b‖.
 double distance(const std::vector<float>& a, const std::vector<float>& b);

@@ -8,24 +8,24 @@
 #include "support/mpi_test.hpp"
 #include "system/serial_run.hpp"
 #include "system/tiny_run.hpp"
-#include "train/run_setup.hpp"
+#include "train/resolved_run.hpp"
 
 namespace convoy::test {
 namespace {
 
 void compare_with_serial(const TrainConfiguration& configuration) {
-  const RunSetup setup = prepare_run(configuration, world());
+  const ResolvedRun setup = resolve_run(configuration, world());
   Recorder recorder;
   const TrainingResult result = train(configuration, world(), recorder);
   EXPECT_EQ(result.code, ExitCode::done);
-  EXPECT_EQ(result.step, setup.last_step);
+  EXPECT_EQ(result.step, setup.length.last_step);
   world().on_rank_zero([&] {
     const SerialRun serial = train_serially(setup);
     EXPECT_EQ(recorder.steps.size(), serial.losses.size());
     // Sums in another order differ in the last bits of a float, and training spreads that: 1e-3 as promised.
     for (std::size_t i = 0; i < std::min(recorder.steps.size(), serial.losses.size()); ++i)
       EXPECT_NEAR(recorder.steps[i].loss / serial.losses[i], 1, 1e-3) << "step " << i + 1;
-    const Checkpoint checkpoint = load(configuration.output, setup.last_step, configuration);
+    const Checkpoint checkpoint = load(configuration.output, setup.length.last_step, configuration);
     const double moved = distance(serial.first, serial.last);
     EXPECT_GT(moved, 0.01);
     // Against the way the weights went, so that a wrong scale or a lost part of a batch shows.
@@ -54,7 +54,7 @@ TEST_F(DataParallel, AccumulationEqualsWholeBatches) {
 
 TEST_F(DataParallel, GoesOnFromACheckpointOfOneRank) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
-  const RunSetup setup = prepare_run(configuration, world());
+  const ResolvedRun setup = resolve_run(configuration, world());
   constexpr std::int64_t middle = 2;  // of an epoch of three steps
   SerialRun serial;
   world().on_rank_zero([&] {

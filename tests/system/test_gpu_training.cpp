@@ -10,7 +10,7 @@
 #include "support/mpi_test.hpp"
 #include "system/serial_run.hpp"
 #include "system/tiny_run.hpp"
-#include "train/run_setup.hpp"
+#include "train/resolved_run.hpp"
 
 namespace convoy::test {
 namespace {
@@ -92,14 +92,14 @@ constexpr double fp32_tolerance = 1e-3;
 
 TEST_F(GpuTraining, EqualsSerialTrainingOnTheCpu) {
   const TrainConfiguration gpu = on_gpu("gpu");
-  const RunSetup setup = prepare_run(gpu, world());
+  const ResolvedRun setup = resolve_run(gpu, world());
   const Records recorder = run([&] {
     TrainConfiguration every_step = gpu;
     every_step.log_every = 1;
     return every_step;
   }());
   world().on_rank_zero([&] {
-    RunSetup on_cpu = setup;
+    ResolvedRun on_cpu = setup;
     on_cpu.configuration.device = DeviceKind::cpu;
     const SerialRun serial = train_serially(on_cpu);
     EXPECT_EQ(recorder.steps.size(), serial.losses.size());

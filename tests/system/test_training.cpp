@@ -5,12 +5,12 @@
 
 #include <cmath>
 
+#include "inference/evaluation.hpp"
+#include "inference/prediction.hpp"
 #include "model/networks.hpp"
 #include "support/mpi_test.hpp"
 #include "system/tiny_run.hpp"
 #include "train/agreement.hpp"
-#include "train/evaluation.hpp"
-#include "train/predict.hpp"
 
 namespace convoy::test {
 namespace {
@@ -111,12 +111,12 @@ TEST_F(Training, FineTuningTakesTheLayersThatFit) {
   train(second, world(), recorder);
   if (world().rank() != 0) return;
   const auto tensor = [](const std::string& dataset, const std::filesystem::path& path) {
-    return read_tensor(path, "/parameters/" + dataset)->values;
+    return CheckpointFile(path).read_tensor("/parameters/" + dataset)->values;
   };
   const auto first = checkpoint("first", 2), start = checkpoint("second", 0);
   EXPECT_EQ(tensor("conv1/weight", first), tensor("conv1/weight", start));
   EXPECT_EQ(tensor("fc7/bias", first), tensor("fc7/bias", start));
-  EXPECT_EQ(read_tensor(start, "/parameters/fc8/weight")->shape, (std::vector<int>{4, 512}));
+  EXPECT_EQ(CheckpointFile(start).read_tensor("/parameters/fc8/weight")->shape, (std::vector<int>{4, 512}));
 }
 
 TEST_F(Training, DivergenceEndsTheRunAndKeepsTheLastSoundCheckpoint) {

@@ -6,10 +6,10 @@
 #include <cstring>
 
 #include "data/store_writer.hpp"
+#include "engine/device_plan.hpp"
 #include "model/networks.hpp"
 #include "report/metrics_file.hpp"
 #include "report/run_file.hpp"
-#include "train/device_plan.hpp"
 
 namespace convoy::test {
 namespace {
@@ -127,7 +127,7 @@ Refusal refused(const TrainConfiguration& configuration, Communicator& communica
 Checkpoint load(const std::filesystem::path& run, std::int64_t step, const TrainConfiguration& configuration,
                 int classes) {
   const NetSpec network = make_network(configuration.model, {.classes = classes, .dropout = {}});
-  return read_checkpoint(run / "checkpoints" / checkpoint_name(step), ParameterTable(network));
+  return CheckpointFile(run / "checkpoints" / checkpoint_name(step)).read(ParameterTable(network));
 }
 
 void expect_same(const Checkpoint& left, const Checkpoint& right) {

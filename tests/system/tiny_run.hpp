@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
 #include "support/temporary_folder.hpp"
-#include "train/checkpoint.hpp"
 #include "train/observer.hpp"
 #include "train/trainer.hpp"
 

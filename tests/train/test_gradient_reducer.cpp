@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "checkpoint/checkpoint_samples.hpp"
 #include "support/mpi_test.hpp"
-#include "train/checkpoint_samples.hpp"
 #include "train/fake_replica.hpp"
 #include "train/gradient_reducer.hpp"
 

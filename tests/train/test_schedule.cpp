@@ -77,15 +77,6 @@ TEST(Schedule, WarmUpRisesLinearlyAndMultiplies) {
   EXPECT_DOUBLE_EQ(rate(settings, 5), 10);
 }
 
-TEST(Schedule, LinearScalingIsAskedForOnly) {
-  TrainConfiguration configuration;
-  configuration.global_batch = 512;
-  configuration.recipe_batch = 128;
-  EXPECT_EQ(linear_scaling_factor(configuration), 1);
-  configuration.scale_rate_linearly = true;
-  EXPECT_EQ(linear_scaling_factor(configuration), 4);
-}
-
 TEST(Plateau, DropsAfterPatienceEpochsWithoutProgress) {
   ScheduleSettings settings = settings_of(ScheduleKind::plateau);
   settings.patience = 3;
@@ -119,8 +110,8 @@ class TensorRates : public testing::Test {
   TensorRates() : table_(make_network("alexnet")) { configuration_.schedule.rate.first = 0.01; }
 
   TensorRate of(const std::string& layer, ParameterKind kind, double epoch = 0) {
-    const auto rates =
-        tensor_rates(table_, configuration_, {.epoch = epoch, .total_epochs = 90, .plateau = {}});
+    const auto rates = tensor_rates(table_, configuration_.schedule, decay_of(configuration_),
+                                    {.epoch = epoch, .total_epochs = 90, .plateau = {}});
     for (std::size_t i = 0; i < rates.size(); ++i)
       if (table_.parameters()[i].layer == layer && table_.parameters()[i].kind == kind) return rates[i];
     ADD_FAILURE() << layer;

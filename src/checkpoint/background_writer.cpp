@@ -1,0 +1,169 @@
+#include "checkpoint/background_writer.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/atomic_file.hpp"
+#include "base/clock.hpp"
+#include "base/error.hpp"
+
+namespace convoy {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// What a killed run left half-written: temporary names of write_checkpoint and of links.
+void remove_stale_files(const fs::path& folder) {
+  constexpr std::string_view suffix = ".partial";
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::string name = entry.path().filename();
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - suffix.size());
+    if (name == "latest" || name == "best" || checkpoint_step(name)) fs::remove(entry.path());
+  }
+}
+
+// Step that the link `best` points to.
+std::optional<std::int64_t> best_step(const fs::path& folder) {
+  std::error_code error;
+  const fs::path target = fs::read_symlink(folder / "best", error);
+  return error ? std::nullopt : checkpoint_step(target.filename().string());
+}
+
+// Removes all but the `keep` newest checkpoints up to step `newest` and the best one.
+void remove_old(const fs::path& folder, int keep, std::int64_t newest) {
+  if (keep <= 0) return;
+  auto steps = list_checkpoints(folder);
+  std::erase_if(steps, [&](std::int64_t step) { return step > newest; });
+  const auto best = best_step(folder);
+  const auto surplus = std::max<std::ptrdiff_t>(0, std::ssize(steps) - keep);
+  for (const std::int64_t step : std::span(steps).first(static_cast<std::size_t>(surplus)))
+    if (step != best) fs::remove(folder / checkpoint_name(step));
+}
+
+}  // namespace
+
+struct BackgroundWriter::State {
+  // Something for the thread to do: write a checkpoint, or (without one) move `best`.
+  struct Job {
+    std::int64_t step = 0;
+    std::optional<Checkpoint> checkpoint;
+    bool best = false;
+  };
+
+  State(fs::path output, const ParameterTable& parameters, int newest)
+      : folder(std::move(output)), table(parameters), keep(newest) {}
+
+  void run();
+  void perform(Job& job, WrittenCheckpoint& written);
+  void wait_until_idle(std::unique_lock<std::mutex>& lock);
+
+  fs::path folder;
+  ParameterTable table;
+  int keep;
+  std::int64_t newest_written = -1;  // the thread's own
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Job> jobs;  // the first one is being worked on
+  std::vector<WrittenCheckpoint> done;
+  bool stopping = false;
+  std::thread thread;
+};
+
+// Throws; `written.path` is set once the file has its final name.
+void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
+  const fs::path path = folder / checkpoint_name(job.step);
+  if (job.checkpoint) {
+    write_checkpoint(path, table, *job.checkpoint);
+    job.checkpoint.reset();  // its memory is not needed any more
+    written.path = path;
+    newest_written = job.step;
+    replace_symlink(folder / "latest", path.filename());
+  }
+  if (job.best && fs::exists(path)) replace_symlink(folder / "best", path.filename());
+  if (newest_written >= 0) remove_old(folder, keep, newest_written);
+}
+
+void BackgroundWriter::State::run() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    changed.wait(lock, [&] { return stopping || !jobs.empty(); });
+    if (jobs.empty()) return;
+    Job& job = jobs.front();  // a deque's elements stay where they are when others are added at the end
+    const bool writes = job.checkpoint.has_value();
+    lock.unlock();
+
+    WrittenCheckpoint written;
+    written.step = job.step;
+    const Stopwatch watch;
+    try {
+      perform(job, written);
+    } catch (const std::exception& error) {
+      written.error = error.what();
+    }
+    written.seconds = watch.seconds();
+
+    lock.lock();
+    if (writes || !written.error.empty()) done.push_back(std::move(written));
+    jobs.pop_front();
+    changed.notify_all();
+  }
+}
+
+void BackgroundWriter::State::wait_until_idle(std::unique_lock<std::mutex>& lock) {
+  changed.wait(lock, [&] { return jobs.empty(); });
+}
+
+BackgroundWriter::BackgroundWriter(fs::path folder, const ParameterTable& table, int keep)
+    : state_(std::make_unique<State>(std::move(folder), table, keep)) {
+  try {
+    fs::create_directories(state_->folder);
+    remove_stale_files(state_->folder);
+  } catch (const fs::filesystem_error& error) {
+    fail(ExitCode::io, "cannot prepare the folder of checkpoints {}: {}", state_->folder.string(),
+         error.code().message());
+  }
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+BackgroundWriter::~BackgroundWriter() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->changed.notify_all();
+  state_->thread.join();
+}
+
+void BackgroundWriter::start(Checkpoint checkpoint, bool best) {
+  std::unique_lock lock(state_->mutex);
+  state_->wait_until_idle(lock);
+  const std::int64_t step = checkpoint.header.step;
+  state_->jobs.push_back({step, std::move(checkpoint), best});
+  state_->changed.notify_all();
+}
+
+void BackgroundWriter::mark_best(std::int64_t step) {
+  const std::lock_guard lock(state_->mutex);
+  state_->jobs.push_back({step, std::nullopt, true});
+  state_->changed.notify_all();
+}
+
+std::vector<WrittenCheckpoint> BackgroundWriter::finish() {
+  std::unique_lock lock(state_->mutex);
+  state_->wait_until_idle(lock);
+  return std::exchange(state_->done, {});
+}
+
+std::vector<WrittenCheckpoint> BackgroundWriter::finished() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->done, {});
+}
+
+}  // namespace convoy

@@ -1,0 +1,22 @@
+// The output folder of a run as rank 0 finds and prepares it. Used at the start of training; nobody else
+// else writes there except the checkpoint writer and report/.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace convoy {
+
+struct OutputFolder {
+  std::filesystem::path path, checkpoints;
+  bool holds_run = false;  // something of an earlier run is there
+  int attempts = 0;        // starts so far, from run.json
+};
+
+// Looks without touching anything. Throws ExitCode::usage when `path` is no folder.
+OutputFolder inspect_output_folder(const std::filesystem::path& path);
+
+// Makes the folders. Throws ExitCode::io naming the folder and the reason.
+void create_output_folder(const OutputFolder& folder);
+
+}  // namespace convoy

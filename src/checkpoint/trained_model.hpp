@@ -1,0 +1,30 @@
+// A checkpoint as a model to use: rank 0 reads and checks it, every rank gets network, input, classes and
+// parameters. Used by evaluation and prediction.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/communicator.hpp"
+
+namespace convoy {
+
+struct TrainedModel {
+  CheckpointHeader header;
+  NetSpec network;
+  std::vector<float> parameters;  // flat, layout of ParameterTable
+};
+
+// On this process alone. Throws ExitCode::bad_data or io naming the file.
+TrainedModel load_model(const std::filesystem::path& path);
+
+// Collective: rank 0 reads, errors are thrown on every rank.
+TrainedModel share_model(const std::filesystem::path& path, Communicator& communicator);
+
+// The network that a checkpoint's parameters belong to. Throws ExitCode::usage for a model that this program
+// does not know or an input side that it does not take.
+NetSpec network_of(const CheckpointHeader& header);
+
+}  // namespace convoy

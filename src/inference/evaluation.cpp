@@ -1,0 +1,208 @@
+#include "inference/evaluation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/trained_model.hpp"
+#include "data/loader.hpp"
+#include "data/shared_store.hpp"
+#include "engine/device_plan.hpp"
+#include "engine/thread_plan.hpp"
+#include "model/networks.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr int crops = 10;
+
+// Of the command `evaluate`: no batch takes as long, a lost rank is found all the same.
+constexpr double watchdog_seconds = 600;
+
+// How often ranks ask one another during an evaluation whether to stop: seldom enough to cost nothing.
+constexpr std::int64_t batches_between_looks = 8;
+
+// Whether any rank was asked to stop; collective.
+bool stops(Communicator& communicator, const std::atomic<bool>& requested) {
+  std::array<std::int64_t, 1> asked = {requested.load() ? 1 : 0};
+  communicator.sum(std::span<std::int64_t>(asked));
+  return asked[0] > 0;
+}
+
+// The softmax of each image, averaged over its ten crops, and the metrics of the average.
+class TenCrop {
+ public:
+  TenCrop(Program& program, const InputSpec& input, int rows, int classes)
+      : program_(program),
+        input_(input),
+        classes_(static_cast<std::size_t>(classes)),
+        transforms_(static_cast<std::size_t>(rows)),
+        probabilities_(transforms_.size() * classes_),
+        sums_(probabilities_.size()) {}
+
+  BatchMetrics run(const BatchView& batch) {
+    const auto rows = static_cast<std::size_t>(batch.rows);
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    for (int view = 0; view < crops; ++view) {
+      std::fill(transforms_.begin(), transforms_.end(),
+                ten_crop_transform(input_.stored_side, input_.crop_side, view));
+      BatchView cropped = batch;
+      cropped.transforms = std::span(transforms_).first(rows);
+      program_.forward(cropped, {});
+      const std::span<float> probabilities = std::span(probabilities_).first(rows * classes_);
+      program_.read_probabilities(probabilities);
+      for (std::size_t i = 0; i < probabilities.size(); ++i) sums_[i] += probabilities[i];
+    }
+    return measure(batch);
+  }
+
+ private:
+  BatchMetrics measure(const BatchView& batch) {
+    BatchMetrics metrics;
+    std::vector<float> scores(classes_);
+    for (int row = 0; row < batch.rows; ++row) {
+      const double* sums = sums_.data() + static_cast<std::size_t>(row) * classes_;
+      for (std::size_t i = 0; i < classes_; ++i) scores[i] = static_cast<float>(sums[i] / crops);
+      const int label = batch.labels[static_cast<std::size_t>(row)];
+      // The smallest float stands for a probability that vanished, as in the loss of a single pass.
+      metrics.loss -= std::log(std::max(sums[label] / crops, 1.17549435e-38));
+      const int rank = rank_of_label(scores, label);
+      metrics.top1 += rank < 1;
+      metrics.top5 += rank < 5;
+      ++metrics.samples;
+    }
+    return metrics;
+  }
+
+  Program& program_;
+  const InputSpec& input_;
+  std::size_t classes_;
+  std::vector<SampleTransform> transforms_;
+  std::vector<float> probabilities_;
+  std::vector<double> sums_;
+};
+
+EvaluationResult share(Communicator& communicator, const BatchMetrics& mine) {
+  std::array<std::int64_t, 3> counts = {mine.samples, mine.top1, mine.top5};
+  std::array<double, 1> loss = {mine.loss};
+  communicator.sum(std::span<std::int64_t>(counts));
+  communicator.sum(std::span<double>(loss));
+  const double samples = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
+  return {.samples = counts[0],
+          .loss = loss[0] / samples,
+          .top1 = static_cast<double>(counts[1]) / samples,
+          .top5 = static_cast<double>(counts[2]) / samples};
+}
+
+void check_store(const EvaluationOptions& options, const Store& store, const CheckpointHeader& header) {
+  if (store.split(options.split).images == 0)
+    fail(ExitCode::usage, "--data {}: the split {} has no images", options.data, options.split);
+  if (store.image_size != header.input.stored_side)
+    fail(ExitCode::usage,
+         "--data {}: its images are {} × {} pixels, but {} was trained on {} × {}; pack the data with "
+         "--image-size {}",
+         options.data, store.image_size, store.image_size, options.checkpoint, header.input.stored_side,
+         header.input.stored_side, header.input.stored_side);
+  if (store.classes.size() > header.classes.size() ||
+      !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
+                  [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; }))
+    fail(ExitCode::usage,
+         "--data {}: its {} classes are not the {} classes that {} was trained on; pack the data with "
+         "--class-list of "
+         "the training store",
+         options.data, store.classes.size(), header.classes.size(), options.checkpoint);
+}
+
+}  // namespace
+
+int rank_of_label(std::span<const float> scores, int label) {
+  const float own = scores[static_cast<std::size_t>(label)];
+  int better = 0;
+  for (int index = 0; index < static_cast<int>(scores.size()); ++index) {
+    const float score = scores[static_cast<std::size_t>(index)];
+    // Written so that a NaN on either side counts as better.
+    if (index != label && !(score < own) && !(score == own && index > label)) ++better;
+  }
+  return better;
+}
+
+Evaluator::Evaluator(const Store& store, Replica& replica, EvaluatorOptions options)
+    : store_(store),
+      options_(std::move(options)),
+      memory_(replica.transfer_memory()),
+      classes_(class_count(replica.spec())),
+      program_(replica.compile(
+          {.batch = options_.rows, .mode = Mode::evaluation, .precision = options_.precision})) {}
+
+std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const EvaluationContext& context) {
+  LoaderOptions options;
+  options.split = options_.split;
+  options.global_batch = std::int64_t{options_.rows} * communicator.size();
+  options.rank = communicator.rank();
+  options.ranks = communicator.size();
+  options.shuffle = false;
+  options.last_epoch = 1;
+  options.workers = options_.workers;
+  options.crop_side = options_.input.crop_side;
+  options.memory = &memory_;
+  Loader loader(store_, options);
+  TenCrop ten(*program_, options_.input, options_.ten_crop ? options_.rows : 0, classes_);
+  BatchMetrics total;
+  for (std::int64_t index = 0; index < loader.plan().steps_per_epoch(); ++index) {
+    if (context.watchdog != nullptr) context.watchdog->beat("evaluation", context.step);
+    if (context.stop_requested != nullptr && index % batches_between_looks == 0 &&
+        stops(communicator, *context.stop_requested))
+      return std::nullopt;
+    const BatchView& batch = loader.next();
+    if (batch.rows == 0) continue;
+    BatchMetrics metrics;
+    if (options_.ten_crop) {
+      metrics = ten.run(batch);
+    } else {
+      program_->forward(batch, {});
+      metrics = program_->metrics();
+    }
+    total += metrics;
+  }
+  return share(communicator, total);
+}
+
+EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communicator& communicator,
+                                     const Log& log) {
+  if (options.global_batch < 1)
+    fail(ExitCode::usage, "--global-batch {}: must be 1 or more", options.global_batch);
+  const TrainedModel checkpoint = share_model(options.checkpoint, communicator);
+  const CheckpointHeader& header = checkpoint.header;
+  const Store store = open_store(options.data, communicator);
+  check_store(options, store, header);
+  const ThreadPlan threads = plan_threads(options.threads, communicator);
+  const DevicePlan device = plan_device(options.device, communicator);
+  const std::unique_ptr<Replica> replica =
+      make_replica(checkpoint.network, header.input,
+                   {.device = device.kind,
+                    .device_index = device.index,
+                    .threads = threads.threads,
+                    .optimizer = {},
+                    .for_training = false,
+                    .agree = [&](const std::string& mine) { return communicator.broadcast_text(mine); }});
+  replica->write(Slot::parameters, checkpoint.parameters);
+  const std::int64_t most =
+      (store.split(options.split).images + communicator.size() - 1) / communicator.size();
+  const std::int64_t rows = (options.global_batch + communicator.size() - 1) / communicator.size();
+  Evaluator evaluator(store, *replica,
+                      {.split = options.split,
+                       .input = header.input,
+                       .precision = options.precision,
+                       .rows = static_cast<int>(std::min(rows, most)),
+                       .workers = options.workers,
+                       .ten_crop = options.ten_crop});
+  log.info("evaluating {} (step {}) on {} images of {}; rank 0 computes on {}", options.checkpoint,
+           header.step, store.split(options.split).images, options.data, device.description);
+  Watchdog watchdog(communicator, log, watchdog_seconds);
+  return evaluator.run(communicator, {.watchdog = &watchdog, .step = header.step}).value();
+}
+
+}  // namespace convoy

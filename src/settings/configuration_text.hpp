@@ -1,0 +1,34 @@
+// A configuration written down in the spellings of the command line, "key = value" a line in a fixed order,
+// and what a resumed run may change of it. Checkpoints, run.json and the ranks' agreement keep and compare
+// these texts.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "settings/train_configuration.hpp"
+
+namespace convoy {
+
+// The options that decide the result (not paths, threads, intervals of logging): kept in checkpoints.
+std::string configuration_text(const TrainConfiguration& configuration);
+
+// All options, for run.json and for --config, which gives the configuration back.
+std::string full_configuration_text(const TrainConfiguration& configuration);
+
+// The value of `key` in such a text; empty when it is not there.
+std::string configured_value(const std::string& text, std::string_view key);
+
+// Lines "key: old → new".
+struct ConfigurationDifferences {
+  std::vector<std::string> allowed, refused;
+};
+
+// Compares two texts of configuration_text: what a resumed run may change, and what it may not (OnResume;
+// `within_epoch`: the checkpoint was written in the middle of an epoch, so that the order of samples must
+// stay).
+ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
+                                                bool within_epoch);
+
+}  // namespace convoy

@@ -1,0 +1,84 @@
+// Everything that `convoy train` can be asked for, as plain data with the program's defaults. The options in
+// settings/train_options.cpp fill it from the command line and configuration files; nothing changes it
+// afterwards.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/words.hpp"
+#include "comm/collective.hpp"
+#include "data/augmentation.hpp"
+#include "engine/engine.hpp"
+#include "engine/update.hpp"
+#include "model/net_spec.hpp"
+#include "settings/schedule_settings.hpp"
+
+namespace convoy {
+
+// A count with its unit: "500steps", "1epoch"; 0 means "only at the end".
+struct Interval {
+  std::int64_t count = 0;
+  bool epochs = true;
+};
+
+// The mean to subtract: 3 values of the store, its mean image, or 0.
+enum class InputMean { pixel, image, none };
+
+inline Words<InputMean> input_mean_words() {
+  return {{"pixel", InputMean::pixel}, {"image", InputMean::image}, {"none", InputMean::none}};
+}
+
+// The factor applied after subtracting the mean: 1 ÷ the store's standard deviation by channel, or a number.
+struct InputScale {
+  bool by_deviation = true;
+  double number = 1;
+  std::string text = "std";  // as it was given: std, none, or a number such as 1/255
+};
+
+struct TrainConfiguration {
+  // what
+  std::string model = "alexnet";
+  std::string data, output, weights;
+  std::string resume = "none";  // auto, none or a path
+  std::uint64_t seed = 1;
+  int classes = 0;  // 0: the store's
+  // how long
+  double epochs = 90;
+  std::int64_t steps = -1;  // -1: by epochs
+  Interval evaluate_every{1, true}, checkpoint_every{1, true};
+  int keep = 3;
+  std::int64_t log_every = 20;
+  // batch
+  std::int64_t global_batch = 128;
+  int accumulate = 1;
+  bool scale_rate_linearly = false;
+  std::int64_t recipe_batch = 0;  // the configuration file's own global batch, for linear scaling
+  // optimiser
+  OptimizerSettings optimizer;
+  double weight_decay = 5e-4;
+  std::optional<double> bias_decay;  // default: as weights
+  ScheduleSettings schedule;
+  // network
+  std::optional<Initialiser> initialiser;  // default: the network's own
+  std::optional<double> dropout;
+  // input
+  AugmentationSettings augmentation;
+  InputMean input_mean = InputMean::pixel;
+  InputScale input_scale;
+  int workers = 2;
+  bool shuffle_by_node = false;
+  // machine
+  DeviceKind device = DeviceKind::automatic;
+  Precision precision = Precision::fp32;
+  int threads = 0;
+  // Same inputs, same bits. Default: on the CPU, where it costs nothing; not on GPUs.
+  std::optional<bool> deterministic;
+  GraphUse cuda_graph = GraphUse::automatic;
+  CollectiveKind collective = CollectiveKind::automatic;
+  WirePrecision wire = WirePrecision::fp32;
+  double watchdog_seconds = 600;
+};
+
+}  // namespace convoy

@@ -1,0 +1,222 @@
+#include "settings/values.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "settings/spelling.hpp"
+
+namespace convoy {
+namespace {
+
+// The number that the whole of `text` is.
+bool read_real(std::string_view text, double& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+}
+
+bool read_integer(std::string_view text, std::int64_t& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool lies_within(double value, const Bounds& bounds) {
+  return (bounds.above ? value > bounds.least : value >= bounds.least) &&
+         (bounds.below ? value < bounds.most : value <= bounds.most);
+}
+
+std::string described(const Bounds& bounds) {
+  constexpr double limit = std::numeric_limits<double>::max();
+  const bool from = bounds.least > -limit, to = bounds.most < limit;
+  if (from && to && !bounds.above && !bounds.below)
+    return fmt::format("a number from {} to {}", bounds.least, bounds.most);
+  std::string text = "a number";
+  if (from) text += fmt::format(" {} {}", bounds.above ? "greater than" : "of at least", bounds.least);
+  if (to)
+    text += fmt::format(" {}{} {}", from ? "and " : "", bounds.below ? "less than" : "at most", bounds.most);
+  return text;
+}
+
+// Splits "12.5epochs" into number and unit.
+std::pair<std::string_view, std::string_view> number_and_unit(std::string_view text) {
+  std::size_t digits = 0;
+  while (digits < text.size() && ((text[digits] >= '0' && text[digits] <= '9') || text[digits] == '.'))
+    ++digits;
+  return {text.substr(0, digits), trimmed(text.substr(digits))};
+}
+
+}  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::vector<std::string> split_list(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    const auto end = text.find(separator);
+    parts.emplace_back(trimmed(text.substr(0, end)));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string joined(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty()) text += separator;
+    text += part;
+  }
+  return text;
+}
+
+std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  if (!read_integer(trimmed(text), value) || value < least || value > most) {
+    if (most == std::numeric_limits<std::int64_t>::max())
+      fail(ExitCode::usage, "'{}' is not a whole number of at least {}", text, least);
+    fail(ExitCode::usage, "'{}' is not a whole number from {} to {}", text, least, most);
+  }
+  return value;
+}
+
+double parse_real(std::string_view text, const Bounds& bounds) {
+  double value = 0;
+  const std::string_view number = trimmed(text);
+  const auto slash = number.find('/');
+  double divisor = 1;
+  const bool whole =
+      read_real(trimmed(number.substr(0, slash)), value) &&
+      (slash == std::string_view::npos || read_real(trimmed(number.substr(slash + 1)), divisor));
+  value /= divisor;
+  if (!whole || !std::isfinite(value) || !lies_within(value, bounds))
+    fail(ExitCode::usage, "'{}' is not {}", text, described(bounds));
+  return value;
+}
+
+bool parse_switch(std::string_view text) {
+  return parse_word<bool>(trimmed(text), {{"on", true},
+                                          {"off", false},
+                                          {"true", true},
+                                          {"false", false},
+                                          {"yes", true},
+                                          {"no", false},
+                                          {"1", true},
+                                          {"0", false}});
+}
+
+std::uint64_t parse_bytes(std::string_view text) {
+  const auto [number, unit] = number_and_unit(trimmed(text));
+  double value = 0;
+  double factor = 0;
+  static constexpr std::pair<std::string_view, double> units[] = {{"", 1},
+                                                                  {"B", 1},
+                                                                  {"kB", 1e3},
+                                                                  {"KB", 1e3},
+                                                                  {"MB", 1e6},
+                                                                  {"GB", 1e9},
+                                                                  {"K", 1e3},
+                                                                  {"M", 1e6},
+                                                                  {"G", 1e9},
+                                                                  {"KiB", 1024},
+                                                                  {"MiB", 1024.0 * 1024},
+                                                                  {"GiB", 1024.0 * 1024 * 1024}};
+  for (const auto& [name, bytes] : units)
+    if (name == unit) factor = bytes;
+  if (factor == 0 || !read_real(number, value) || value * factor < 1 || value * factor > 1e15)
+    fail(ExitCode::usage, "'{}' is not a size in bytes, such as 1GB, 256MiB or 1000000", text);
+  return static_cast<std::uint64_t>(value * factor);
+}
+
+Interval parse_interval(std::string_view text) {
+  const auto [number, unit] = number_and_unit(trimmed(text));
+  std::int64_t count = 0;
+  const bool steps = unit == "step" || unit == "steps";
+  const bool epochs = unit == "epoch" || unit == "epochs";
+  constexpr std::int64_t most = 1'000'000'000;  // so that epochs times steps of an epoch can be counted
+  if (!read_integer(number, count) || count > most || (!steps && !epochs && (count != 0 || !unit.empty())))
+    fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0 for only at the end",
+         text);
+  return {count, !steps};
+}
+
+std::string interval_text(const Interval& interval) {
+  if (interval.count == 0) return "0";
+  return fmt::format("{}{}{}", interval.count, interval.epochs ? "epoch" : "step",
+                     interval.count == 1 ? "" : "s");
+}
+
+InputScale parse_input_scale(const std::string& text) {
+  InputScale scale{.by_deviation = text == "std", .number = 1, .text = text};
+  if (text == "std" || text == "none") return scale;
+  try {
+    scale.number = parse_real(text, {.least = 1e-9});
+  } catch (const Error&) {
+    scale.number = 0;
+  }
+  if (scale.number == 0) fail(ExitCode::usage, "'{}' is not std, none or a number such as 1/255", text);
+  return scale;
+}
+
+DatedRate parse_dated_rate(std::string_view text) {
+  const auto refuse = [&]() {
+    fail(ExitCode::usage,
+         "'{}' is not a rate: write 0.01, or with dates 0.01, 25:0.001, 51:1e-4 (epoch:rate, epochs rising)",
+         text);
+  };
+  DatedRate rate;
+  const std::vector<std::string> parts = split_list(text, ',');
+  if (!read_real(parts[0], rate.first) || rate.first < 0) refuse();
+  double previous = 0;
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const auto colon = parts[i].find(':');
+    double epoch = 0;
+    double value = 0;
+    if (colon == std::string::npos ||
+        !read_real(trimmed(std::string_view(parts[i]).substr(0, colon)), epoch) ||
+        !read_real(trimmed(std::string_view(parts[i]).substr(colon + 1)), value) || epoch <= previous ||
+        value < 0)
+      refuse();
+    rate.later.emplace_back(epoch, value);
+    previous = epoch;
+  }
+  return rate;
+}
+
+std::string rate_text(const DatedRate& rate) {
+  std::string text = fmt::format("{}", rate.first);
+  for (const auto& [epoch, value] : rate.later) text += fmt::format(", {}:{}", epoch, value);
+  return text;
+}
+
+RateRule parse_rate_rule(std::string_view text) {
+  RateRule rule;
+  const std::string_view value = trimmed(text);
+  if (value.starts_with('x')) {
+    double factor = 0;
+    if (!read_real(value.substr(1), factor) || factor < 0)
+      fail(ExitCode::usage, "'{}' is not a multiple of the rate such as x2, nor a rate such as 0.002", text);
+    rule.factor = factor;
+  } else {
+    rule.own = parse_dated_rate(value);
+  }
+  return rule;
+}
+
+std::string rate_rule_text(const RateRule& rule) {
+  if (rule.own) return rate_text(*rule.own);
+  return fmt::format("x{}", rule.factor.value_or(1));
+}
+
+void refuse_word(std::string_view text, const std::vector<std::string_view>& words) {
+  const std::string near = nearest_name(text, words);
+  fail(ExitCode::usage, "'{}' is not one of {}{}", text, joined({words.begin(), words.end()}),
+       near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+}
+
+}  // namespace convoy
