@@ -15,7 +15,7 @@
 #include "base/words.hpp"
 #include "data/batch.hpp"
 #include "device/device_stream.hpp"
-#include "engine/update.hpp"
+#include "engine/optimizer_table.hpp"
 #include "model/net_spec.hpp"
 #include "model/parameter_table.hpp"
 
@@ -124,16 +124,6 @@ struct StepResult {
   BatchMetrics metrics;   // of all training passes since the update before, of this rank
   double loss_scale = 1;  // that the step was computed with
   PhaseSeconds seconds;   // measured where the work was done: on the CPU's clock or the device's
-};
-
-// fp16's factor on the loss gradient, which keeps small gradients from becoming 0 (Micikevicius et al. 2018):
-// halved after a step whose gradients overflowed, doubled after `growth_interval` good ones.
-struct LossScale {
-  double scale = 1;
-  std::int64_t good_steps = 0;  // since the scale last changed
-  std::int64_t skipped = 0;     // updates left out so far: Adam's bias correction does not count them
-  static constexpr std::int64_t growth_interval = 2000;
-  static constexpr double first = 65536;  // of a new run in fp16
 };
 
 class Replica {

@@ -31,10 +31,9 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.best_top1 = state.best_top1;
   header.input = run_.input;
   header.classes = run_.classes;
-  header.optimizer = word_of(optimizer_words(), c.optimizer.rule);
-  header.slots = c.optimizer.rule == OptimizerRule::adam
-                     ? std::vector<std::string>{"first_moment", "second_moment"}
-                     : std::vector<std::string>{"velocity"};
+  header.optimizer = optimizer_word(c.optimizer.rule);
+  const std::span<const std::string_view> slots = slot_names(c.optimizer.rule);
+  header.slots.assign(slots.begin(), slots.end());
   checkpoint.parameters.resize(replica_.table().size());
   replica_.read(Slot::parameters, checkpoint.parameters);
   for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {

@@ -18,7 +18,9 @@ struct Parameters {
   Target target;
   OptimizerRule rule;
   std::string rule_name() const {
-    return rule == OptimizerRule::sgd ? "sgd" : rule == OptimizerRule::adam ? "adam" : "sgd_caffe";
+    std::string name(optimizer_word(rule));
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
   }
 };
 std::ostream& operator<<(std::ostream& out, const Parameters& each) {
@@ -28,9 +30,7 @@ std::ostream& operator<<(std::ostream& out, const Parameters& each) {
 std::vector<Parameters> all_rules() {
   std::vector<Parameters> result;
   for (const Target& target : exact_targets()) {
-    for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
-      result.push_back({target, rule});
-    }
+    for (const OptimizerRule rule : optimizer_rules) result.push_back({target, rule});
   }
   return result;
 }

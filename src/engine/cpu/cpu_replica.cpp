@@ -101,12 +101,11 @@ class CpuReplica final : public Replica {
 
  private:
   void update_parameters() {
-    const bool two_slots = slot_count(state_.options.optimizer.rule) == 2;
-    weights_sound_ = update_loop_.run({.parameters = buffer(Slot::parameters).data(),
-                                       .gradients = buffer(Slot::gradients).data(),
-                                       .first = buffer(Slot::optimizer0).data(),
-                                       .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
-                                      staged_);
+    UpdateBuffers buffers{.parameters = buffer(Slot::parameters).data(),
+                          .gradients = buffer(Slot::gradients).data()};
+    for (std::size_t i = 0; i < state_.slots.size(); ++i)
+      buffers.slots[i] = state_.slots[i].as<float>().data();
+    weights_sound_ = update_loop_.run(buffers, staged_);
     ++state_.parameter_version;
   }
 

@@ -18,8 +18,8 @@ struct CpuState {
   ReplicaOptions options;
   int threads = 1;
   Library library;
-  AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients in evaluation
-  std::array<AlignedBuffer, 2> slots;
+  AlignedBuffer parameters, gradients;          // float32, table.size() elements; no gradients in evaluation
+  std::array<AlignedBuffer, most_slots> slots;  // as many as the optimiser has
   AlignedBuffer added_gradients;  // of one micro-batch; made when gradients are first accumulated
   WeightCopies copies;
   std::int64_t parameter_version = 0;

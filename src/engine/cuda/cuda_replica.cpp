@@ -260,11 +260,8 @@ void CudaReplica::enqueue_update_kernels() {
   const std::size_t elements = state_.table.size();
   finish_inspection(stream, state_.block_sums, inspection_blocks(elements), state_.sums, state_.loss_scale,
                     stage.parameters(place_), state_.control, results_.records());
-  const OptimizerRule rule = state_.options.optimizer.rule;
-  UpdateArrays arrays{.parameters = state_.parameters.as<float>(),
-                      .gradients = state_.gradients.as<float>(),
-                      .first = state_.slots[0].as<float>(),
-                      .second = slot_count(rule) == 2 ? state_.slots[1].as<float>() : nullptr};
+  UpdateArrays arrays{.parameters = state_.parameters.as<float>(), .gradients = state_.gradients.as<float>()};
+  for (std::size_t i = 0; i < state_.slots.size(); ++i) arrays.slots[i] = state_.slots[i].as<float>();
   // The first 16-bit copy is written by the update; another one, which only tests have, behind it.
   std::optional<Element> further;
   for (const Element element : {Element::bfloat16, Element::float16}) {
@@ -277,8 +274,8 @@ void CudaReplica::enqueue_update_kernels() {
       arrays.copy_element = element;
     }
   }
-  cuda::update(stream, rule, stage.pieces(), stage.piece_count(), stage.constants(place_), state_.control,
-               arrays);
+  cuda::update(stream, state_.options.optimizer.rule, stage.pieces(), stage.piece_count(),
+               stage.constants(place_), state_.control, arrays);
   if (further) {
     to_narrow(stream, arrays.parameters, state_.copies[static_cast<std::size_t>(*further)].data(), *further,
               elements);

@@ -84,9 +84,12 @@ CudaState::~CudaState() {
 
 std::vector<const DeviceMemory*> CudaState::flat_buffers() const {
   std::vector<const DeviceMemory*> result;
-  for (const DeviceMemory* buffer : {&parameters, &gradients, &slots[0], &slots[1]}) {
-    if (buffer->size() > 0) result.push_back(buffer);
-  }
+  const auto add = [&](const DeviceMemory& buffer) {
+    if (buffer.size() > 0) result.push_back(&buffer);
+  };
+  add(parameters);
+  add(gradients);
+  for (const DeviceMemory& slot : slots) add(slot);
   return result;
 }
 

@@ -46,7 +46,7 @@ struct CudaState {
   // Flat buffers, float32, table.size() elements, in the order that `layout` says. Gradients and slots are
   // empty where options.for_training is false.
   DeviceMemory parameters, gradients;
-  std::array<DeviceMemory, 2> slots;
+  std::array<DeviceMemory, most_slots> slots;  // as many as the optimiser has
   Layout layout = Layout::channels_first;
 
   // The same parameters in a 16-bit format, element for element; kept up by writes and updates. Empty until a
