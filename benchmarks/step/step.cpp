@@ -84,7 +84,7 @@ struct Times {
   double step = 0, forward = 0, backward = 0, update = 0, primitives = 0;
 };
 
-Times one_step(Replica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
+Times one_step(TrainingReplica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
                std::int64_t step) {
   Times times;
   Stopwatch watch;
@@ -111,13 +111,12 @@ void run(const Settings& settings) {
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
                   .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
-  const auto replica = make_replica(spec, input,
-                                    {.device = DeviceKind::cpu,
-                                     .threads = settings.threads,
-                                     .optimizer = {.rule = parsed_optimizer(settings.optimizer)}});
+  const auto replica =
+      make_training_replica(spec, input, {.device = DeviceKind::cpu, .threads = settings.threads},
+                            {.optimizer = {.rule = parsed_optimizer(settings.optimizer)}});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
-  replica->write(Slot::parameters, weights);
+  replica->write_parameters(weights);
   const auto program = replica->compile(
       {.batch = settings.batch, .mode = Mode::training, .precision = parsed_precision(settings.precision)});
   program->measure_primitives(true);
