@@ -42,10 +42,10 @@ class CollectiveBenchmark {
     ReplicaOptions options;
     options.device = DeviceKind::cuda;
     options.device_index = device_;
-    replica_ = make_replica(
+    replica_ = make_training_replica(
         spec, {.stored_side = spec.stored_side, .crop_side = spec.input.height, .mean = {124, 117, 104}},
         options);
-    replica_->write(Slot::gradients, std::vector<float>(replica_->table().size()));
+    replica_->write_gradients(std::vector<float>(replica_->table().size()));
   }
 
   void run() {
@@ -109,7 +109,7 @@ class CollectiveBenchmark {
   Settings settings_;
   Communicator& communicator_;
   int device_;
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<TrainingReplica> replica_;
 };
 
 }  // namespace

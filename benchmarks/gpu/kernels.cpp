@@ -52,9 +52,7 @@ class KernelCases {
     add_adaptive_pool();
     add_inspection();
     for (const bool copy : {false, true}) {
-      add_update(OptimizerRule::sgd, "SGD", copy);
-      add_update(OptimizerRule::sgd_caffe, "SGD of Caffe", copy);
-      add_update(OptimizerRule::adam, "Adam", copy);
+      for (const OptimizerRule rule : optimizer_rules) add_update(rule, copy);
     }
     add_conversion();
   }
@@ -229,12 +227,12 @@ class KernelCases {
         [=](cudaStream_t stream) { cuda::inspect(stream, gradients, 0, count, sums); });
   }
 
-  void add_update(OptimizerRule rule, const char* rule_name, bool copy) {
+  void add_update(OptimizerRule rule, bool copy) {
     const std::size_t count = parameters();
     cuda::UpdateArrays arrays{.parameters = keep<float>(random_memory(count, Element::float32)),
-                              .gradients = keep<float>(random_memory(count, Element::float32)),
-                              .first = keep<float>(zero_memory(count * sizeof(float)))};
-    if (slot_count(rule) == 2) arrays.second = keep<float>(zero_memory(count * sizeof(float)));
+                              .gradients = keep<float>(random_memory(count, Element::float32))};
+    for (int i = 0; i < slot_count(rule); ++i)
+      arrays.slots[i] = keep<float>(zero_memory(count * sizeof(float)));
     if (copy) arrays.copy = keep(zero_memory(count * 2));
     std::vector<cuda::UpdatePiece> pieces;
     constexpr std::size_t piece = 16384;
@@ -247,8 +245,8 @@ class KernelCases {
     auto* control = keep<cuda::UpdateControl>(on_device(std::vector<cuda::UpdateControl>{{}}));
     const double bytes = 4.0 * (3 + 2 * slot_count(rule)) + (copy ? 2 : 0);
     const int piece_count = static_cast<int>(pieces.size());
-    add(fmt::format("{}{}", rule_name, copy ? " with a bf16 copy" : ""), bytes * static_cast<double>(count),
-        [=](cudaStream_t stream) {
+    add(fmt::format("update, {}{}", optimizer_word(rule), copy ? " with a bf16 copy" : ""),
+        bytes * static_cast<double>(count), [=](cudaStream_t stream) {
           cuda::update(stream, rule, on_gpu, piece_count, constants_on_gpu, control, arrays);
         });
   }

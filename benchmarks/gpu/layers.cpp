@@ -139,7 +139,7 @@ void run(const Settings& settings) {
   ReplicaOptions options;
   options.device = DeviceKind::cuda;
   options.deterministic = settings.deterministic;
-  cuda::CudaState state(spec, input, options);
+  cuda::CudaState state(spec, input, options, OptimizerRule::sgd);
   std::vector<float> weights(state.table.size());
   initialise_parameters(state.table, spec.initialiser, 1, weights);
   state.use_layout(cuda::layout_of(precision));

@@ -12,7 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/replica.hpp"
+#include "engine/optimizer_table.hpp"
+#include "engine/training_replica.hpp"
 #include "model/net_spec.hpp"
 
 namespace convoy::gpu_benchmark {

@@ -11,6 +11,7 @@
 #include "arguments.hpp"
 #include "device.hpp"
 #include "model/networks.hpp"
+#include "optimizer_argument.hpp"
 #include "stepper.hpp"
 
 namespace {
@@ -24,13 +25,6 @@ struct Settings {
   int steps = 30, rounds = 5;
   bool deterministic = false, small = false;
 };
-
-OptimizerRule parsed_rule(const std::string& name) {
-  if (name == "sgd") return OptimizerRule::sgd;
-  if (name == "sgd-caffe") return OptimizerRule::sgd_caffe;
-  if (name == "adam") return OptimizerRule::adam;
-  fail(ExitCode::usage, "--optimizer {}: sgd, sgd-caffe or adam", name);
-}
 
 WirePrecision parsed_wire(const std::string& name) {
   if (name == "fp32") return WirePrecision::fp32;
@@ -50,7 +44,7 @@ class StepBenchmark {
       : settings_(settings), communicator_(communicator), prints_(communicator.rank() == 0) {
     common_.device_index = device_of_rank(communicator);
     cuda::use_device(common_.device_index);
-    common_.optimizer = parsed_rule(settings.optimizer);
+    common_.optimizer = parsed_optimizer(settings.optimizer);
     common_.wire = parsed_wire(settings.wire);
     common_.deterministic = settings.deterministic;
   }
@@ -150,7 +144,7 @@ int main(int argc, char** argv) {
                           "networks")                                                                      //
         ("precisions", po::value(&settings.precisions)->default_value(settings.precisions), "precisions")  //
         ("batches", po::value(&settings.batches)->default_value(settings.batches), "images of a rank")     //
-        ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), "sgd, sgd-caffe or adam")      //
+        ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), optimizer_choice().c_str())    //
         ("wire-precision", po::value(&settings.wire)->default_value("fp32"), "of gradients that travel")   //
         ("steps", po::value(&settings.steps)->default_value(settings.steps), "of a round")                 //
         ("rounds", po::value(&settings.rounds)->default_value(settings.rounds), "in alternation")          //

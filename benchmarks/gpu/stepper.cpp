@@ -18,20 +18,20 @@ InputSpec input_of(const NetSpec& spec) {
           .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
 }
 
-std::unique_ptr<Replica> make(const StepperOptions& options, Communicator& communicator, const Log& log) {
+std::unique_ptr<TrainingReplica> make(const StepperOptions& options, Communicator& communicator,
+                                      const Log& log) {
   const NetSpec spec = make_network(options.model);
   ReplicaOptions wanted;
   wanted.device = DeviceKind::cuda;
   wanted.device_index = options.device_index;
-  wanted.optimizer.rule = options.optimizer;
   wanted.deterministic = options.deterministic;
-  wanted.cuda_graph = options.graph;
   wanted.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
-  wanted.log = &log;
-  auto replica = make_replica(spec, input_of(spec), wanted);
+  auto replica = make_training_replica(
+      spec, input_of(spec), wanted,
+      {.optimizer = {.rule = options.optimizer}, .cuda_graph = options.graph, .log = &log});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
-  replica->write(Slot::parameters, weights);
+  replica->write_parameters(weights);
   return replica;
 }
 
@@ -70,7 +70,7 @@ double Stepper::run(int steps) {
 }
 
 void Stepper::step() {
-  Replica& replica = *replica_;
+  TrainingReplica& replica = *replica_;
   program_->stage(0, batch_->view(std::int64_t{rank_} * options_.batch),
                   {.seed = 1, .step = number_, .gradient_scale = 1.0 / (1.0 * ranks_ * options_.batch)});
   ++number_;

@@ -49,7 +49,7 @@ class Stepper {
   StepperOptions options_;
   int ranks_, rank_;
   Log log_;
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<TrainingReplica> replica_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Collective> collective_;
   std::optional<GradientReducer> reducer_;

@@ -15,6 +15,7 @@
 #include "engine/engine.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
+#include "optimizer_argument.hpp"
 
 namespace {
 
@@ -31,24 +32,17 @@ Precision parsed_precision(const std::string& name) {
   fail(ExitCode::usage, "--precision {}: this benchmark knows fp32 and bf16", name);
 }
 
-OptimizerRule parsed_rule(const std::string& name) {
-  if (name == "sgd") return OptimizerRule::sgd;
-  if (name == "sgd-caffe") return OptimizerRule::sgd_caffe;
-  if (name == "adam") return OptimizerRule::adam;
-  fail(ExitCode::usage, "--optimizer {}: sgd, sgd-caffe or adam", name);
-}
-
 Settings parse(int argc, char** argv) {
   namespace po = boost::program_options;
   Settings settings;
   po::options_description options("benchmark_step: whole training steps on random images");
-  options.add_options()("help", "this text")                                                         //
-      ("model", po::value(&settings.model)->default_value(settings.model), "network")                //
-      ("batch", po::value(&settings.batch)->default_value(settings.batch), "samples a step")         //
-      ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")             //
-      ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")           //
-      ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), "sgd, sgd-caffe or adam")  //
-      ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")   //
+  options.add_options()("help", "this text")                                                           //
+      ("model", po::value(&settings.model)->default_value(settings.model), "network")                  //
+      ("batch", po::value(&settings.batch)->default_value(settings.batch), "samples a step")           //
+      ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")               //
+      ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")             //
+      ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), optimizer_choice().c_str())  //
+      ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")     //
       ("warm-up", po::value(&settings.warm_up)->default_value(settings.warm_up), "steps before");
   po::variables_map given;
   po::store(po::parse_command_line(argc, argv, options), given);
@@ -90,7 +84,7 @@ struct Times {
   double step = 0, forward = 0, backward = 0, update = 0, primitives = 0;
 };
 
-Times one_step(Replica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
+Times one_step(TrainingReplica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
                std::int64_t step) {
   Times times;
   Stopwatch watch;
@@ -117,13 +111,12 @@ void run(const Settings& settings) {
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
                   .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
-  const auto replica = make_replica(spec, input,
-                                    {.device = DeviceKind::cpu,
-                                     .threads = settings.threads,
-                                     .optimizer = {.rule = parsed_rule(settings.optimizer)}});
+  const auto replica =
+      make_training_replica(spec, input, {.device = DeviceKind::cpu, .threads = settings.threads},
+                            {.optimizer = {.rule = parsed_optimizer(settings.optimizer)}});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
-  replica->write(Slot::parameters, weights);
+  replica->write_parameters(weights);
   const auto program = replica->compile(
       {.batch = settings.batch, .mode = Mode::training, .precision = parsed_precision(settings.precision)});
   program->measure_primitives(true);

@@ -19,16 +19,30 @@ std::string option_refusal(const std::string& reason) {
                         : fmt::format("--device cuda: on {}: {}; or use --device cpu", host_name(), reason);
 }
 
-std::unique_ptr<Replica> make_cuda_replica(const NetSpec& spec, const InputSpec& input,
-                                           const ReplicaOptions& options) {
+void check_cuda_device(const ReplicaOptions& options) {
   const CudaDevices found = find_cuda_devices();
   if (!found.refusal.empty()) fail(ExitCode::usage, "{}", option_refusal(found.refusal));
   const int count = static_cast<int>(found.devices.size());
   if (options.device_index < 0 || options.device_index >= count)
     fail(ExitCode::usage, "GPU {} was asked for, but this process sees only {}: 0 to {}",
          options.device_index, count, count - 1);
+}
+
+std::unique_ptr<Replica> make_cuda_replica(const NetSpec& spec, const InputSpec& input,
+                                           const ReplicaOptions& options) {
+  check_cuda_device(options);
   std::unique_ptr<Replica> replica;
   CudaModule().entry<cuda::ConvoyMakeCudaReplica>("convoy_make_cuda_replica")(spec, input, options, replica);
+  return replica;
+}
+
+std::unique_ptr<TrainingReplica> make_cuda_training_replica(const NetSpec& spec, const InputSpec& input,
+                                                            const ReplicaOptions& options,
+                                                            const TrainingOptions& training) {
+  check_cuda_device(options);
+  std::unique_ptr<TrainingReplica> replica;
+  CudaModule().entry<cuda::ConvoyMakeCudaTrainingReplica>("convoy_make_cuda_training_replica")(
+      spec, input, options, training, replica);
   return replica;
 }
 
@@ -52,6 +66,14 @@ std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& inpu
                                       const ReplicaOptions& options) {
   if (resolve_device(options.device) == DeviceKind::cuda) return make_cuda_replica(spec, input, options);
   return cpu::make_cpu_replica(spec, input, options);
+}
+
+std::unique_ptr<TrainingReplica> make_training_replica(const NetSpec& spec, const InputSpec& input,
+                                                       const ReplicaOptions& options,
+                                                       const TrainingOptions& training) {
+  if (resolve_device(options.device) == DeviceKind::cuda)
+    return make_cuda_training_replica(spec, input, options, training);
+  return cpu::make_cpu_training_replica(spec, input, options, training);
 }
 
 DeviceKind resolve_device(DeviceKind device) {

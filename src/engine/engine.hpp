@@ -7,7 +7,9 @@
 
 #include "base/log.hpp"
 #include "base/words.hpp"
+#include "engine/optimizer_table.hpp"
 #include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy {
 
@@ -26,16 +28,18 @@ inline Words<GraphUse> graph_words() {
 
 struct ReplicaOptions {
   DeviceKind device = DeviceKind::automatic;
-  int device_index = 0;         // of the GPU among those visible
-  int threads = 0;              // CPU threads of this rank; 0: its share of the cores it may run on
-  OptimizerSettings optimizer;  // decides the slots
-  bool for_training = true;     // false: no gradients or slots are allocated
+  int device_index = 0;  // of the GPU among those visible
+  int threads = 0;       // CPU threads of this rank; 0: its share of the cores it may run on
   bool deterministic =
       true;  // GPUs: algorithms by rule instead of by measurement, none that adds in any order
-  GraphUse cuda_graph = GraphUse::automatic;
   // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
+};
+
+struct TrainingOptions {
+  OptimizerSettings optimizer;  // decides the slots
+  GraphUse cuda_graph = GraphUse::automatic;
   // Where this rank warns of what all ranks meet alike; null: nowhere. Outlives the replica.
   const Log* log = nullptr;
 };
@@ -43,6 +47,9 @@ struct ReplicaOptions {
 // Throws ExitCode::usage when the device is not available, saying what is missing.
 std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& input,
                                       const ReplicaOptions& options);
+std::unique_ptr<TrainingReplica> make_training_replica(const NetSpec& spec, const InputSpec& input,
+                                                       const ReplicaOptions& options,
+                                                       const TrainingOptions& training = {});
 
 // `automatic` resolved for this process: a GPU where the CUDA module, a driver and a device are there.
 DeviceKind resolve_device(DeviceKind device);

@@ -1,34 +1,11 @@
-// What an optimiser's update is made of, for train/ (which fills it in) and the engines (which apply it in
-// one pass over the flat buffers). The formulas stand in engine/update_arithmetic.hpp.
+// What an update is made of beside the optimiser's formula: filled in by train/, applied by the engines in
+// one pass over the flat buffers. The optimisers stand in engine/optimizer_table.hpp.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "base/words.hpp"
-
 namespace convoy {
-
-// sgd:       v ← μ v + g + λ w;        w ← w − ε v      (PyTorch)
-// sgd_caffe: v ← μ v − ε λ w − ε g;    w ← w + v        (Krizhevsky 2012, Caffe)
-// adam:      Kingma and Ba 2015, with g ← g + λ w first; slots are the uncorrected moments
-enum class OptimizerRule { sgd, sgd_caffe, adam };
-
-inline Words<OptimizerRule> optimizer_words() {
-  return {
-      {"sgd", OptimizerRule::sgd}, {"sgd-caffe", OptimizerRule::sgd_caffe}, {"adam", OptimizerRule::adam}};
-}
-
-struct OptimizerSettings {
-  OptimizerRule rule = OptimizerRule::sgd;
-  float momentum = 0.9F;
-  float beta1 = 0.9F, beta2 = 0.999F, epsilon = 1e-8F;
-};
-
-// Optimiser slots (flat buffers beside the parameters) a rule needs.
-constexpr int slot_count(OptimizerRule rule) {
-  return rule == OptimizerRule::adam ? 2 : 1;
-}
 
 struct TensorRate {
   float rate = 0, decay = 0;
@@ -44,6 +21,16 @@ struct UpdateResult {
   bool finite = true;         // false: nothing was changed
   bool weights_sound = true;  // false: the update before this one produced unusable weights
   double gradient_norm = 0;   // of the reduced, unscaled gradient
+};
+
+// fp16's factor on the loss gradient, which keeps small gradients from becoming 0 (Micikevicius et al. 2018):
+// halved after a step whose gradients overflowed, doubled after `growth_interval` good ones.
+struct LossScale {
+  double scale = 1;
+  std::int64_t good_steps = 0;  // since the scale last changed
+  std::int64_t skipped = 0;     // updates left out so far: Adam's bias correction does not count them
+  static constexpr std::int64_t growth_interval = 2000;
+  static constexpr double first = 65536;  // of a new run in fp16
 };
 
 }  // namespace convoy

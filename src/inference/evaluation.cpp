@@ -183,10 +183,8 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
                    {.device = device.kind,
                     .device_index = device.index,
                     .threads = threads.threads,
-                    .optimizer = {},
-                    .for_training = false,
                     .agree = [&](const std::string& mine) { return communicator.broadcast_text(mine); }});
-  replica->write(Slot::parameters, checkpoint.parameters);
+  replica->write_parameters(checkpoint.parameters);
   const std::int64_t most =
       (store.split(options.split).images + communicator.size() - 1) / communicator.size();
   const std::int64_t rows = (options.global_batch + communicator.size() - 1) / communicator.size();

@@ -31,10 +31,9 @@ std::vector<Prediction> best(std::span<const float> scores, const std::vector<Cl
 Predictor::Predictor(const std::filesystem::path& checkpoint, DeviceKind device, Precision precision,
                      int threads) {
   TrainedModel model = load_model(checkpoint);
-  replica_ = make_replica(
-      model.network, model.header.input,
-      {.device = resolve_device(device), .threads = threads, .optimizer = {}, .for_training = false});
-  replica_->write(Slot::parameters, model.parameters);
+  replica_ =
+      make_replica(model.network, model.header.input, {.device = resolve_device(device), .threads = threads});
+  replica_->write_parameters(model.parameters);
   header_ = std::move(model.header);
   program_ = replica_->compile({.batch = batch_rows, .mode = Mode::evaluation, .precision = precision});
 }

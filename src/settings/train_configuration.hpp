@@ -11,7 +11,7 @@
 #include "comm/collective.hpp"
 #include "data/augmentation.hpp"
 #include "engine/engine.hpp"
-#include "engine/update.hpp"
+#include "engine/optimizer_table.hpp"
 #include "model/net_spec.hpp"
 #include "settings/schedule_settings.hpp"
 

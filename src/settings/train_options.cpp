@@ -137,25 +137,27 @@ void add_batch(List& list) {
 }
 
 void add_optimizer(List& list) {
-  const auto adam = [](const Configuration& c) { return c.optimizer.rule == OptimizerRule::adam; };
-  const auto sgd = [](const Configuration& c) { return c.optimizer.rule != OptimizerRule::adam; };
+  const auto taken = [](OptimizerSetting setting) {
+    return [setting](const Configuration& c) { return takes(c.optimizer.rule, setting); };
+  };
   list.in(group_optimizer, Concern::result);
   list.add(
           "optimizer", [](auto& c) -> auto& { return c.optimizer.rule; }, one_of(optimizer_words()),
           "sgd as PyTorch writes it, sgd-caffe with the rate inside the velocity (Caffe, the 2012 paper), "
           "adam")
       .resumed(OnResume::refuse);
-  list.add("adam-betas", "B1,B2", "decay rates of Adam's moments", read_betas, write_betas).when(adam);
+  list.add("adam-betas", "B1,B2", "decay rates of Adam's moments", read_betas, write_betas)
+      .when(taken(OptimizerSetting::betas));
   // A second moment below 2^-126 counts as zero (settled, engine/update_arithmetic.hpp): the divisor needs
   // more.
   list.add(
           "adam-epsilon", [](auto& c) -> auto& { return c.optimizer.epsilon; },
           real_number<float>("E", {.least = 1e-15}), "added to the square root of the second moment")
-      .when(adam);
+      .when(taken(OptimizerSetting::epsilon));
   list.add(
           "momentum", [](auto& c) -> auto& { return c.optimizer.momentum; },
           real_number<float>("M", below_one), "momentum of SGD")
-      .when(sgd);
+      .when(taken(OptimizerSetting::momentum));
   list.add(
       "weight-decay", [](auto& c) -> auto& { return c.weight_decay; }, real_number<double>("D", not_negative),
       "L2 decay, added to the gradient");

@@ -47,7 +47,7 @@ void require_same_text(Communicator& communicator, const std::string& what, cons
 std::vector<std::uint64_t> parameter_hashes(const Replica& replica) {
   const ParameterTable& table = replica.table();
   std::vector<float> values(table.size());
-  replica.read(Slot::parameters, values);
+  replica.read_parameters(values);
   std::vector<std::uint64_t> hashes;
   for (const Parameter& parameter : table.parameters())
     hashes.push_back(XXH3_64bits(values.data() + parameter.offset, parameter.elements * sizeof(float)));
@@ -94,7 +94,7 @@ void require_same_parameters(Communicator& communicator, const Replica& replica,
 
 bool has_sound_parameters(const Replica& replica) {
   std::vector<float> values(replica.table().size());
-  replica.read(Slot::parameters, values);
+  replica.read_parameters(values);
   return std::all_of(values.begin(), values.end(), is_sound);
 }
 

@@ -23,7 +23,8 @@ std::vector<Bucket> plan_buckets(std::size_t elements, std::size_t bytes) {
   return buckets;
 }
 
-GradientReducer::GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets)
+GradientReducer::GradientReducer(Collective& collective, TrainingReplica& replica,
+                                 std::vector<Bucket> buckets)
     : collective_(collective), replica_(replica), buckets_(std::move(buckets)) {
   std::size_t end = 0;
   for (const Bucket& bucket : buckets_) {

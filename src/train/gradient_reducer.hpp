@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "comm/collective.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy {
 
@@ -23,7 +23,7 @@ std::vector<Bucket> plan_buckets(std::size_t elements, std::size_t bytes);
 
 class GradientReducer {
  public:
-  GradientReducer(Collective& collective, Replica& replica, std::vector<Bucket> buckets);
+  GradientReducer(Collective& collective, TrainingReplica& replica, std::vector<Bucket> buckets);
 
   // At the start of a step: forgets an earlier one that was abandoned (a recording that failed).
   void begin();
@@ -36,7 +36,7 @@ class GradientReducer {
 
  private:
   Collective& collective_;
-  Replica& replica_;
+  TrainingReplica& replica_;
   std::vector<Bucket> buckets_;
   std::size_t started_ = 0;
 };

@@ -5,8 +5,8 @@
 
 namespace convoy {
 
-RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const Replica& replica,
-                               const Log& log, RunReport& report)
+RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator,
+                               const TrainingReplica& replica, const Log& log, RunReport& report)
     : run_(run), communicator_(communicator), replica_(replica), log_(log), report_(report) {
   communicator.on_rank_zero([&] {
     writer_ =
@@ -31,15 +31,14 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.best_top1 = state.best_top1;
   header.input = run_.input;
   header.classes = run_.classes;
-  header.optimizer = word_of(optimizer_words(), c.optimizer.rule);
-  header.slots = c.optimizer.rule == OptimizerRule::adam
-                     ? std::vector<std::string>{"first_moment", "second_moment"}
-                     : std::vector<std::string>{"velocity"};
+  header.optimizer = optimizer_word(c.optimizer.rule);
+  const std::span<const std::string_view> slots = slot_names(c.optimizer.rule);
+  header.slots.assign(slots.begin(), slots.end());
   checkpoint.parameters.resize(replica_.table().size());
-  replica_.read(Slot::parameters, checkpoint.parameters);
-  for (std::size_t slot = 0; slot < header.slots.size(); ++slot) {
+  replica_.read_parameters(checkpoint.parameters);
+  for (int slot = 0; slot < slot_count(c.optimizer.rule); ++slot) {
     checkpoint.optimizer.emplace_back(replica_.table().size());
-    replica_.read(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, checkpoint.optimizer.back());
+    replica_.read_slot(slot, checkpoint.optimizer.back());
   }
   return checkpoint;
 }

@@ -9,7 +9,7 @@
 #include "base/log.hpp"
 #include "checkpoint/background_writer.hpp"
 #include "comm/communicator.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 #include "train/resolved_run.hpp"
 #include "train/run_report.hpp"
 #include "train/training_state.hpp"
@@ -18,8 +18,8 @@ namespace convoy {
 
 class RunCheckpoints {
  public:
-  RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const Replica& replica, const Log& log,
-                 RunReport& report);
+  RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const TrainingReplica& replica,
+                 const Log& log, RunReport& report);
 
   // Begins a periodic checkpoint; does nothing but on rank 0. `best`: it is the best so far.
   void save(const TrainingState& state, bool best);
@@ -44,7 +44,7 @@ class RunCheckpoints {
 
   const ResolvedRun& run_;
   Communicator& communicator_;
-  const Replica& replica_;
+  const TrainingReplica& replica_;
   const Log& log_;
   RunReport& report_;
   std::unique_ptr<BackgroundWriter> writer_;  // rank 0 alone

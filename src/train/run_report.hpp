@@ -8,7 +8,7 @@
 
 #include "base/clock.hpp"
 #include "comm/communicator.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 #include "inference/evaluation.hpp"
 #include "train/observer.hpp"
 #include "train/resolved_run.hpp"

@@ -139,11 +139,12 @@ StartingPoint prepare_start(const ResolvedRun& run, Communicator& communicator, 
   return communicator.rank() == 0 ? std::move(start) : from_message<StartingPoint>(shared);
 }
 
-void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator, Replica& replica) {
+void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator,
+                TrainingReplica& replica) {
   std::vector<float> buffer = std::move(start.parameters);
   buffer.resize(replica.table().size());
   communicator.broadcast(std::as_writable_bytes(std::span(buffer)));
-  replica.write(Slot::parameters, buffer);
+  replica.write_parameters(buffer);
   const int slots = slot_count(run.configuration.optimizer.rule);
   for (int slot = 0; slot < slots; ++slot) {
     std::fill(buffer.begin(), buffer.end(), 0.0F);
@@ -151,7 +152,7 @@ void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& comm
       if (communicator.rank() == 0) buffer = std::move(start.slots[static_cast<std::size_t>(slot)]);
       communicator.broadcast(std::as_writable_bytes(std::span(buffer)));
     }
-    replica.write(slot == 0 ? Slot::optimizer0 : Slot::optimizer1, buffer);
+    replica.write_slot(slot, buffer);
   }
   start.slots.clear();
   if (run.configuration.precision == Precision::fp16) replica.set_loss_scale(start.state.loss_scale);

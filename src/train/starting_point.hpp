@@ -9,7 +9,7 @@
 #include "base/log.hpp"
 #include "checkpoint/output_folder.hpp"
 #include "comm/communicator.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 #include "train/resolved_run.hpp"
 #include "train/training_state.hpp"
 
@@ -33,6 +33,7 @@ StartingPoint prepare_start(const ResolvedRun& run, Communicator& communicator, 
 
 // Fills the replica's parameters, optimiser slots and (in fp16) loss scale, and frees the buffers of `start`;
 // collective.
-void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator, Replica& replica);
+void load_start(StartingPoint& start, const ResolvedRun& run, Communicator& communicator,
+                TrainingReplica& replica);
 
 }  // namespace convoy

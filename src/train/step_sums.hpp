@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "comm/communicator.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy {
 
@@ -34,7 +34,7 @@ enum class Overflow { skips, diverges };
 class StepSumQueue {
  public:
   // `stop_requested` is looked at whenever a result is taken.
-  StepSumQueue(Communicator& communicator, Replica& replica, Overflow overflow,
+  StepSumQueue(Communicator& communicator, TrainingReplica& replica, Overflow overflow,
                const std::atomic<bool>& stop_requested)
       : communicator_(communicator),
         replica_(replica),
@@ -67,7 +67,7 @@ class StepSumQueue {
   void take_result();
 
   Communicator& communicator_;
-  Replica& replica_;
+  TrainingReplica& replica_;
   Overflow overflow_;
   const std::atomic<bool>& stop_requested_;
   std::deque<std::int64_t> in_flight_;  // steps whose results are outstanding

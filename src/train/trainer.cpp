@@ -92,20 +92,20 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
         run.length.last_step, run.configuration.epochs);
 }
 
-std::unique_ptr<Replica> make_replica(const ResolvedRun& run, Communicator& communicator, const Log& log) {
+std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicator& communicator,
+                                              const Log& log) {
   const TrainConfiguration& c = run.configuration;
-  return make_replica(
+  return make_training_replica(
       run.network, run.input,
       {.device = run.device.kind,
        .device_index = run.device.index,
        .threads = run.threads.threads,
-       .optimizer = c.optimizer,
-       .for_training = true,
        .deterministic = run.deterministic,
-       .cuda_graph = c.cuda_graph,
        .agree = communicator.size() == 1
                     ? std::function<std::string(const std::string&)>()
-                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
+                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); }},
+      {.optimizer = c.optimizer,
+       .cuda_graph = c.cuda_graph,
        .log = communicator.rank() == 0 ? &log : nullptr});
 }
 
@@ -117,7 +117,7 @@ float wire_scale(const TrainConfiguration& c) {
 }
 
 std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator& communicator,
-                                            Replica& replica) {
+                                            TrainingReplica& replica) {
   const TrainConfiguration& c = run.configuration;
   const std::span<float> gradient = replica.gradient_memory();
   std::size_t largest = 0;
@@ -147,7 +147,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                     ExitCode::device);
   StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<Replica> replica = make_replica(run, communicator, log);
+  const std::unique_ptr<TrainingReplica> replica = make_replica(run, communicator, log);
   load_start(start, run, communicator, *replica);
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica);

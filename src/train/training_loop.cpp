@@ -14,8 +14,8 @@ bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_
   return step % (interval.epochs ? interval.count * steps_per_epoch : interval.count) == 0;
 }
 
-LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator, Replica& replica,
-                             std::int64_t step) {
+LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator,
+                             TrainingReplica& replica, std::int64_t step) {
   const TrainConfiguration& c = run.configuration;
   const std::int64_t steps_per_epoch = run.plan.steps_per_epoch();
   LoaderOptions options;
@@ -133,7 +133,7 @@ void TrainingLoop::stage_update() {
 
 // The passes of one step, always the same calls: a replica may record them once and replay them.
 void TrainingLoop::enqueue_passes() {
-  Replica& replica = parts_.replica;
+  TrainingReplica& replica = parts_.replica;
   const int passes = parts_.run.plan.accumulate;
   reducer_->begin();
   for (int micro = 0; micro < passes; ++micro) {

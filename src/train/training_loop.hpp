@@ -30,7 +30,7 @@ struct TrainingParts {
   const ResolvedRun& run;
   Communicator& communicator;
   const Log& log;
-  Replica& replica;
+  TrainingReplica& replica;
   Collective* collective;  // null where no step is left to do
   RunReport& report;
   Watchdog& watchdog;

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "engine/replica.hpp"
+#include "engine/update.hpp"
 #include "train/schedule.hpp"
 
 namespace convoy {

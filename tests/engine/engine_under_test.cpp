@@ -57,8 +57,7 @@ EngineUnderTest::EngineUnderTest(const Target& target, const NetSpec& spec, cons
   ReplicaOptions options;
   options.device = target.device;
   options.threads = threads;
-  options.optimizer = optimizer;
-  replica_ = make_replica(spec, input, options);
+  replica_ = make_training_replica(spec, input, options, {.optimizer = optimizer});
   // On GPUs biases are of the activations' format.
   reference_.round_storage(storage_bits(target.precision), target.device == DeviceKind::cuda);
   if (target.device == DeviceKind::cuda) reference_.fuse_normalisation_and_pool(8);
@@ -71,16 +70,28 @@ EngineUnderTest::EngineUnderTest(const Target& target, const NetSpec& spec, cons
 
 void EngineUnderTest::set_parameters(const std::vector<float>& values) {
   reference_.set_parameters(values);
-  replica_->write(Slot::parameters, values);
+  replica_->write_parameters(values);
 }
 
 std::unique_ptr<Program> EngineUnderTest::compile(int batch, Mode mode) {
   return replica_->compile({batch, mode, target_.precision});
 }
 
-std::vector<float> EngineUnderTest::read(Slot slot) const {
+std::vector<float> EngineUnderTest::read_parameters() const {
   std::vector<float> values(replica_->table().size(), -1);
-  replica_->read(slot, values);
+  replica_->read_parameters(values);
+  return values;
+}
+
+std::vector<float> EngineUnderTest::read_gradients() const {
+  std::vector<float> values(replica_->table().size(), -1);
+  replica_->read_gradients(values);
+  return values;
+}
+
+std::vector<float> EngineUnderTest::read_slot(int slot) const {
+  std::vector<float> values(replica_->table().size(), -1);
+  replica_->read_slot(slot, values);
   return values;
 }
 
@@ -143,7 +154,7 @@ void expect_same_forward(EngineUnderTest& engine, Program& program, const TestBa
 }
 
 void expect_same_gradients(EngineUnderTest& engine, double allowed) {
-  std::vector<float> found = engine.read(Slot::gradients);
+  std::vector<float> found = engine.read_gradients();
   const auto unscaled = static_cast<float>(1 / engine.replica().loss_scale().scale);
   for (float& gradient : found) gradient *= unscaled;
   const std::vector<double>& expected = engine.reference().gradients();

@@ -41,10 +41,12 @@ class EngineUnderTest {
 
   void set_parameters(const std::vector<float>& values);
 
-  Replica& replica() { return *replica_; }
+  TrainingReplica& replica() { return *replica_; }
   ReferenceNetwork& reference() { return reference_; }
   std::unique_ptr<Program> compile(int batch, Mode mode = Mode::training);
-  std::vector<float> read(Slot slot) const;
+  std::vector<float> read_parameters() const;
+  std::vector<float> read_gradients() const;
+  std::vector<float> read_slot(int slot) const;
 
   const Target& target() const { return target_; }
   // By precision, and stricter for networks of up to four layers with parameters.
@@ -53,7 +55,7 @@ class EngineUnderTest {
  private:
   Target target_;
   ReferenceNetwork reference_;
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<TrainingReplica> replica_;
 };
 
 double relative_error(std::span<const float> found, std::span<const double> expected);

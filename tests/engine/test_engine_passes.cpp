@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "engine/engine_under_test.hpp"
+#include "engine/flat_buffers.hpp"
 #include "model/networks.hpp"
 #include "reference/narrow.hpp"
 
@@ -47,7 +48,7 @@ TEST_P(EnginePasses, MicroBatchesAddUp) {
 TEST_P(EnginePasses, StoredGradientsReplaceOldOnes) {
   EngineUnderTest engine(GetParam(), spec_, input_);
   const auto program = engine.compile(6);
-  engine.replica().write(Slot::gradients, random_parameters(engine.replica().table(), 8));
+  engine.replica().write_gradients(random_parameters(engine.replica().table(), 8));
   expect_same_forward(engine, *program, batch_, Mode::training, context_);
   expect_same_backward(engine, *program, context_, false);
 }
@@ -72,17 +73,17 @@ TEST_P(EnginePasses, ABatchOfNoRowsIsNothing) {
   const auto program = engine.compile(6);
   program->forward(batch_.view(), context_);
   program->backward(false, [](std::size_t) {});
-  const std::vector<float> before = engine.read(Slot::gradients);
+  const std::vector<float> before = engine.read_gradients();
   const TestBatch nothing;
   program->forward(nothing.view(), context_);
   EXPECT_EQ(program->metrics().samples, 0);
   EXPECT_EQ(program->metrics().loss, 0);
   EXPECT_EQ(program->metrics().top5, 0);
   program->backward(true, [](std::size_t) {});
-  EXPECT_EQ(engine.read(Slot::gradients), before);
+  EXPECT_EQ(engine.read_gradients(), before);
   program->forward(nothing.view(), context_);
   program->backward(false, [](std::size_t) {});
-  for (const float gradient : engine.read(Slot::gradients)) ASSERT_EQ(gradient, 0);
+  for (const float gradient : engine.read_gradients()) ASSERT_EQ(gradient, 0);
 }
 
 TEST_P(EnginePasses, DropoutIsNamedByPositionStepAndSeed) {
@@ -130,10 +131,9 @@ TEST_P(EnginePasses, EvaluationNeedsNoTrainingMemory) {
   ReplicaOptions options;
   options.device = GetParam().device;
   options.threads = 1;
-  options.for_training = false;
   const auto replica = make_replica(spec_, input_, options);
   EngineUnderTest engine(GetParam(), spec_, input_);
-  replica->write(Slot::parameters, engine.read(Slot::parameters));
+  replica->write_parameters(engine.read_parameters());
   const auto program = replica->compile({6, Mode::evaluation, GetParam().precision});
   expect_same_forward(engine, *program, batch_, Mode::evaluation, context_);
 }
@@ -181,7 +181,7 @@ TEST_P(EnginePasses, ReadyGradientsAreFinal) {
     EXPECT_LE(ends.front(), engine.replica().table().parameters()[2].offset);
     EXPECT_GE(ends.size(), 8U);
     if (host_memory) {
-      EXPECT_EQ(seen, engine.read(Slot::gradients));
+      EXPECT_EQ(seen, engine.read_gradients());
     }
   }
 }
@@ -225,14 +225,14 @@ TEST_P(EnginePasses, ExtremeScoresKeepTheLossFinite) {
   program->forward(batch.view(), context_);
   EXPECT_NEAR(program->metrics().loss, 0 + 1024 + 512, 1e-3);
   program->backward(false, [](std::size_t) {});
-  for (const float gradient : engine.read(Slot::gradients)) ASSERT_TRUE(std::isfinite(gradient));
+  for (const float gradient : engine.read_gradients()) ASSERT_TRUE(std::isfinite(gradient));
 }
 
 TEST_P(EnginePasses, ABrokenNetworkShowsInItsLoss) {
   EngineUnderTest engine(GetParam(), spec_, input_);
-  std::vector<float> values = engine.read(Slot::parameters);
+  std::vector<float> values = engine.read_parameters();
   values[engine.replica().table().find("fc8", ParameterKind::bias).offset + 1] = NAN;
-  engine.replica().write(Slot::parameters, values);
+  engine.replica().write_parameters(values);
   const auto program = engine.compile(6);
   program->forward(batch_.view(), context_);
   EXPECT_FALSE(std::isfinite(program->metrics().loss));
@@ -243,15 +243,17 @@ TEST_P(EnginePasses, SlotsKeepWhatIsWritten) {
   adam.rule = OptimizerRule::adam;
   EngineUnderTest engine(GetParam(), spec_, input_, adam);
   std::uint64_t seed = 50;
-  for (const Slot slot : {Slot::parameters, Slot::gradients, Slot::optimizer0, Slot::optimizer1}) {
+  for (const FlatBuffer& buffer : flat_buffers(engine.replica(), 2)) {
     const std::vector<float> values = random_parameters(engine.replica().table(), seed++);
-    engine.replica().write(slot, values);
-    EXPECT_EQ(engine.read(slot), values);
+    std::vector<float> found(values.size(), -1);
+    buffer.write(values);
+    buffer.read(found);
+    EXPECT_EQ(found, values) << buffer.name;
   }
   EngineUnderTest sgd(GetParam(), spec_, input_);
-  for (const float value : sgd.read(Slot::optimizer0)) ASSERT_EQ(value, 0) << "slots start at zero";
+  for (const float value : sgd.read_slot(0)) ASSERT_EQ(value, 0) << "slots start at zero";
   try {
-    sgd.read(Slot::optimizer1);
+    sgd.read_slot(1);
     FAIL() << "SGD has no second slot";
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ExitCode::bug);
@@ -281,14 +283,14 @@ TEST_P(EnginePasses, SmallUpdatesAreNotLost) {
   const auto program = engine.compile(6);
   const std::vector<TensorRate> rates(engine.replica().table().parameters().size(), {1e-4F, 1});
   const std::vector<float> nothing(engine.replica().table().size());
-  engine.replica().write(Slot::gradients, nothing);
+  engine.replica().write_gradients(nothing);
   for (int number = 1; number <= 300; ++number) {
     engine.replica().inspect_gradients(0, nothing.size());
     engine.replica().update({number, 1, rates});
   }
   for (double& parameter : engine.reference().parameters()) parameter *= std::pow(1 - 1e-4, 300);
   // 300 roundings of 2⁻²⁵, and the float rate's own error: 300 · 1e-4 · 2⁻²⁴.
-  EXPECT_LE(relative_error(engine.read(Slot::parameters), engine.reference().parameters()), 5e-6);
+  EXPECT_LE(relative_error(engine.read_parameters(), engine.reference().parameters()), 5e-6);
   expect_same_forward(engine, *program, batch_, Mode::training, context_);
 }
 
@@ -300,7 +302,7 @@ TEST_P(EnginePasses, LargeBatchesAreSumsOfSmallOnes) {
   const auto large = engine.compile(40), small = engine.compile(10);
   large->forward(whole.view(), context_);
   large->backward(false, [](std::size_t) {});
-  const std::vector<float> gradients = engine.read(Slot::gradients);
+  const std::vector<float> gradients = engine.read_gradients();
   double loss = 0;
   for (int part = 0; part < 4; ++part) {
     small->forward(whole.part(10 * part, 10).view(), context_);
@@ -308,7 +310,7 @@ TEST_P(EnginePasses, LargeBatchesAreSumsOfSmallOnes) {
     small->backward(part > 0, [](std::size_t) {});
   }
   EXPECT_NEAR(large->metrics().loss, loss, engine.tolerance().forward * loss);
-  const std::vector<float> sum = engine.read(Slot::gradients);
+  const std::vector<float> sum = engine.read_gradients();
   for (const Parameter& parameter : engine.replica().table().parameters()) {
     const auto begin = sum.begin() + static_cast<std::ptrdiff_t>(parameter.offset);
     const std::vector<double> expected(begin, begin + static_cast<std::ptrdiff_t>(parameter.elements));
@@ -327,7 +329,7 @@ std::vector<float> run_once(const Target& target, const NetSpec& spec, const Inp
     program->forward(batch.view(), context);
     program->backward(false, [](std::size_t) {});
   }
-  std::vector<float> result = engine.read(Slot::gradients), probabilities(batch.labels.size() * 10);
+  std::vector<float> result = engine.read_gradients(), probabilities(batch.labels.size() * 10);
   program->read_probabilities(probabilities);
   result.insert(result.end(), probabilities.begin(), probabilities.end());
   return result;

@@ -18,7 +18,9 @@ struct Parameters {
   Target target;
   OptimizerRule rule;
   std::string rule_name() const {
-    return rule == OptimizerRule::sgd ? "sgd" : rule == OptimizerRule::adam ? "adam" : "sgd_caffe";
+    std::string name(optimizer_word(rule));
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
   }
 };
 std::ostream& operator<<(std::ostream& out, const Parameters& each) {
@@ -28,9 +30,7 @@ std::ostream& operator<<(std::ostream& out, const Parameters& each) {
 std::vector<Parameters> all_rules() {
   std::vector<Parameters> result;
   for (const Target& target : exact_targets()) {
-    for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
-      result.push_back({target, rule});
-    }
+    for (const OptimizerRule rule : optimizer_rules) result.push_back({target, rule});
   }
   return result;
 }
@@ -50,11 +50,7 @@ class EngineUpdate : public testing::TestWithParam<Parameters> {
   }
 
   const ParameterTable& table() const { return engine_->reference().table(); }
-  std::vector<Slot> slots() const {
-    std::vector<Slot> result = {Slot::parameters, Slot::optimizer0};
-    if (GetParam().rule == OptimizerRule::adam) result.push_back(Slot::optimizer1);
-    return result;
-  }
+  static int slots() { return slot_count(GetParam().rule); }
   // Inspects the gradients in uneven pieces, as buckets do.
   void inspect_all() const {
     const std::size_t cut = table().parameters()[3].offset;
@@ -62,8 +58,8 @@ class EngineUpdate : public testing::TestWithParam<Parameters> {
     engine_->replica().inspect_gradients(cut, table().size());
   }
   std::vector<std::vector<float>> state() const {
-    std::vector<std::vector<float>> result;
-    for (const Slot slot : slots()) result.push_back(engine_->read(slot));
+    std::vector<std::vector<float>> result = {engine_->read_parameters()};
+    for (int slot = 0; slot < slots(); ++slot) result.push_back(engine_->read_slot(slot));
     return result;
   }
 
@@ -80,8 +76,8 @@ INSTANTIATE_TEST_SUITE_P(All, EngineUpdate, testing::ValuesIn(all_rules()), [](c
 
 // Weights that an update has made too large, or no numbers at all, are told with the next one.
 TEST_P(EngineUpdate, TellsOfWeightsThatBroke) {
-  const std::vector<float> sound = engine_->read(Slot::parameters);
-  engine_->replica().write(Slot::gradients, std::vector<float>(table().size(), 0.5F));
+  const std::vector<float> sound = engine_->read_parameters();
+  engine_->replica().write_gradients(std::vector<float>(table().size(), 0.5F));
   std::int64_t number = 0;
   const auto update = [&](float rate) {
     inspect_all();
@@ -93,11 +89,11 @@ TEST_P(EngineUpdate, TellsOfWeightsThatBroke) {
   const UpdateResult broken = update(1e-3F);
   EXPECT_FALSE(broken.weights_sound);
   EXPECT_TRUE(broken.finite);
-  engine_->replica().write(Slot::parameters, sound);
+  engine_->replica().write_parameters(sound);
   update(1e-3F);
   std::vector<float> one_bad = sound;
   one_bad[table().parameters()[2].offset + 1] = NAN;
-  engine_->replica().write(Slot::parameters, one_bad);
+  engine_->replica().write_parameters(one_bad);
   update(1e-3F);
   EXPECT_FALSE(update(1e-3F).weights_sound);
 }
@@ -107,7 +103,7 @@ TEST_P(EngineUpdate, FollowsTheFormula) {
   std::vector<double> parameters = engine_->reference().parameters();
   for (int number = 1; number <= 4; ++number) {
     const std::vector<float> gradients = random_parameters(table(), static_cast<std::uint64_t>(number) + 70);
-    engine_->replica().write(Slot::gradients, gradients);
+    engine_->replica().write_gradients(gradients);
     inspect_all();
     const UpdateStep step{number, 0.125F, rates_};
     const UpdateResult result = engine_->replica().update(step);
@@ -117,30 +113,28 @@ TEST_P(EngineUpdate, FollowsTheFormula) {
     EXPECT_NEAR(result.gradient_norm, norm, 1e-5 * norm);
   }
   // Four updates, each of a few float operations with error 2⁻²⁴ = 6e-8.
-  EXPECT_LE(relative_error(engine_->read(Slot::parameters), parameters), 5e-7);
-  EXPECT_LE(relative_error(engine_->read(Slot::optimizer0), optimizer.slot(0)), 2e-6);
-  if (GetParam().rule == OptimizerRule::adam) {
-    // Adam's 1 − β2, of a float β2, loses bits: 6e-8 / 0.01.
-    EXPECT_LE(relative_error(engine_->read(Slot::optimizer1), optimizer.slot(1)), 2e-5);
-  }
+  EXPECT_LE(relative_error(engine_->read_parameters(), parameters), 5e-7);
+  EXPECT_LE(relative_error(engine_->read_slot(0), optimizer.slot(0)), 2e-6);
+  // Adam's 1 − β2, of a float β2, loses bits: 6e-8 / 0.01.
+  for (int slot = 1; slot < slots(); ++slot)
+    EXPECT_LE(relative_error(engine_->read_slot(slot), optimizer.slot(slot)), 2e-5);
 }
 
 // Without a gradient a moment shrinks to nothing, not to a subnormal number that slows every later step:
 // 0.8 times the smallest of these rounds to itself again.
 TEST_P(EngineUpdate, MomentsOfDeadUnitsEndAtZero) {
   std::fill(rates_.begin(), rates_.end(), TensorRate{0.01F, 0});
-  engine_->replica().write(Slot::gradients, std::vector<float>(table().size()));
-  for (const Slot slot : slots()) {
-    if (slot == Slot::parameters) continue;
-    std::vector<float> moments = engine_->read(slot);
+  engine_->replica().write_gradients(std::vector<float>(table().size()));
+  for (int slot = 0; slot < slots(); ++slot) {
+    std::vector<float> moments = engine_->read_slot(slot);
     for (const Parameter& parameter : table().parameters()) {
       const auto begin = moments.begin() + static_cast<std::ptrdiff_t>(parameter.offset);
       // The slowest, β2 = 0.99, leaves the normal numbers after 23 updates.
       std::fill_n(begin, parameter.elements, 1.25F * std::numeric_limits<float>::min());
     }
-    engine_->replica().write(slot, moments);
+    engine_->replica().write_slot(slot, moments);
   }
-  const std::vector<float> weights = engine_->read(Slot::parameters);
+  const std::vector<float> weights = engine_->read_parameters();
   const auto subnormal = [](float value) { return std::fpclassify(value) == FP_SUBNORMAL; };
   for (int number = 1; number <= 30; ++number) {
     inspect_all();
@@ -149,22 +143,21 @@ TEST_P(EngineUpdate, MomentsOfDeadUnitsEndAtZero) {
       ASSERT_TRUE(std::none_of(buffer.begin(), buffer.end(), subnormal)) << "update " << number;
     }
   }
-  for (const Slot slot : slots()) {
-    if (slot == Slot::parameters) continue;
-    EXPECT_EQ(engine_->read(slot), std::vector<float>(table().size()));
+  for (int slot = 0; slot < slots(); ++slot) {
+    EXPECT_EQ(engine_->read_slot(slot), std::vector<float>(table().size()));
   }
-  EXPECT_EQ(engine_->read(Slot::parameters), weights) << "so small a moment moves no weight";
+  EXPECT_EQ(engine_->read_parameters(), weights) << "so small a moment moves no weight";
 }
 
 TEST_P(EngineUpdate, EveryTensorHasItsOwnRateAndDecay) {
-  const std::vector<float> before = engine_->read(Slot::parameters);
+  const std::vector<float> before = engine_->read_parameters();
   const std::size_t moving = 4;
   std::fill(rates_.begin(), rates_.end(), TensorRate{});
   rates_[moving].rate = 0.5F;
-  engine_->replica().write(Slot::gradients, random_parameters(table(), 71));
+  engine_->replica().write_gradients(random_parameters(table(), 71));
   inspect_all();
   engine_->replica().update({1, 1, rates_});
-  const std::vector<float> after = engine_->read(Slot::parameters);
+  const std::vector<float> after = engine_->read_parameters();
   for (std::size_t i = 0; i < rates_.size(); ++i) {
     const Parameter& parameter = table().parameters()[i];
     const auto begin = static_cast<std::ptrdiff_t>(parameter.offset);
@@ -176,7 +169,7 @@ TEST_P(EngineUpdate, EveryTensorHasItsOwnRateAndDecay) {
 
 TEST_P(EngineUpdate, GapsStayZero) {
   std::vector<float> gradients = random_parameters(table(), 71);
-  engine_->replica().write(Slot::gradients, gradients);
+  engine_->replica().write_gradients(gradients);
   inspect_all();
   engine_->replica().update({1, 1, rates_});
   for (const std::vector<float>& buffer : state()) {
@@ -191,7 +184,7 @@ TEST_P(EngineUpdate, GapsStayZero) {
 
 TEST_P(EngineUpdate, OneBadGradientLeavesAllAsItWas) {
   const std::vector<float> good = random_parameters(table(), 72);
-  engine_->replica().write(Slot::gradients, good);
+  engine_->replica().write_gradients(good);
   inspect_all();
   ASSERT_TRUE(engine_->replica().update({1, 1, rates_}).finite);
   const auto before = state();
@@ -201,13 +194,13 @@ TEST_P(EngineUpdate, OneBadGradientLeavesAllAsItWas) {
        {std::pair{std::size_t{5}, NAN}, std::pair{last, infinity}, std::pair{last + 1, -infinity}}) {
     std::vector<float> bad = good;
     bad[place] = value;
-    engine_->replica().write(Slot::gradients, bad);
+    engine_->replica().write_gradients(bad);
     inspect_all();
     EXPECT_FALSE(engine_->replica().update({2, 1, rates_}).finite);
     EXPECT_EQ(state(), before);
   }
   // What was found is forgotten with the update that took it.
-  engine_->replica().write(Slot::gradients, good);
+  engine_->replica().write_gradients(good);
   inspect_all();
   EXPECT_TRUE(engine_->replica().update({2, 1, rates_}).finite);
   EXPECT_NE(state(), before);
@@ -216,7 +209,7 @@ TEST_P(EngineUpdate, OneBadGradientLeavesAllAsItWas) {
 TEST_P(EngineUpdate, LargeGradientsAreFinite) {
   std::vector<float> gradients(table().size());
   gradients[0] = gradients[1] = 3e38F;
-  engine_->replica().write(Slot::gradients, gradients);
+  engine_->replica().write_gradients(gradients);
   inspect_all();
   const UpdateResult result = engine_->replica().update({1, 1e-30F, rates_});
   EXPECT_TRUE(result.finite);
@@ -225,18 +218,20 @@ TEST_P(EngineUpdate, LargeGradientsAreFinite) {
 
 TEST_P(EngineUpdate, StatesCarryOver) {
   const UpdateStep first{1, 1, rates_}, second{2, 1, rates_};
-  engine_->replica().write(Slot::gradients, random_parameters(table(), 73));
+  engine_->replica().write_gradients(random_parameters(table(), 73));
   inspect_all();
   engine_->replica().update(first);
   EngineUnderTest resumed(GetParam().target, spec_, input_, settings_);
-  for (const Slot slot : slots()) resumed.replica().write(slot, engine_->read(slot));
+  resumed.replica().write_parameters(engine_->read_parameters());
+  for (int slot = 0; slot < slots(); ++slot) resumed.replica().write_slot(slot, engine_->read_slot(slot));
   const std::vector<float> gradients = random_parameters(table(), 74);
-  for (Replica* replica : {&engine_->replica(), &resumed.replica()}) {
-    replica->write(Slot::gradients, gradients);
+  for (TrainingReplica* replica : {&engine_->replica(), &resumed.replica()}) {
+    replica->write_gradients(gradients);
     replica->inspect_gradients(0, table().size());
     replica->update(second);
   }
-  for (const Slot slot : slots()) EXPECT_EQ(resumed.read(slot), engine_->read(slot));
+  EXPECT_EQ(resumed.read_parameters(), engine_->read_parameters());
+  for (int slot = 0; slot < slots(); ++slot) EXPECT_EQ(resumed.read_slot(slot), engine_->read_slot(slot));
 }
 
 TEST_P(EngineUpdate, TrainsAsTheReference) {

@@ -93,15 +93,15 @@ class PyTorchParity : public testing::TestWithParam<Parameters> {
     ReplicaOptions options;
     options.device = GetParam().target.device;
     options.threads = 2;
-    replica_ = make_replica(spec_, formula_input(spec_.input.height), options);
-    replica_->write(Slot::parameters, formula_parameters(replica_->table()));
+    replica_ = make_training_replica(spec_, formula_input(spec_.input.height), options);
+    replica_->write_parameters(formula_parameters(replica_->table()));
     program_ = replica_->compile({rows, Mode::training, GetParam().target.precision});
     program_->forward(formula_batch(spec_.input.height).view(), {0, 0, 1.0 / rows});
   }
 
   const nlohmann::json& figures_;
   NetSpec spec_;
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<TrainingReplica> replica_;
   std::unique_ptr<Program> program_;
 };
 
@@ -138,7 +138,7 @@ TEST_P(PyTorchParity, ScoresLossAndGradients) {
 
   program_->backward(false, [](std::size_t) {});
   std::vector<float> gradients(replica_->table().size());
-  replica_->read(Slot::gradients, gradients);
+  replica_->read_gradients(gradients);
   for (const Parameter& parameter : replica_->table().parameters()) {
     const std::vector<double> expected = figures_.at("gradients").at(parameter.path());
     const float* found = gradients.data() + parameter.offset;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/batch.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
 #include "model/parameter_table.hpp"
 #include "reference/reference_layers.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "engine/update.hpp"
+#include "engine/optimizer_table.hpp"
 #include "model/parameter_table.hpp"
 
 namespace convoy::test {

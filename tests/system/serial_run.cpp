@@ -13,7 +13,7 @@
 namespace convoy::test {
 namespace {
 
-Checkpoint checkpoint_of(const ResolvedRun& setup, const Replica& replica, std::int64_t step) {
+Checkpoint checkpoint_of(const ResolvedRun& setup, const TrainingReplica& replica, std::int64_t step) {
   Checkpoint checkpoint;
   CheckpointHeader& header = checkpoint.header;
   header.model = setup.configuration.model;
@@ -28,9 +28,9 @@ Checkpoint checkpoint_of(const ResolvedRun& setup, const Replica& replica, std::
   header.optimizer = word_of(optimizer_words(), setup.configuration.optimizer.rule);
   header.slots = {"velocity"};
   checkpoint.parameters.resize(replica.table().size());
-  replica.read(Slot::parameters, checkpoint.parameters);
+  replica.read_parameters(checkpoint.parameters);
   checkpoint.optimizer.emplace_back(replica.table().size());
-  replica.read(Slot::optimizer0, checkpoint.optimizer[0]);
+  replica.read_slot(0, checkpoint.optimizer[0]);
   return checkpoint;
 }
 
@@ -43,11 +43,10 @@ SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep) {
   run.first.resize(table.size());
   run.last.resize(table.size());
   initialise_parameters(table, setup.initialiser, c.seed, run.first);
-  const auto replica =
-      make_replica(setup.network, setup.input,
-                   {.device = DeviceKind::cpu, .threads = 1, .optimizer = c.optimizer, .for_training = true});
-  replica->write(Slot::parameters, run.first);
-  replica->write(Slot::optimizer0, std::vector<float>(table.size()));
+  const auto replica = make_training_replica(
+      setup.network, setup.input, {.device = DeviceKind::cpu, .threads = 1}, {.optimizer = c.optimizer});
+  replica->write_parameters(run.first);
+  replica->write_slot(0, std::vector<float>(table.size()));
   const auto program = replica->compile({.batch = static_cast<int>(c.global_batch)});
   LoaderOptions options;
   options.global_batch = c.global_batch;
@@ -68,7 +67,7 @@ SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep) {
     EXPECT_TRUE(replica->update({.number = step + 1, .rates = rates}).finite);
     if (step + 1 == keep) run.kept = checkpoint_of(setup, *replica, keep);
   }
-  replica->read(Slot::parameters, run.last);
+  replica->read_parameters(run.last);
   return run;
 }
 

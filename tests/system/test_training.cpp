@@ -217,14 +217,13 @@ TEST_F(Training, EvaluationRefusesWhatDoesNotFitTheCheckpoint) {
 TEST_F(Training, AReplicaThatWentItsOwnWayIsFound) {
   const NetSpec network = make_network("alexnet-mini");
   const InputSpec input{.stored_side = 68, .crop_side = 64, .mean = {0, 0, 0}};
-  const auto replica =
-      make_replica(network, input, {.device = DeviceKind::cpu, .threads = 1, .optimizer = {}});
+  const auto replica = make_replica(network, input, {.device = DeviceKind::cpu, .threads = 1});
   std::vector<float> values(replica->table().size());
-  replica->write(Slot::parameters, values);
+  replica->write_parameters(values);
   EXPECT_NO_THROW(require_same_parameters(world(), *replica, 5));
   if (world().size() == 1) return;
   if (world().rank() == 1) values[replica->table().find("conv3", ParameterKind::weight).offset] = 1e-30F;
-  replica->write(Slot::parameters, values);
+  replica->write_parameters(values);
   try {
     require_same_parameters(world(), *replica, 5);
     FAIL();

@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy::test {
 
-class FakeReplica final : public Replica {
+class FakeReplica final : public TrainingReplica {
  public:
   explicit FakeReplica(const NetSpec& spec, int steps_ahead = 0)
       : spec_(spec), table_(spec), gradient_(table_.size()), steps_ahead_(steps_ahead) {}
@@ -21,8 +21,12 @@ class FakeReplica final : public Replica {
   const NetSpec& spec() const override { return spec_; }
   const ParameterTable& table() const override { return table_; }
   std::string_view device_name() const override { return "cpu"; }
-  void write(Slot, std::span<const float>) override {}
-  void read(Slot, std::span<float>) const override {}
+  void write_parameters(std::span<const float>) override {}
+  void read_parameters(std::span<float>) const override {}
+  void write_gradients(std::span<const float>) override {}
+  void read_gradients(std::span<float>) const override {}
+  void write_slot(int, std::span<const float>) override {}
+  void read_slot(int, std::span<float>) const override {}
   std::span<float> gradient_memory() override { return gradient_; }
   std::unique_ptr<Program> compile(const ProgramOptions&) override { return nullptr; }
   void enter(Phase) override {}

@@ -15,7 +15,9 @@
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"
 #include "engine/cpu/weight_copies.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
+#include "model/net_spec.hpp"
+#include "model/parameter_table.hpp"
 
 namespace convoy::cpu {
 

@@ -20,7 +20,8 @@ CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool ever
   if (const std::string refusal = cpu_precision_refusal(options.precision); !refusal.empty()) {
     fail(ExitCode::usage, "{}", refusal);
   }
-  if (options.mode == Mode::training) ensure(state.options.for_training, "the replica was made for training");
+  if (options.mode == Mode::training)
+    ensure(state.trains(), "a training program belongs to a training replica");
   state_.use_threads();
   Builder builder(state_.library,
                   {.parameters = state_.parameters.as<float>().data(),

@@ -12,7 +12,7 @@
 #include "engine/cpu/loss_stage.hpp"
 #include "engine/cpu/operation.hpp"
 #include "engine/layer_plan.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
 
 namespace convoy::cpu {
 

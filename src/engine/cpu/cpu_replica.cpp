@@ -16,16 +16,19 @@
 
 namespace convoy::cpu {
 
-CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options)
-    : spec(network), input(input_spec), table(network), options(replica_options) {
-  threads = options.threads > 0 ? options.threads : usable_cores();
+CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options)
+    : spec(network),
+      input(input_spec),
+      table(network),
+      threads(options.threads > 0 ? options.threads : usable_cores()),
+      parameters(table.size() * sizeof(float)) {}
+
+CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options,
+                   OptimizerRule optimizer)
+    : CpuState(network, input_spec, options) {
   const std::size_t bytes = table.size() * sizeof(float);
-  parameters = AlignedBuffer(bytes);
-  if (!options.for_training) return;
   gradients = AlignedBuffer(bytes);
-  for (int slot = 0; slot < slot_count(options.optimizer.rule); ++slot) {
-    slots[static_cast<std::size_t>(slot)] = AlignedBuffer(bytes);
-  }
+  for (int slot = 0; slot < slot_count(optimizer); ++slot) slots.emplace_back(bytes);
 }
 
 void CpuState::use_threads() const {
@@ -34,35 +37,60 @@ void CpuState::use_threads() const {
 
 namespace {
 
-class CpuReplica final : public Replica {
+void write_buffer(const AlignedBuffer& buffer, std::span<const float> values) {
+  const std::span<float> target = buffer.as<float>();
+  ensure(values.size() == target.size(), "a whole flat buffer is written");
+  std::copy(values.begin(), values.end(), target.begin());
+}
+
+void read_buffer(const AlignedBuffer& buffer, std::span<float> values) {
+  const std::span<const float> source = buffer.as<float>();
+  ensure(values.size() == source.size(), "a whole flat buffer is read");
+  std::copy(source.begin(), source.end(), values.begin());
+}
+
+// The part of Replica, for both kinds.
+template <typename Kind>
+class OnCpu : public Kind {
  public:
-  CpuReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options)
-      : state_(spec, input, options),
-        update_loop_(state_.table, options.optimizer),
-        gradient_squares_(state_.table.size()) {}
+  template <typename... Optimizer>
+  OnCpu(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options, Optimizer... optimizer)
+      : state_(spec, input, options, optimizer...) {}
 
   const NetSpec& spec() const override { return state_.spec; }
   const ParameterTable& table() const override { return state_.table; }
   std::string_view device_name() const override { return "cpu"; }
 
-  void write(Slot slot, std::span<const float> values) override {
-    const std::span<float> target = buffer(slot);
-    ensure(values.size() == target.size(), "a whole flat buffer is written");
-    std::copy(values.begin(), values.end(), target.begin());
-    if (slot == Slot::parameters) ++state_.parameter_version;
+  void write_parameters(std::span<const float> values) override {
+    write_buffer(state_.parameters, values);
+    ++state_.parameter_version;
   }
-
-  void read(Slot slot, std::span<float> values) const override {
-    const std::span<float> source = buffer(slot);
-    ensure(values.size() == source.size(), "a whole flat buffer is read");
-    std::copy(source.begin(), source.end(), values.begin());
-  }
-
-  std::span<float> gradient_memory() override { return buffer(Slot::gradients); }
+  void read_parameters(std::span<float> values) const override { read_buffer(state_.parameters, values); }
 
   std::unique_ptr<Program> compile(const ProgramOptions& options) override {
     return std::make_unique<CpuProgram>(state_, options);
   }
+
+ protected:
+  CpuState state_;
+};
+
+class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
+ public:
+  CpuTrainingReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options,
+                     const OptimizerSettings& optimizer)
+      : OnCpu(spec, input, options, optimizer.rule),
+        update_loop_(state_.table, optimizer),
+        gradient_squares_(state_.table.size()) {}
+
+  void write_gradients(std::span<const float> values) override { write_buffer(state_.gradients, values); }
+  void read_gradients(std::span<float> values) const override { read_buffer(state_.gradients, values); }
+  void write_slot(int slot, std::span<const float> values) override {
+    write_buffer(slot_buffer(slot), values);
+  }
+  void read_slot(int slot, std::span<float> values) const override { read_buffer(slot_buffer(slot), values); }
+
+  std::span<float> gradient_memory() override { return state_.gradients.as<float>(); }
 
   void enter(Phase phase) override { clock_.enter(phase); }
 
@@ -70,7 +98,7 @@ class CpuReplica final : public Replica {
     ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
     const PhaseClock::Aside aside(clock_);  // no waiting for communication, though it stands between waits
     state_.use_threads();
-    gradient_squares_.add(buffer(Slot::gradients).data(), begin, end);
+    gradient_squares_.add(state_.gradients.as<float>().data(), begin, end);
   }
 
   void stage_update(const UpdateStep& step) override {
@@ -101,27 +129,20 @@ class CpuReplica final : public Replica {
 
  private:
   void update_parameters() {
-    const bool two_slots = slot_count(state_.options.optimizer.rule) == 2;
-    weights_sound_ = update_loop_.run({.parameters = buffer(Slot::parameters).data(),
-                                       .gradients = buffer(Slot::gradients).data(),
-                                       .first = buffer(Slot::optimizer0).data(),
-                                       .second = two_slots ? buffer(Slot::optimizer1).data() : nullptr},
-                                      staged_);
+    UpdateBuffers buffers{.parameters = state_.parameters.as<float>().data(),
+                          .gradients = state_.gradients.as<float>().data()};
+    for (std::size_t i = 0; i < state_.slots.size(); ++i)
+      buffers.slots[i] = state_.slots[i].as<float>().data();
+    weights_sound_ = update_loop_.run(buffers, staged_);
     ++state_.parameter_version;
   }
 
-  std::span<float> buffer(Slot slot) const {
-    const AlignedBuffer& memory = slot == Slot::parameters   ? state_.parameters
-                                  : slot == Slot::gradients  ? state_.gradients
-                                  : slot == Slot::optimizer0 ? state_.slots[0]
-                                                             : state_.slots[1];
-    if (memory.size() == 0) {
-      fail(ExitCode::bug, "flat buffer {} of a replica that has none was asked for", static_cast<int>(slot));
-    }
-    return memory.as<float>();
+  const AlignedBuffer& slot_buffer(int slot) const {
+    const auto index = static_cast<std::size_t>(slot);
+    ensure(index < state_.slots.size(), "the optimiser has the slot that is asked for");
+    return state_.slots[index];
   }
 
-  CpuState state_;
   UpdateLoop update_loop_;
   SquareSum gradient_squares_;
   PhaseClock clock_;
@@ -135,7 +156,13 @@ class CpuReplica final : public Replica {
 
 std::unique_ptr<Replica> make_cpu_replica(const NetSpec& spec, const InputSpec& input,
                                           const ReplicaOptions& options) {
-  return std::make_unique<CpuReplica>(spec, input, options);
+  return std::make_unique<OnCpu<Replica>>(spec, input, options);
+}
+
+std::unique_ptr<TrainingReplica> make_cpu_training_replica(const NetSpec& spec, const InputSpec& input,
+                                                           const ReplicaOptions& options,
+                                                           const TrainingOptions& training) {
+  return std::make_unique<CpuTrainingReplica>(spec, input, options, training.optimizer);
 }
 
 std::string cpu_precision_refusal(Precision precision) {

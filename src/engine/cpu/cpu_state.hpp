@@ -1,8 +1,8 @@
 // What a CPU replica owns and its programs share. Programs keep a reference: the replica outlives them.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"
@@ -15,17 +15,21 @@ struct CpuState {
   NetSpec spec;
   InputSpec input;
   ParameterTable table;
-  ReplicaOptions options;
   int threads = 1;
   Library library;
-  AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients in evaluation
-  std::array<AlignedBuffer, 2> slots;
-  AlignedBuffer added_gradients;  // of one micro-batch; made when gradients are first accumulated
+  AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients for inference
+  std::vector<AlignedBuffer> slots;     // the optimiser's; none for inference
+  AlignedBuffer added_gradients;        // of one micro-batch; made when gradients are first accumulated
   WeightCopies copies;
   std::int64_t parameter_version = 0;
   BatchMetrics step_metrics;  // of all training passes since the last update
 
-  CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options);
+  CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options);
+  // For training, with gradients and the optimiser's slots.
+  CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options,
+           OptimizerRule optimizer);
+
+  bool trains() const { return gradients.size() > 0; }
 
   // Makes OpenMP (ours and oneDNN's) use this replica's threads in the calling thread.
   void use_threads() const;

@@ -8,7 +8,7 @@
 #include "data/batch.hpp"
 #include "engine/cpu/builder.hpp"
 #include "engine/loss_arithmetic.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
 
 namespace convoy::cpu {
 

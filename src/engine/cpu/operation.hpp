@@ -8,7 +8,7 @@
 
 #include "engine/cpu/builder.hpp"
 #include "engine/layer_plan.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
 
 namespace convoy::cpu {
 

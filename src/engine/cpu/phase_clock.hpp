@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy::cpu {
 

@@ -4,10 +4,10 @@
 #include <array>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/host_device.hpp"
-#include "engine/update_arithmetic.hpp"
 
 namespace convoy::cpu {
 
@@ -16,37 +16,25 @@ namespace {
 // Elements of a piece of work: 256 KB of each buffer.
 constexpr std::size_t piece_elements = std::size_t{1} << 16;
 
-// Each updates one piece and says whether its weights are sound.
-CONVOY_VECTORISED bool sgd_piece(UpdateConstants c, const float* __restrict gradients,
-                                 float* __restrict weights, float* __restrict velocity, std::size_t count) {
+// Updates one piece and says whether its weights are sound.
+template <typename Optimizer, typename... Slot>
+CONVOY_VECTORISED bool update_elements(UpdateConstants c, std::size_t count,
+                                       const float* __restrict gradients, float* __restrict weights,
+                                       Slot* __restrict... slots) {
   int unsound = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    sgd_update(c, gradients[i], weights[i], velocity[i]);
+    Optimizer::update(c, gradients[i], weights[i], slots[i]...);
     unsound |= is_sound(weights[i]) ? 0 : 1;
   }
   return unsound == 0;
 }
 
-CONVOY_VECTORISED bool sgd_caffe_piece(UpdateConstants c, const float* __restrict gradients,
-                                       float* __restrict weights, float* __restrict velocity,
-                                       std::size_t count) {
-  int unsound = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    sgd_caffe_update(c, gradients[i], weights[i], velocity[i]);
-    unsound |= is_sound(weights[i]) ? 0 : 1;
-  }
-  return unsound == 0;
-}
-
-CONVOY_VECTORISED bool adam_piece(UpdateConstants c, const float* __restrict gradients,
-                                  float* __restrict weights, float* __restrict first,
-                                  float* __restrict second, std::size_t count) {
-  int unsound = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    adam_update(c, gradients[i], weights[i], first[i], second[i]);
-    unsound |= is_sound(weights[i]) ? 0 : 1;
-  }
-  return unsound == 0;
+// The same of elements [begin, end) of the flat buffers.
+template <typename Optimizer, std::size_t... Slot>
+bool update_piece(const UpdateConstants& c, const UpdateBuffers& buffers, std::size_t begin, std::size_t end,
+                  std::index_sequence<Slot...> /*slots*/) {
+  return update_elements<Optimizer>(c, end - begin, buffers.gradients + begin, buffers.parameters + begin,
+                                    (buffers.slots[Slot] + begin)...);
 }
 
 CONVOY_VECTORISED void add_piece(const float* __restrict addend, float* __restrict sum, std::size_t count) {
@@ -94,22 +82,10 @@ bool UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
   for (std::int64_t index = 0; index < pieces; ++index) {
     const Piece& piece = pieces_[static_cast<std::size_t>(index)];
     const UpdateConstants& c = constants[piece.parameter];
-    const float* gradients = buffers.gradients + piece.begin;
-    float* weights = buffers.parameters + piece.begin;
-    float* first = buffers.first + piece.begin;
-    const std::size_t count = piece.end - piece.begin;
-    bool mine = true;
-    switch (settings_.rule) {
-      case OptimizerRule::sgd:
-        mine = sgd_piece(c, gradients, weights, first, count);
-        break;
-      case OptimizerRule::sgd_caffe:
-        mine = sgd_caffe_piece(c, gradients, weights, first, count);
-        break;
-      case OptimizerRule::adam:
-        mine = adam_piece(c, gradients, weights, first, buffers.second + piece.begin, count);
-        break;
-    }
+    const bool mine = with_optimizer(settings_.rule, [&](auto optimizer) {
+      using Optimizer = decltype(optimizer);
+      return update_piece<Optimizer>(c, buffers, piece.begin, piece.end, SlotNumbers<Optimizer>{});
+    });
     sound = sound && mine;
   }
   return sound;

@@ -2,20 +2,20 @@
 // that do not depend on the number of threads, so neither do the results.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <vector>
 
-#include "engine/update.hpp"
+#include "engine/optimizer_table.hpp"
 #include "model/parameter_table.hpp"
 
 namespace convoy::cpu {
 
-// Flat buffers of table.size() elements; `second` is nullptr where the rule has one slot.
+// Flat buffers of table.size() elements.
 struct UpdateBuffers {
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  float* first = nullptr;
-  float* second = nullptr;
+  std::array<float*, most_slots> slots = {};  // as many as the optimiser has
 };
 
 class UpdateLoop {

@@ -18,7 +18,9 @@
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/libraries.hpp"
 #include "engine/memory_plan.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
+#include "model/net_spec.hpp"
+#include "model/parameter_table.hpp"
 
 namespace convoy::cuda {
 

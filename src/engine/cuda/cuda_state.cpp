@@ -48,13 +48,7 @@ CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
         "asking for the compute capability");
   check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, options.device_index),
         "asking for the compute capability");
-  const std::size_t bytes = table.size() * sizeof(float);
-  parameters = DeviceMemory(bytes, "the network's parameters");
-  if (options.for_training) {
-    gradients = DeviceMemory(bytes, "gradients");
-    for (int slot = 0; slot < slot_count(options.optimizer.rule); ++slot)
-      slots[static_cast<std::size_t>(slot)] = DeviceMemory(bytes, "the optimiser's state");
-  }
+  parameters = DeviceMemory(table.size() * sizeof(float), "the network's parameters");
   Cutter cutter;
   const std::size_t sums_at = cutter.place(sizeof(MetricSums));
   const std::size_t scale_at = cutter.place(sizeof(LossScaleState));
@@ -70,9 +64,23 @@ CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
   check(cudaMemsetAsync(small_.data(), 0, small_.size(), compute.get()), "emptying the sums");
   check(cudaMemcpyAsync(loss_scale, &constant, sizeof constant, cudaMemcpyHostToDevice, compute.get()),
         "setting the loss scale");
-  for (const DeviceMemory* buffer : flat_buffers())
-    check(cudaMemsetAsync(buffer->data(), 0, buffer->size(), compute.get()), "emptying a flat buffer");
+  empty(parameters);
   synchronise();
+}
+
+CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
+                     const ReplicaOptions& replica_options, OptimizerRule optimizer)
+    : CudaState(network, input_spec, replica_options) {
+  const std::size_t bytes = table.size() * sizeof(float);
+  gradients = DeviceMemory(bytes, "gradients");
+  for (int slot = 0; slot < slot_count(optimizer); ++slot) slots.emplace_back(bytes, "the optimiser's state");
+  empty(gradients);
+  for (const DeviceMemory& slot : slots) empty(slot);
+  synchronise();
+}
+
+void CudaState::empty(const DeviceMemory& buffer) const {
+  check(cudaMemsetAsync(buffer.data(), 0, buffer.size(), compute.get()), "emptying a flat buffer");
 }
 
 CudaState::~CudaState() {
@@ -83,10 +91,9 @@ CudaState::~CudaState() {
 }
 
 std::vector<const DeviceMemory*> CudaState::flat_buffers() const {
-  std::vector<const DeviceMemory*> result;
-  for (const DeviceMemory* buffer : {&parameters, &gradients, &slots[0], &slots[1]}) {
-    if (buffer->size() > 0) result.push_back(buffer);
-  }
+  std::vector<const DeviceMemory*> result = {&parameters};
+  if (trains()) result.push_back(&gradients);
+  for (const DeviceMemory& slot : slots) result.push_back(&slot);
   return result;
 }
 

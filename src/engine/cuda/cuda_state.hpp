@@ -1,6 +1,6 @@
 // What a CUDA replica owns and lends to its programs: the network, the device and its streams, library
-// handles, the flat buffers and the small structures that kernels keep between passes. cuda_replica.cpp makes
-// it; what a program sees of it is ProgramResources.
+// handles, the flat buffers and the small structures that kernels keep between passes. A replica
+// owns it (cuda_replica.hpp); what a program sees of it is ProgramResources.
 //
 // Streams. Passes and updates run on `compute`; batches and update parameters reach the device on `copy`, so
 // that they travel while earlier steps compute. Both have ordinary priority, below the collective's.
@@ -28,6 +28,9 @@ namespace convoy::cuda {
 struct CudaState {
   // Makes the device current, allocates and empties the flat buffers. Throws ExitCode::device.
   CudaState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options);
+  // For training, with gradients and the optimiser's slots.
+  CudaState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options,
+            OptimizerRule optimizer);
   ~CudaState();  // waits for both streams
   CudaState(const CudaState&) = delete;
   CudaState& operator=(const CudaState&) = delete;
@@ -43,10 +46,10 @@ struct CudaState {
   Stream compute, copy;
   Libraries libraries;
 
-  // Flat buffers, float32, table.size() elements, in the order that `layout` says. Gradients and slots are
-  // empty where options.for_training is false.
+  // Flat buffers, float32, table.size() elements, in the order that `layout` says; for inference without
+  // gradients and slots.
   DeviceMemory parameters, gradients;
-  std::array<DeviceMemory, 2> slots;
+  std::vector<DeviceMemory> slots;
   Layout layout = Layout::channels_first;
 
   // The same parameters in a 16-bit format, element for element; kept up by writes and updates. Empty until a
@@ -58,6 +61,8 @@ struct CudaState {
   LossScaleState* loss_scale = nullptr;
   UpdateControl* control = nullptr;
   double* block_sums = nullptr;  // inspection_blocks(table.size())
+
+  bool trains() const { return gradients.size() > 0; }
 
   // Brings the flat buffers into `wanted`; no program of the other layout may exist.
   void use_layout(Layout wanted);
@@ -76,6 +81,7 @@ struct CudaState {
  private:
   std::vector<const DeviceMemory*> flat_buffers() const;
   void refresh_copy(Element element);
+  void empty(const DeviceMemory& buffer) const;
 
   DeviceMemory small_;
 };

@@ -42,7 +42,7 @@ __device__ void move_loss_scale(LossScaleState& state, bool finite) {
     state.scale = fmaxf(state.scale * 0.5F, 1.0F);
     state.good_steps = 0;
     ++state.skipped;
-  } else if (++state.good_steps >= loss_scale_growth_interval) {
+  } else if (++state.good_steps >= LossScale::growth_interval) {
     state.scale = fminf(state.scale * 2.0F, largest_scale);
     state.good_steps = 0;
   }
@@ -51,7 +51,7 @@ __device__ void move_loss_scale(LossScaleState& state, bool finite) {
 __global__ void __launch_bounds__(block_threads)
     finish_inspection_kernel(double* __restrict__ block_sums, int blocks, MetricSums* sums,
                              LossScaleState* loss_scale, const UpdateParameters* update,
-                             UpdateControl* control, StepRecord* ring) {
+                             UpdateControl* control, DeviceStepResult* ring) {
   __shared__ double shared[block_threads];
   double mine = 0;
   for (int i = static_cast<int>(threadIdx.x); i < blocks; i += block_threads) {
@@ -93,7 +93,7 @@ void inspect(cudaStream_t stream, const float* gradients, std::size_t begin, std
 
 void finish_inspection(cudaStream_t stream, double* block_sums, std::size_t blocks, MetricSums* sums,
                        LossScaleState* loss_scale, const UpdateParameters* update, UpdateControl* control,
-                       StepRecord* ring) {
+                       DeviceStepResult* ring) {
   finish_inspection_kernel<<<1, block_threads, 0, stream>>>(block_sums, static_cast<int>(blocks), sums,
                                                             loss_scale, update, control, ring);
   check_launch("finish_inspection");

@@ -13,7 +13,7 @@
 
 #include "data/batch.hpp"
 #include "engine/cuda/map.hpp"
-#include "engine/update_arithmetic.hpp"
+#include "engine/optimizer_table.hpp"
 
 namespace convoy::cuda {
 
@@ -120,9 +120,9 @@ struct UpdateParameters {  // device memory, written by a copy before the step
 };
 void finish_inspection(cudaStream_t stream, double* block_sums, std::size_t blocks, MetricSums* sums,
                        LossScaleState* loss_scale, const UpdateParameters* update, UpdateControl* control,
-                       StepRecord* ring);
+                       DeviceStepResult* ring);
 
-// ---- update.cu (engine/update_arithmetic.hpp): one pass over the flat buffers.
+// ---- update.cu (engine/optimizer_table.hpp): one pass over the flat buffers.
 struct UpdatePiece {  // of one tensor: elements [begin, end) of the flat buffers; multiples of 4 but for its
                       // end
   std::uint64_t begin = 0, end = 0;
@@ -131,9 +131,8 @@ struct UpdatePiece {  // of one tensor: elements [begin, end) of the flat buffer
 struct UpdateArrays {
   float* parameters = nullptr;
   const float* gradients = nullptr;
-  float* first = nullptr;
-  float* second = nullptr;  // nullptr where the rule has one slot
-  void* copy = nullptr;     // 16-bit copy of the parameters, written in the same pass; may be null
+  float* slots[most_slots] = {};  // as many as the optimiser has
+  void* copy = nullptr;           // 16-bit copy of the parameters, written in the same pass; may be null
   Element copy_element = Element::bfloat16;
 };
 // `constants`: one for each tensor, device memory; their inverse_loss_scale is replaced by control's.

@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "engine/cuda/map.hpp"
-#include "engine/replica.hpp"
+#include "engine/program.hpp"
 
 namespace convoy::cuda {
 

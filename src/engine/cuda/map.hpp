@@ -45,12 +45,10 @@ struct PassParameters {
 // fp16's loss scale as it stands on the device; scale 1 and never changed in other precisions.
 struct LossScaleState {
   float scale = 1;
-  std::int32_t dynamic = 0;  // 1: halved and doubled as engine/replica.hpp says
+  std::int32_t dynamic = 0;  // 1: halved and doubled as LossScale says (engine/update.hpp)
   std::int64_t good_steps = 0;
   std::int64_t skipped = 0;  // updates left out so far
 };
-
-constexpr std::int64_t loss_scale_growth_interval = 2000;  // good steps before the scale doubles
 
 // Sums over the training passes since the last update; one in device memory for each replica, one for each
 // evaluation program.
@@ -61,7 +59,7 @@ struct MetricSums {
 
 // What the device writes of each step into page-locked memory, where the host reads it when the step's event
 // has come.
-struct StepRecord {
+struct DeviceStepResult {
   MetricSums metrics;
   double gradient_squares = 0;  // Σ g² of the reduced gradient, still multiplied by the loss scale
   float loss_scale = 1;         // that the step was computed with

@@ -28,7 +28,7 @@ void wait_for(cudaEvent_t event) {
 
 }  // namespace
 
-ResultRing::ResultRing() : records_(places * sizeof(StepRecord), "results of steps") {
+ResultRing::ResultRing() : records_(places * sizeof(DeviceStepResult), "results of steps") {
   for (Place& place : ring_) place.done = make_event();
 }
 
@@ -74,7 +74,7 @@ StepResult ResultRing::collect() {
   const Place& place = ring_[static_cast<std::size_t>(number)];
   wait_for(place.done.get());
   in_flight_.pop_front();
-  const StepRecord& record = records()[number];
+  const DeviceStepResult& record = records()[number];
   StepResult result;
   result.update.finite = record.finite != 0;
   result.update.weights_sound = record.weights_sound != 0;

@@ -1,7 +1,7 @@
-// The results of steps on their way from the device to the host: each update writes a StepRecord into
+// The results of steps on their way from the device to the host: each update writes a DeviceStepResult into
 // page-locked memory, an event says when, and timing events between the step's phases say how long each took.
 // The host takes results in order, some steps later, so that the device never waits for it. For
-// cuda_replica.cpp alone.
+// cuda_training_replica.cpp alone.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -14,7 +14,7 @@
 #include "device/cuda/memory.hpp"
 #include "device/cuda/stream.hpp"
 #include "engine/cuda/map.hpp"
-#include "engine/replica.hpp"
+#include "engine/training_replica.hpp"
 
 namespace convoy::cuda {
 
@@ -47,7 +47,9 @@ class ResultRing {
   // The oldest result that was not taken; waits for the device. ExitCode::bug when there is none.
   StepResult take();
 
-  StepRecord* records() const { return records_.as<StepRecord>(); }  // `places` of them, for the kernels
+  DeviceStepResult* records() const {
+    return records_.as<DeviceStepResult>();
+  }  // `places` of them, for the kernels
 
  private:
   struct Place {

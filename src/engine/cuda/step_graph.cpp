@@ -66,13 +66,13 @@ class Flag {
 
 }  // namespace
 
-void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturable, StepTrace& trace,
+void StepGraphs::run(const StepKey& key, cudaStream_t stream, bool capturable, StepTrace& trace,
                      const std::function<void()>& enqueue) {
-  if (runs_directly(slots, capturable)) {
+  if (runs_directly(key, capturable)) {
     enqueue();
     return;
   }
-  Recorded* recorded = find(slots);
+  Recorded* recorded = find(key);
   if (recorded == nullptr) {
     std::string refusal;
     Executable executable = record(stream, enqueue, refusal);
@@ -88,7 +88,7 @@ void StepGraphs::run(const StepSlots& slots, cudaStream_t stream, bool capturabl
       enqueue();
       return;
     }
-    recorded = &graphs_.emplace_back(Recorded{slots, trace, std::move(executable)});
+    recorded = &graphs_.emplace_back(Recorded{key, trace, std::move(executable)});
   }
   trace = recorded->trace;
   check(cudaGraphLaunch(recorded->executable.get(), stream), "launching a recorded step");
@@ -105,7 +105,7 @@ void StepGraphs::follow_rank_zero(Executable& executable, std::string& refusal) 
   }
 }
 
-bool StepGraphs::runs_directly(const StepSlots& slots, bool capturable) {
+bool StepGraphs::runs_directly(const StepKey& key, bool capturable) {
   if (use_ == GraphUse::on && !capturable) {
     fail(ExitCode::usage,
          "--cuda-graph on: this step cannot be recorded, since the host takes part in it (gradients "
@@ -113,18 +113,18 @@ bool StepGraphs::runs_directly(const StepSlots& slots, bool capturable) {
   }
   if (use_ == GraphUse::off || !capturable || given_up_) return true;
   std::erase_if(known_, [](const std::weak_ptr<const int>& program) { return program.expired(); });
-  std::erase_if(graphs_, [](const Recorded& recorded) { return recorded.slots.program.expired(); });
+  std::erase_if(graphs_, [](const Recorded& recorded) { return recorded.key.program.expired(); });
   for (const std::weak_ptr<const int>& program : known_) {
-    if (same_program(program, slots.program)) return false;
+    if (same_program(program, key.program)) return false;
   }
-  known_.push_back(slots.program);
+  known_.push_back(key.program);
   return true;
 }
 
-StepGraphs::Recorded* StepGraphs::find(const StepSlots& slots) {
+StepGraphs::Recorded* StepGraphs::find(const StepKey& key) {
   for (Recorded& recorded : graphs_) {
-    if (recorded.slots.parity == slots.parity && recorded.slots.place == slots.place &&
-        same_program(recorded.slots.program, slots.program)) {
+    if (recorded.key.parity == key.parity && recorded.key.place == key.place &&
+        same_program(recorded.key.program, key.program)) {
       return &recorded;
     }
   }

@@ -1,9 +1,8 @@
 // Records what a step enqueues as a CUDA graph and replays it: one launch in place of some hundred. For
-// cuda_replica.cpp alone.
+// cuda_training_replica.cpp alone.
 //
-// A recorded step holds addresses, so there is one graph for each set of device slots that a step may read:
-// the program, the parity of its batch and the place of the update's numbers and result. Everything that
-// changes from step to step lies in those slots.
+// A recorded step holds addresses, so there is one graph for each StepKey. Everything that changes from step
+// to step lies in the memory that the key names.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -19,16 +18,19 @@
 
 namespace convoy::cuda {
 
-struct StepSlots {
+// What decides which memory a step reads and writes: the program, the half of its staged batches and the
+// place of the update's numbers and result.
+struct StepKey {
   std::weak_ptr<const int> program;  // StepProgram::presence
   int parity = 0, place = 0;
 };
 
 class StepGraphs {
  public:
-  // Of `options`: cuda_graph, agree, log.
-  explicit StepGraphs(const ReplicaOptions& options)
-      : use_(options.cuda_graph), agree_(options.agree), log_(options.log) {}
+  // `agree`: ReplicaOptions'.
+  explicit StepGraphs(const TrainingOptions& options,
+                      std::function<std::string(const std::string&)> agree = {})
+      : use_(options.cuda_graph), agree_(std::move(agree)), log_(options.log) {}
 
   // Runs one step on `stream`: the first of a program by calling `enqueue` (libraries load their kernels
   // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
@@ -40,7 +42,7 @@ class StepGraphs {
   // cannot follow throws ExitCode::device. Whatever else
   // `enqueue` throws is passed on, the capture ended. `on` with a step that is not capturable throws
   // ExitCode::usage.
-  void run(const StepSlots& slots, cudaStream_t stream, bool capturable, StepTrace& trace,
+  void run(const StepKey& key, cudaStream_t stream, bool capturable, StepTrace& trace,
            const std::function<void()>& enqueue);
 
   // Whether `enqueue` is being recorded just now.
@@ -55,14 +57,14 @@ class StepGraphs {
   };
   using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, ExecutableDeleter>;
   struct Recorded {
-    StepSlots slots;
+    StepKey key;
     StepTrace trace;
     Executable executable;
   };
 
   // A program's first step, or one that cannot be recorded.
-  bool runs_directly(const StepSlots& slots, bool capturable);
-  Recorded* find(const StepSlots& slots);
+  bool runs_directly(const StepKey& key, bool capturable);
+  Recorded* find(const StepKey& key);
   Executable record(cudaStream_t stream, const std::function<void()>& enqueue, std::string& refusal);
 
   void follow_rank_zero(Executable& executable, std::string& refusal) const;

@@ -11,8 +11,8 @@ namespace convoy::cuda {
 
 namespace {
 
-constexpr std::size_t constants_begin = 64;  // bytes behind the start of a slot: its UpdateParameters
-constexpr std::size_t slot_alignment = 256;
+constexpr std::size_t constants_begin = 64;  // bytes behind the start of an entry: its UpdateParameters
+constexpr std::size_t entry_alignment = 256;
 
 // One block of the update kernel takes a piece: 8 turns of 256 threads × 4 elements, enough to make reading
 // the tensor's constants cheap, and small enough that AlexNet's 61 million parameters fill every GPU evenly.
@@ -36,9 +36,9 @@ std::vector<UpdatePiece> cut(const ParameterTable& table) {
 UpdateStage::UpdateStage(const ParameterTable& table, const OptimizerSettings& optimizer)
     : tensors_(table.parameters().size()), optimizer_(optimizer), arrived_(make_event()) {
   const std::size_t bytes = constants_begin + tensors_ * sizeof(UpdateConstants);
-  slot_bytes_ = (bytes + slot_alignment - 1) / slot_alignment * slot_alignment;
-  host_ = PinnedMemory(ResultRing::places * slot_bytes_, "numbers of updates");
-  device_ = DeviceMemory(ResultRing::places * slot_bytes_, "numbers of updates");
+  entry_bytes_ = (bytes + entry_alignment - 1) / entry_alignment * entry_alignment;
+  host_ = PinnedMemory(ResultRing::places * entry_bytes_, "numbers of updates");
+  device_ = DeviceMemory(ResultRing::places * entry_bytes_, "numbers of updates");
   const std::vector<UpdatePiece> pieces = cut(table);
   pieces_ = DeviceMemory(pieces.size() * sizeof(UpdatePiece), "the cut of the flat buffers");
   piece_count_ = static_cast<int>(pieces.size());
@@ -52,11 +52,11 @@ UpdateStage::UpdateStage(const ParameterTable& table, const OptimizerSettings& o
 void UpdateStage::stage(int place, const UpdateStep& step, cudaStream_t copy) {
   ensure(step.rates.size() == tensors_, "there is a rate for each parameter tensor");
   if (place == staged_) {
-    // The update staged before was never applied: its numbers may still be on their way from this slot.
+    // The update staged before was never applied: its numbers may still be on their way from this entry.
     check(cudaEventSynchronize(arrived_.get()), "waiting for the numbers of the update before");
   }
   staged_ = place;
-  const std::size_t begin = static_cast<std::size_t>(place) * slot_bytes_;
+  const std::size_t begin = static_cast<std::size_t>(place) * entry_bytes_;
   auto* const head = reinterpret_cast<UpdateParameters*>(host_.data() + begin);
   *head = {.ring_place = place,
            .inverse_loss_scale = step.inverse_loss_scale,
@@ -80,12 +80,12 @@ void UpdateStage::arrive(cudaStream_t compute) {
 
 const UpdateParameters* UpdateStage::parameters(int place) const {
   return reinterpret_cast<const UpdateParameters*>(device_.data() +
-                                                   static_cast<std::size_t>(place) * slot_bytes_);
+                                                   static_cast<std::size_t>(place) * entry_bytes_);
 }
 
 const UpdateConstants* UpdateStage::constants(int place) const {
   return reinterpret_cast<const UpdateConstants*>(
-      device_.data() + static_cast<std::size_t>(place) * slot_bytes_ + constants_begin);
+      device_.data() + static_cast<std::size_t>(place) * entry_bytes_ + constants_begin);
 }
 
 }  // namespace convoy::cuda

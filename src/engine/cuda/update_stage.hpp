@@ -1,6 +1,7 @@
 // Where the numbers of an update (rates, decay, Adam's corrections, the place of its result) wait on the
-// device: one slot for each place of the ResultRing, filled by a copy on the copy stream while earlier steps
-// compute. Also the pieces into which the update kernel cuts the flat buffers. For cuda_replica.cpp alone.
+// device: one entry for each place of the ResultRing, filled by a copy on the copy stream while earlier steps
+// compute. Also the pieces into which the update kernel cuts the flat buffers. For cuda_training_replica.cpp
+// alone.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -18,7 +19,7 @@ class UpdateStage {
  public:
   UpdateStage(const ParameterTable& table, const OptimizerSettings& optimizer);
 
-  // Sends the numbers of `step` to slot `place`, which no unfinished update may read any more.
+  // Sends the numbers of `step` to entry `place`, which no unfinished update may read any more.
   void stage(int place, const UpdateStep& step, cudaStream_t copy);
 
   // Makes `compute` wait for what was staged last, unless it does already. Never inside a capture.
@@ -32,13 +33,13 @@ class UpdateStage {
  private:
   std::size_t tensors_;
   OptimizerSettings optimizer_;
-  std::size_t slot_bytes_;
+  std::size_t entry_bytes_;
   PinnedMemory host_;
   DeviceMemory device_;
   DeviceMemory pieces_;
   int piece_count_ = 0;
   Event arrived_;
-  int staged_ = -1;  // the slot filled last
+  int staged_ = -1;  // the entry filled last
   bool waited_ = true;
 };
 

@@ -31,12 +31,11 @@ class ReplicaSteps {
   explicit ReplicaSteps(const ReplicaSettings& settings) : settings_(settings) {
     ReplicaOptions options;
     options.device = DeviceKind::cuda;
-    options.cuda_graph = settings.graph;
-    options.optimizer.rule = settings.rule;
     options.agree = settings.agree;
-    options.log = settings.log;
-    replica_ = make_replica(spec_, input_, options);
-    replica_->write(Slot::parameters, random_parameters(replica_->table(), 5));
+    replica_ = make_training_replica(
+        spec_, input_, options,
+        {.optimizer = {.rule = settings.rule}, .cuda_graph = settings.graph, .log = settings.log});
+    replica_->write_parameters(random_parameters(replica_->table(), 5));
     compile();
   }
 
@@ -48,7 +47,7 @@ class ReplicaSteps {
                                   .micro_batches = settings_.micro_batches});
   }
 
-  Replica& replica() { return *replica_; }
+  TrainingReplica& replica() { return *replica_; }
   Program& program() { return *program_; }
   int enqueued() const { return enqueued_; }
 
@@ -72,15 +71,20 @@ class ReplicaSteps {
 
   StepResult take() { return replica_->take_result(); }
 
-  std::vector<float> read(Slot slot) const {
+  std::vector<float> read_parameters() const {
     std::vector<float> values(replica_->table().size());
-    replica_->read(slot, values);
+    replica_->read_parameters(values);
+    return values;
+  }
+  std::vector<float> read_slot(int slot) const {
+    std::vector<float> values(replica_->table().size());
+    replica_->read_slot(slot, values);
     return values;
   }
 
   // An update of gradients written by the host.
   UpdateResult update_with(const std::vector<float>& gradients) {
-    replica_->write(Slot::gradients, gradients);
+    replica_->write_gradients(gradients);
     replica_->inspect_gradients(0, gradients.size());
     const std::vector<TensorRate> rates(replica_->table().parameters().size(), TensorRate{0.1F, 0});
     return replica_->update({.number = 1, .inverse_loss_scale = 1, .rates = rates});
@@ -110,7 +114,7 @@ class ReplicaSteps {
   NetSpec spec_ = narrow(make_network("alexnet-mini"), 8, classes);
   InputSpec input_ = test_input(spec_, 72);
   std::vector<std::unique_ptr<TestBatch>> kept_;  // batches stay as they are until their results are taken
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<TrainingReplica> replica_;
   std::unique_ptr<Program> program_;
   int enqueued_ = 0;
 };

@@ -46,18 +46,18 @@ class CudaPrograms : public testing::TestWithParam<Target> {
   }
 
   // Gradients of one pass, unscaled.
-  std::vector<float> gradients(Replica& replica, Program& program) const {
+  std::vector<float> gradients(TrainingReplica& replica, Program& program) const {
     program.forward(batch_.view(), context_);
     program.backward(false, {});
     std::vector<float> result(replica.table().size());
-    replica.read(Slot::gradients, result);
+    replica.read_gradients(result);
     return result;
   }
 
-  std::unique_ptr<Replica> replica(const ReplicaOptions& wanted) const {
-    auto result = make_replica(spec_, input_, wanted);
+  std::unique_ptr<TrainingReplica> replica(const ReplicaOptions& wanted) const {
+    auto result = make_training_replica(spec_, input_, wanted);
     result->set_loss_scale({.scale = 1});
-    result->write(Slot::parameters, random_parameters(result->table(), 5));
+    result->write_parameters(random_parameters(result->table(), 5));
     return result;
   }
 
@@ -158,7 +158,7 @@ TEST_P(CudaPrograms, FusedAndPlainPoolsAreAsTheReference) {
   const Precision precision = GetParam().precision;
   for (const bool fused : {false, true}) {
     SCOPED_TRACE(fused);
-    cuda::CudaState state(spec_, input_, options());
+    cuda::CudaState state(spec_, input_, options(), OptimizerRule::sgd);
     state.use_layout(cuda::layout_of(precision));
     state.write(state.parameters, random_parameters(state.table, 5));
     state.need_copy(cuda::element_of(precision));
@@ -220,7 +220,7 @@ TEST_P(CudaPrograms, ATextThatNamesNoAlgorithmsIsRefused) {
 
 TEST_P(CudaPrograms, TooLargeABatchSaysWhichWouldFit) {
   // 64 × 1024 images of 3 MB, twice: more than any GPU has, but no map beyond what a library can describe.
-  const auto replica = make_replica(spec_, test_input(spec_, 1024), options());
+  const auto replica = make_training_replica(spec_, test_input(spec_, 1024), options());
   try {
     replica->compile({.batch = 64, .precision = GetParam().precision, .micro_batches = 1024});
     FAIL() << "made a program for 400 GB of images";
@@ -236,9 +236,9 @@ TEST_P(CudaPrograms, TooLargeABatchSaysWhichWouldFit) {
 // Steps that are staged while earlier ones are still to be computed: nothing waits for the device in between,
 // and every step has its own images, labels and numbers.
 TEST_P(CudaPrograms, StagedStepsDoNotMix) {
-  const auto replica = make_replica(spec_, input_, options());
+  const auto replica = make_training_replica(spec_, input_, options());
   replica->set_loss_scale({.scale = 1});
-  replica->write(Slot::parameters, random_parameters(replica->table(), 5));
+  replica->write_parameters(random_parameters(replica->table(), 5));
   const ProgramOptions shape{.batch = 4, .precision = GetParam().precision, .micro_batches = 2};
   const auto apart = replica->compile(shape), together = replica->compile(shape);
   constexpr int steps = 6;
@@ -262,7 +262,7 @@ TEST_P(CudaPrograms, StagedStepsDoNotMix) {
       }
     }
     std::vector<float> result(replica->table().size());
-    replica->read(Slot::gradients, result);
+    replica->read_gradients(result);
     return result;
   };
   const std::vector<float> expected = run(*apart, true);
@@ -275,12 +275,12 @@ TEST_P(CudaPrograms, EveryGpuComputesTheSame) {
   ReplicaOptions second = options();
   second.device_index = count - 1;
   // Both at once in one thread: every call must make its own device current.
-  std::vector<std::unique_ptr<Replica>> replicas;
+  std::vector<std::unique_ptr<TrainingReplica>> replicas;
   std::vector<std::unique_ptr<Program>> programs;
   for (const ReplicaOptions& each : {options(), second}) {
-    replicas.push_back(make_replica(spec_, input_, each));
+    replicas.push_back(make_training_replica(spec_, input_, each));
     replicas.back()->set_loss_scale({.scale = 1});
-    replicas.back()->write(Slot::parameters, random_parameters(replicas.back()->table(), 5));
+    replicas.back()->write_parameters(random_parameters(replicas.back()->table(), 5));
   }
   for (const auto& replica : replicas) {
     programs.push_back(replica->compile({.batch = 4, .precision = GetParam().precision}));
@@ -290,8 +290,8 @@ TEST_P(CudaPrograms, EveryGpuComputesTheSame) {
   for (const auto& program : programs) program->backward(false, {});
   EXPECT_EQ(programs[0]->metrics().loss, programs[1]->metrics().loss);
   std::vector<float> first(replicas[0]->table().size()), last(first.size());
-  replicas[0]->read(Slot::gradients, first);
-  replicas[1]->read(Slot::gradients, last);
+  replicas[0]->read_gradients(first);
+  replicas[1]->read_gradients(last);
   EXPECT_EQ(first, last);
   programs.erase(programs.begin());  // in the other order than they were made
   replicas.erase(replicas.begin());

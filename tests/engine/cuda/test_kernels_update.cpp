@@ -1,5 +1,9 @@
 // Inspection of gradients with the loss scale behind it, and the optimisers, against the CPU's formulas.
+#include <array>
+#include <cmath>
+#include <deque>
 #include <limits>
+#include <utility>
 
 #include "engine/cuda/kernel_test.hpp"
 #include "engine/cuda/kernels.hpp"
@@ -12,7 +16,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 class InspectionKernels : public KernelTest {
  protected:
   struct Outcome {
-    StepRecord record;
+    DeviceStepResult record;
     LossScaleState scale;
     UpdateControl control;
     MetricSums sums;
@@ -32,13 +36,14 @@ class InspectionKernels : public KernelTest {
             {.ring_place = 2, .inverse_loss_scale = inverse, .number = 5, .beta1 = 0.9, .beta2 = 0.5}},
         stream());
     DeviceArray<UpdateControl> control(1, stream());
-    PinnedMemory ring(4 * sizeof(StepRecord), "a test's ring");
+    PinnedMemory ring(4 * sizeof(DeviceStepResult), "a test's ring");
     for (std::size_t i = bounds.size() - 1; i > 0; --i)
       inspect(stream(), device.data(), bounds[i - 1], bounds[i], block_sums.data());
     finish_inspection(stream(), block_sums.data(), blocks, sums.data(), state.data(), update.data(),
-                      control.data(), ring.as<StepRecord>());
+                      control.data(), ring.as<DeviceStepResult>());
     check(cudaStreamSynchronize(stream()), "inspection");
-    return {ring.as<StepRecord>()[2], state.read()[0], control.read()[0], sums.read()[0], block_sums.read()};
+    return {ring.as<DeviceStepResult>()[2], state.read()[0], control.read()[0], sums.read()[0],
+            block_sums.read()};
   }
 };
 
@@ -125,7 +130,7 @@ TEST_F(InspectionKernels, DynamicLossScale) {
   EXPECT_EQ(after(bad, {1024, 0, 7}).scale, 1024) << "fixed";
   EXPECT_EQ(after(good, {1024, 1, 7}).scale, 1024);
   EXPECT_EQ(after(good, {1024, 1, 7}).good_steps, 8);
-  const auto interval = std::int64_t{loss_scale_growth_interval};
+  const auto interval = LossScale::growth_interval;
   EXPECT_EQ(after(good, {1024, 1, interval - 2}).scale, 1024);
   EXPECT_EQ(after(good, {1024, 1, interval - 1}).scale, 2048);
   EXPECT_EQ(after(good, {1024, 1, interval - 1}).good_steps, 0);
@@ -136,7 +141,9 @@ TEST_F(InspectionKernels, DynamicLossScale) {
 class UpdateKernels : public KernelTest {
  protected:
   struct Buffers {
-    std::vector<float> parameters, first, second, copy;
+    std::vector<float> parameters;
+    std::array<std::vector<float>, most_slots> slots;
+    std::vector<float> copy;
   };
 
   // Three tensors of odd sizes at multiples of 64 elements, cut into pieces of 128 elements.
@@ -168,13 +175,26 @@ class UpdateKernels : public KernelTest {
     DeviceArray<UpdateConstants> device_constants(constants(rule), stream());
     DeviceArray<UpdateControl> control(std::vector<UpdateControl>{state}, stream());
     DeviceArray<float> parameters(start.parameters, stream()), device_gradients(gradients, stream());
-    DeviceArray<float> first(start.first, stream()), second(start.second, stream());
+    UpdateArrays arrays{.parameters = parameters.data(), .gradients = device_gradients.data()};
+    std::deque<DeviceArray<float>> slots;
+    for (std::size_t i = 0; i < start.slots.size(); ++i) {
+      slots.emplace_back(start.slots[i], stream());
+      if (static_cast<int>(i) < slot_count(rule)) arrays.slots[i] = slots.back().data();
+    }
     const DeviceElements narrow(start.copy, element, stream());
+    if (copy) arrays.copy = narrow.data();
+    arrays.copy_element = element;
     update(stream(), rule, device_pieces.data(), static_cast<int>(host_pieces.size()),
-           device_constants.data(), control.data(),
-           {parameters.data(), device_gradients.data(), first.data(),
-            rule == OptimizerRule::adam ? second.data() : nullptr, copy ? narrow.data() : nullptr, element});
-    return {parameters.read(), first.read(), second.read(), narrow.read()};
+           device_constants.data(), control.data(), arrays);
+    Buffers result{.parameters = parameters.read(), .slots = {}, .copy = narrow.read()};
+    for (std::size_t i = 0; i < slots.size(); ++i) result.slots[i] = slots[i].read();
+    return result;
+  }
+
+  template <typename Optimizer, std::size_t... Slot>
+  static void update_element(const UpdateConstants& c, float gradient, Buffers& b, std::size_t i,
+                             std::index_sequence<Slot...> /*slots*/) {
+    Optimizer::update(c, gradient, b.parameters[i], b.slots[Slot][i]...);
   }
 
   static Buffers on_the_host(OptimizerRule rule, Buffers b, const std::vector<float>& gradients,
@@ -184,10 +204,9 @@ class UpdateKernels : public KernelTest {
       UpdateConstants c = all[static_cast<std::size_t>(piece.tensor)];
       c.inverse_loss_scale = inverse;
       for (std::size_t i = piece.begin; i < piece.end; ++i) {
-        if (rule == OptimizerRule::sgd) sgd_update(c, gradients[i], b.parameters[i], b.first[i]);
-        if (rule == OptimizerRule::sgd_caffe) sgd_caffe_update(c, gradients[i], b.parameters[i], b.first[i]);
-        if (rule == OptimizerRule::adam)
-          adam_update(c, gradients[i], b.parameters[i], b.first[i], b.second[i]);
+        with_optimizer(rule, [&](auto optimizer) {
+          update_element<decltype(optimizer)>(c, gradients[i], b, i, SlotNumbers<decltype(optimizer)>{});
+        });
         if (copy) b.copy[i] = rounded(b.parameters[i], element);
       }
     }
@@ -195,9 +214,13 @@ class UpdateKernels : public KernelTest {
   }
 
   static Buffers start_values(Element element) {
-    Buffers start{random_values(size, 1), random_values(size, 0.1F, Element::float32, 2),
-                  random_values(size, 0.1F, Element::float32, 3), random_values(size, 1, element, 4)};
-    for (float& value : start.second) value = std::abs(value);
+    Buffers start{
+        .parameters = random_values(size, 1), .slots = {}, .copy = random_values(size, 1, element, 4)};
+    for (std::size_t i = 0; i < start.slots.size(); ++i)
+      start.slots[i] = random_values(size, 0.1F, Element::float32, 2 + static_cast<unsigned>(i));
+    // Only the first may be negative: a second moment is none.
+    for (std::size_t i = 1; i < start.slots.size(); ++i)
+      for (float& value : start.slots[i]) value = std::abs(value);
     return start;
   }
 };
@@ -208,7 +231,7 @@ std::vector<double> widened(const std::vector<float>& values) {
 
 TEST_F(UpdateKernels, AreTheFormulasOfTheCpu) {
   const auto gradients = random_values(size, 64, Element::float32, 9);
-  for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
+  for (const OptimizerRule rule : optimizer_rules) {
     for (const Element element : {Element::bfloat16, Element::float16}) {
       for (const bool copy : {true, false}) {
         SCOPED_TRACE(std::to_string(static_cast<int>(rule)) + " " + name_of(element));
@@ -217,8 +240,8 @@ TEST_F(UpdateKernels, AreTheFormulasOfTheCpu) {
         const Buffers expected = on_the_host(rule, start, gradients, element, copy, 1.0F / 64);
         // The device may contract products into sums: a rounding more or less of terms of size 1.
         expect_close(result.parameters, widened(expected.parameters), 0x1p-22, 0x1p-22);
-        expect_close(result.first, widened(expected.first), 0x1p-22, 0x1p-22);
-        expect_close(result.second, widened(expected.second), 0x1p-22, 0x1p-22);
+        for (std::size_t i = 0; i < start.slots.size(); ++i)
+          expect_close(result.slots[i], widened(expected.slots[i]), 0x1p-22, 0x1p-22);
         // Such a difference may tip the rounding of the copy, which must be that of the device's own value.
         for (std::size_t i = 0; i < size; ++i) {
           const bool written = copy && expected.parameters[i] != start.parameters[i];
@@ -244,7 +267,7 @@ TEST_F(UpdateKernels, SkippedUpdatesAreNotCounted) {
     c.inverse_loss_scale = 1.0F / 64;
     correct_bias(c, power1, power2);
     for (std::size_t i = piece.begin; i < piece.end; ++i)
-      adam_update(c, gradients[i], expected.parameters[i], expected.first[i], expected.second[i]);
+      Adam::update(c, gradients[i], expected.parameters[i], expected.slots[0][i], expected.slots[1][i]);
   }
   expect_close(result.parameters, widened(expected.parameters), 0x1p-22, 0x1p-22);
   EXPECT_NE(result.parameters, run(OptimizerRule::adam, start, gradients, Element::bfloat16, false,
@@ -255,11 +278,10 @@ TEST_F(UpdateKernels, SkippedUpdatesAreNotCounted) {
 TEST_F(UpdateKernels, NothingChangesWhenAGradientWasNotFinite) {
   const auto gradients = std::vector<float>(size, infinity);
   const Buffers start = start_values(Element::bfloat16);
-  for (const OptimizerRule rule : {OptimizerRule::sgd, OptimizerRule::sgd_caffe, OptimizerRule::adam}) {
+  for (const OptimizerRule rule : optimizer_rules) {
     const Buffers result = run(rule, start, gradients, Element::bfloat16, true, {0, 1});
     EXPECT_EQ(result.parameters, start.parameters);
-    EXPECT_EQ(result.first, start.first);
-    EXPECT_EQ(result.second, start.second);
+    EXPECT_EQ(result.slots, start.slots);
     EXPECT_EQ(result.copy, start.copy);
   }
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "engine/cuda/replica_steps.hpp"
+#include "engine/flat_buffers.hpp"
 
 namespace convoy::test {
 namespace {
@@ -30,12 +31,14 @@ INSTANTIATE_TEST_SUITE_P(Precisions, CudaReplicaOf,
 TEST_P(CudaReplicaOf, BuffersComeBackAsTheyWereWritten) {
   ReplicaSteps steps({.precision = GetParam(), .rule = OptimizerRule::adam});
   // Written before the program was compiled, which may have reordered them.
-  EXPECT_EQ(steps.read(Slot::parameters), random_parameters(steps.replica().table(), 5));
+  EXPECT_EQ(steps.read_parameters(), random_parameters(steps.replica().table(), 5));
   std::uint64_t seed = 20;
-  for (const Slot slot : {Slot::parameters, Slot::gradients, Slot::optimizer0, Slot::optimizer1}) {
+  for (const FlatBuffer& buffer : flat_buffers(steps.replica(), 2)) {
     const std::vector<float> values = random_parameters(steps.replica().table(), ++seed);
-    steps.replica().write(slot, values);
-    EXPECT_EQ(steps.read(slot), values) << static_cast<int>(slot);
+    std::vector<float> found(values.size());
+    buffer.write(values);
+    buffer.read(found);
+    EXPECT_EQ(found, values) << buffer.name;
   }
 }
 
@@ -49,12 +52,12 @@ TEST_P(CudaReplicaOf, ResultsComeInOrderHoweverLateTheyAreTaken) {
       steps.step(number);
       at_once.push_back(steps.take());
     }
-    parameters = steps.read(Slot::parameters);
+    parameters = steps.read_parameters();
   }
   ReplicaSteps steps({.precision = GetParam()});
   for (int number = 1; number <= count; ++number) steps.step(number);
   for (int number = 1; number <= count; ++number) late.push_back(steps.take());
-  EXPECT_EQ(steps.read(Slot::parameters), parameters);
+  EXPECT_EQ(steps.read_parameters(), parameters);
   for (std::size_t i = 0; i < count; ++i) {
     EXPECT_EQ(at_once[i].metrics.loss, late[i].metrics.loss) << i;
     EXPECT_EQ(at_once[i].metrics.samples, late[i].metrics.samples) << i;
@@ -77,8 +80,8 @@ TEST_P(CudaReplicaOf, ANonFiniteGradientChangesNothing) {
   ReplicaSteps steps({.precision = GetParam(), .rule = OptimizerRule::adam});
   std::vector<float> gradients = random_parameters(steps.replica().table(), 31);
   ASSERT_TRUE(steps.update_with(gradients).finite);
-  const std::vector<float> parameters = steps.read(Slot::parameters);
-  const std::vector<float> first = steps.read(Slot::optimizer0), second = steps.read(Slot::optimizer1);
+  const std::vector<float> parameters = steps.read_parameters();
+  const std::vector<float> first = steps.read_slot(0), second = steps.read_slot(1);
   for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
     for (const std::size_t where : {std::size_t{0}, gradients.size() / 3}) {
       const float good = std::exchange(gradients[where], bad);
@@ -86,12 +89,12 @@ TEST_P(CudaReplicaOf, ANonFiniteGradientChangesNothing) {
       gradients[where] = good;
     }
   }
-  EXPECT_EQ(steps.read(Slot::parameters), parameters);
-  EXPECT_EQ(steps.read(Slot::optimizer0), first);
-  EXPECT_EQ(steps.read(Slot::optimizer1), second);
+  EXPECT_EQ(steps.read_parameters(), parameters);
+  EXPECT_EQ(steps.read_slot(0), first);
+  EXPECT_EQ(steps.read_slot(1), second);
   // The sums of the bad gradients are gone.
   EXPECT_TRUE(steps.update_with(gradients).finite);
-  EXPECT_NE(steps.read(Slot::parameters), parameters);
+  EXPECT_NE(steps.read_parameters(), parameters);
 }
 
 TEST_P(CudaReplicaOf, TheNormIsThatOfTheGradientWithoutLossScale) {
@@ -132,12 +135,12 @@ TEST_F(CudaReplica, LossScaleIsHalvedByOverflowAndDoubledByGoodSteps) {
   ReplicaSteps steps({.precision = Precision::fp16});
   EXPECT_EQ(steps.replica().loss_scale().scale, LossScale::first);
   std::vector<float> gradients = random_parameters(steps.replica().table(), 31);
-  const std::vector<float> parameters = steps.read(Slot::parameters);
+  const std::vector<float> parameters = steps.read_parameters();
   gradients[7] = std::numeric_limits<float>::infinity();
   EXPECT_FALSE(steps.update_with(gradients).finite);
   EXPECT_EQ(steps.replica().loss_scale().scale, LossScale::first / 2);
   EXPECT_EQ(steps.replica().loss_scale().good_steps, 0);
-  EXPECT_EQ(steps.read(Slot::parameters), parameters);
+  EXPECT_EQ(steps.read_parameters(), parameters);
 
   steps.replica().set_loss_scale({.scale = 1024, .good_steps = LossScale::growth_interval - 2});
   steps.step(1);
@@ -154,7 +157,7 @@ TEST_F(CudaReplica, TheFirstLossScaleMayBeSetBeforeTheProgram) {
   const NetSpec spec = narrow(make_network("alexnet-mini"), 8, 10);
   ReplicaOptions options;
   options.device = DeviceKind::cuda;
-  const auto replica = make_replica(spec, test_input(spec, 72), options);
+  const auto replica = make_training_replica(spec, test_input(spec, 72), options);
   replica->set_loss_scale({.scale = 4096, .good_steps = 17});
   const auto program = replica->compile({.batch = 2, .mode = Mode::training, .precision = Precision::fp16});
   EXPECT_EQ(replica->loss_scale().scale, 4096);
@@ -182,40 +185,35 @@ TEST_F(CudaReplica, LayoutChangesWhenNoProgramIsLeft) {
   options.device = DeviceKind::cuda;
   const auto replica = make_replica(spec, input, options);
   const std::vector<float> values = random_parameters(replica->table(), 5);
-  replica->write(Slot::parameters, values);
+  replica->write_parameters(values);
   for (const Precision precision : {Precision::bf16, Precision::fp32, Precision::tf32}) {
     const auto program = replica->compile({.batch = 2, .mode = Mode::evaluation, .precision = precision});
     std::vector<float> back(values.size());
-    replica->read(Slot::parameters, back);
+    replica->read_parameters(back);
     EXPECT_EQ(back, values);
   }
 }
 
-TEST_F(CudaReplica, EvaluationHasNoGradients) {
+TEST_F(CudaReplica, InferenceHasNoTrainingPrograms) {
   const NetSpec spec = narrow(make_network("alexnet-mini"), 8, 10);
   ReplicaOptions options;
   options.device = DeviceKind::cuda;
-  options.for_training = false;
   const auto replica = make_replica(spec, test_input(spec, 72), options);
-  EXPECT_THROW(replica->gradient_memory(), Error);
-  EXPECT_THROW(replica->stage_update({}), Error);
-  std::vector<float> values(replica->table().size());
-  EXPECT_THROW(replica->read(Slot::optimizer0, values), Error);
   EXPECT_THROW(replica->compile({.batch = 2, .mode = Mode::training}), Error);
 }
 
 TEST_F(CudaReplica, AnUpdateStagedAgainTakesTheLastNumbers) {
   ReplicaSteps steps({.precision = Precision::fp32});
-  const std::vector<float> before = steps.read(Slot::parameters);
+  const std::vector<float> before = steps.read_parameters();
   const std::vector<float> gradients(before.size(), 1.0F);
   const std::vector<TensorRate> still(steps.replica().table().parameters().size(), TensorRate{0, 0});
   const std::vector<TensorRate> fast(still.size(), TensorRate{1, 0});
-  steps.replica().write(Slot::gradients, gradients);
+  steps.replica().write_gradients(gradients);
   steps.replica().stage_update({.number = 1, .inverse_loss_scale = 1, .rates = fast});
   steps.replica().stage_update({.number = 1, .inverse_loss_scale = 1, .rates = still});
   steps.replica().apply_update();
   EXPECT_TRUE(steps.take().update.finite);
-  EXPECT_EQ(steps.read(Slot::parameters), before);
+  EXPECT_EQ(steps.read_parameters(), before);
 }
 
 TEST_F(CudaReplica, TransferMemoryIsForEveryContainer) {

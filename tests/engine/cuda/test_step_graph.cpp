@@ -27,8 +27,8 @@ Outcome train(ReplicaSettings settings) {
     if (number > steps.replica().steps_ahead()) outcome.results.push_back(steps.take());
   }
   while (outcome.results.size() < steps_count) outcome.results.push_back(steps.take());
-  outcome.parameters = steps.read(Slot::parameters);
-  outcome.slot = steps.read(Slot::optimizer0);
+  outcome.parameters = steps.read_parameters();
+  outcome.slot = steps.read_slot(0);
   outcome.enqueued = steps.enqueued();
   return outcome;
 }
@@ -118,7 +118,7 @@ TEST_F(CudaStepGraph, IsNotUsedForStepsInWhichTheHostTakesPart) {
 }
 
 // Waiting for the device spoils a recording; outside of one it is allowed.
-void wait_inside(Replica& replica) {
+void wait_inside(TrainingReplica& replica) {
   try {
     replica.synchronise();
   } catch (const Error&) {

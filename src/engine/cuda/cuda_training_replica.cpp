@@ -1,0 +1,256 @@
+#include <nvtx3/nvToolsExt.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/error.hpp"
+#include "device/cuda/check.hpp"
+#include "engine/cuda/cuda_entry.hpp"
+#include "engine/cuda/cuda_replica.hpp"
+#include "engine/cuda/result_ring.hpp"
+#include "engine/cuda/step_graph.hpp"
+#include "engine/cuda/update_stage.hpp"
+
+namespace convoy::cuda {
+
+namespace {
+
+// A profiler's named range over the phases of a step as the host enqueues them.
+class PhaseRange {
+ public:
+  ~PhaseRange() { end(); }
+  void enter(Phase phase) {
+    end();
+    nvtxRangePushA(phase == Phase::forward    ? "forward"
+                   : phase == Phase::backward ? "backward"
+                   : phase == Phase::exposed  ? "wait for gradients"
+                                              : "update");
+    open_ = true;
+  }
+  void end() {
+    if (std::exchange(open_, false)) nvtxRangePop();
+  }
+
+ private:
+  bool open_ = false;
+};
+
+class StepRange {
+ public:
+  StepRange() { nvtxRangePushA("step"); }
+  ~StepRange() { nvtxRangePop(); }
+  StepRange(const StepRange&) = delete;
+  StepRange& operator=(const StepRange&) = delete;
+};
+
+class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
+ public:
+  CudaTrainingReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options,
+                      const TrainingOptions& training)
+      : OnGpu(spec, input, options, training.optimizer.rule),
+        rule_(training.optimizer.rule),
+        update_stage_(state_.table, training.optimizer),
+        graphs_(training, options.agree) {}
+
+  void write_gradients(std::span<const float> values) override { write(state_.gradients, values); }
+  void read_gradients(std::span<float> values) const override { read(state_.gradients, values); }
+  void write_slot(int slot, std::span<const float> values) override { write(slot_buffer(slot), values); }
+  void read_slot(int slot, std::span<float> values) const override { read(slot_buffer(slot), values); }
+
+  std::span<float> gradient_memory() override { return state_.gradients.elements<float>(); }
+  DeviceStream compute_stream() const override { return {state_.compute.get()}; }
+  int steps_ahead() const override { return 2; }
+
+  std::unique_ptr<Program> compile(const ProgramOptions& options) override;
+  void run_step(Program& program, bool capturable, const std::function<void()>& enqueue) override;
+  void enter(Phase phase) override;
+  void inspect_gradients(std::size_t begin, std::size_t end) override;
+  void stage_update(const UpdateStep& step) override;
+  void apply_update() override;
+
+  StepResult take_result() override {
+    state_.use_device();
+    return results_.take();
+  }
+  void synchronise() override {
+    state_.use_device();
+    state_.synchronise();
+  }
+
+  LossScale loss_scale() const override;
+  void set_loss_scale(const LossScale& scale) override;
+
+ private:
+  const DeviceMemory& slot_buffer(int slot) const;
+  void begin_loss_scaling();
+  void write_loss_scale(const LossScale& scale);
+  void inspect_waiting();
+  void enqueue_update_kernels();
+  void close_update();
+
+  OptimizerRule rule_;
+  ResultRing results_;
+  UpdateStage update_stage_;
+  StepGraphs graphs_;
+  StepTrace trace_;  // of the step that is being enqueued
+  PhaseRange range_;
+  bool in_step_ = false;  // inside run_step
+  int place_ = 0;         // of the update that was staged last
+
+  std::optional<LossScale> first_scale_;  // what set_loss_scale said before there was an fp16 program
+  bool scales_loss_ = false;
+};
+
+const DeviceMemory& CudaTrainingReplica::slot_buffer(int slot) const {
+  const auto index = static_cast<std::size_t>(slot);
+  ensure(index < state_.slots.size(), "the optimiser has the slot that is asked for");
+  return state_.slots[index];
+}
+
+std::unique_ptr<Program> CudaTrainingReplica::compile(const ProgramOptions& options) {
+  state_.use_device();
+  if (compiler_.prepare(options)) graphs_.clear();  // the update kernels write the copies too
+  if (options.mode == Mode::training && options.precision == Precision::fp16) begin_loss_scaling();
+  return compiler_.compile(options);
+}
+
+void CudaTrainingReplica::run_step(Program& program, bool capturable, const std::function<void()>& enqueue) {
+  auto* const step_program = dynamic_cast<StepProgram*>(&program);
+  ensure(step_program != nullptr, "a step runs with a program of its replica");
+  state_.use_device();
+  const StepRange range;
+  step_program->begin_step();
+  update_stage_.arrive(state_.compute.get());
+  trace_ = {};
+  in_step_ = true;
+  try {
+    graphs_.run({step_program->presence(), step_program->parity(), place_}, state_.compute.get(), capturable,
+                trace_, enqueue);
+  } catch (...) {
+    in_step_ = false;
+    range_.end();
+    throw;
+  }
+  in_step_ = false;
+  range_.end();
+  step_program->end_step();
+  if (trace_.applied) close_update();
+}
+
+void CudaTrainingReplica::enter(Phase phase) {
+  range_.enter(phase);
+  if (!results_.is_open()) return;  // no update was staged, so there is no result to carry times
+  results_.mark(trace_.phases.size(), state_.compute.get(), graphs_.capturing());
+  trace_.phases.push_back(phase);
+}
+
+void CudaTrainingReplica::inspect_gradients(std::size_t begin, std::size_t end) {
+  ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
+  // A bucket alone would leave most of the device idle: ranges that follow each other are looked at together.
+  constexpr std::size_t enough = (std::size_t{64} << 20) / sizeof(float);
+  if (trace_.inspect_end != begin) inspect_waiting();
+  if (trace_.inspect_begin == trace_.inspect_end) trace_.inspect_begin = begin;
+  trace_.inspect_end = end;
+  if (end - trace_.inspect_begin >= enough) inspect_waiting();
+}
+
+void CudaTrainingReplica::inspect_waiting() {
+  const std::size_t begin = std::exchange(trace_.inspect_begin, 0),
+                    end = std::exchange(trace_.inspect_end, 0);
+  if (begin < end) inspect(state_.compute.get(), state_.gradients.as<float>(), begin, end, state_.block_sums);
+}
+
+void CudaTrainingReplica::stage_update(const UpdateStep& step) {
+  state_.use_device();
+  place_ = results_.open(step.inverse_loss_scale);
+  update_stage_.stage(place_, step, state_.copy.get());
+}
+
+void CudaTrainingReplica::apply_update() {
+  ensure(results_.is_open(), "an update is staged before it is applied");
+  if (!in_step_) update_stage_.arrive(state_.compute.get());
+  inspect_waiting();
+  enqueue_update_kernels();
+  if (!trace_.phases.empty()) {
+    results_.mark(trace_.phases.size(), state_.compute.get(), graphs_.capturing());
+  }
+  trace_.applied = true;
+  range_.end();
+  if (!in_step_) close_update();
+}
+
+void CudaTrainingReplica::enqueue_update_kernels() {
+  const cudaStream_t stream = state_.compute.get();
+  const std::size_t elements = state_.table.size();
+  finish_inspection(stream, state_.block_sums, inspection_blocks(elements), state_.sums, state_.loss_scale,
+                    update_stage_.parameters(place_), state_.control, results_.records());
+  UpdateArrays arrays{.parameters = state_.parameters.as<float>(), .gradients = state_.gradients.as<float>()};
+  for (std::size_t i = 0; i < state_.slots.size(); ++i) arrays.slots[i] = state_.slots[i].as<float>();
+  // The first 16-bit copy is written by the update; another one, which only tests have, behind it.
+  std::optional<Element> further;
+  for (const Element element : {Element::bfloat16, Element::float16}) {
+    const DeviceMemory& copy = state_.copies[static_cast<std::size_t>(element)];
+    if (copy.size() == 0) continue;
+    if (arrays.copy != nullptr) {
+      further = element;
+    } else {
+      arrays.copy = copy.data();
+      arrays.copy_element = element;
+    }
+  }
+  cuda::update(stream, rule_, update_stage_.pieces(), update_stage_.piece_count(),
+               update_stage_.constants(place_), state_.control, arrays);
+  if (further) {
+    to_narrow(stream, arrays.parameters, state_.copies[static_cast<std::size_t>(*further)].data(), *further,
+              elements);
+  }
+}
+
+void CudaTrainingReplica::close_update() {
+  results_.close(state_.compute.get(), std::exchange(trace_, {}));
+}
+
+LossScale CudaTrainingReplica::loss_scale() const {
+  if (!scales_loss_) return first_scale_.value_or(LossScale{});
+  state_.use_device();
+  LossScaleState scale;
+  check(
+      cudaMemcpyAsync(&scale, state_.loss_scale, sizeof scale, cudaMemcpyDeviceToHost, state_.compute.get()),
+      "reading the loss scale");
+  state_.synchronise();
+  return {.scale = double{scale.scale}, .good_steps = scale.good_steps, .skipped = scale.skipped};
+}
+
+void CudaTrainingReplica::set_loss_scale(const LossScale& scale) {
+  first_scale_ = scale;
+  if (scales_loss_) write_loss_scale(scale);
+}
+
+void CudaTrainingReplica::begin_loss_scaling() {
+  if (scales_loss_) return;
+  scales_loss_ = true;
+  write_loss_scale(first_scale_.value_or(LossScale{.scale = LossScale::first}));
+}
+
+void CudaTrainingReplica::write_loss_scale(const LossScale& scale) {
+  state_.use_device();
+  const LossScaleState value{.scale = static_cast<float>(scale.scale),
+                             .dynamic = 1,
+                             .good_steps = scale.good_steps,
+                             .skipped = scale.skipped};
+  check(
+      cudaMemcpyAsync(state_.loss_scale, &value, sizeof value, cudaMemcpyHostToDevice, state_.compute.get()),
+      "setting the loss scale");
+  state_.synchronise();
+}
+
+}  // namespace
+
+extern "C" void convoy_make_cuda_training_replica(const NetSpec& spec, const InputSpec& input,
+                                                  const ReplicaOptions& options,
+                                                  const TrainingOptions& training,
+                                                  std::unique_ptr<TrainingReplica>& result) {
+  result = std::make_unique<CudaTrainingReplica>(spec, input, options, training);
+}
+
+}  // namespace convoy::cuda
