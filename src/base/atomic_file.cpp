@@ -23,7 +23,7 @@ fs::path folder_of(const fs::path& path) {
 void flush_to_disk(const fs::path& path) {
   const FileDescriptor file = try_open(path, O_RDONLY);
   if (!file.is_open() || ::fsync(file.number()) != 0) {
-    // Some network file systems refuse fsync on folders; the rename itself is then all there is.
+    // Some network file systems do not support fsync on folders; then the rename has to suffice.
     if (file.is_open() && errno == EINVAL) return;
     fail(ExitCode::io, "cannot flush {} to disk: {}", path.string(), system_error_text(errno));
   }

@@ -44,8 +44,8 @@ inline void ensure(bool condition, const char* what) {
   if (!condition) throw Error(ExitCode::bug, std::string("internal check failed: ") + what);
 }
 
-// Whatever was thrown, as a category and its text: out of memory is ExitCode::device, a file system's error
-// ExitCode::io, anything unknown a bug. `memory_advice`: what to do when memory runs out.
+// Converts any exception to a category and a text: out of memory is ExitCode::device, a file system error
+// ExitCode::io, anything unknown a bug. `memory_advice`: the remedy if memory runs out.
 Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice = {});
 
 // Text of errno value `number`, e.g. "No such file or directory" (thread-safe).

@@ -19,7 +19,8 @@ namespace {
   fail(ExitCode::io, "cannot {} {}: {}", action, name, system_error_text(number));
 }
 
-// One call of read, write and the like, begun anew where a signal came first. Returns the bytes it moved.
+// One call of read, write or a similar function, repeated after a signal. Returns the number of bytes
+// transferred.
 template <typename Call>
 std::size_t transfer(const char* action, const std::string& name, Call&& call) {
   ssize_t count = 0;

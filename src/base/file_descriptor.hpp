@@ -1,6 +1,6 @@
-// Owns a file descriptor. Reads and writes are repeated until all bytes are there, whatever signals come in
-// between. For files that are read or written without a library: base/'s whole files and locks, data/'s
-// shards, archives and checksums.
+// Owns a file descriptor. Reads and writes are repeated until all bytes are transferred, despite signals. For
+// files that are read or written without a library: base/'s complete files and locks, data/'s shards,
+// archives and checksums.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@
 
 namespace convoy {
 
-// Members throw ExitCode::io that names the file and the system's reason. Any number of threads may read at
-// offsets at once.
+// Members throw ExitCode::io with the file and the system's reason. Any number of threads may read at offsets
+// at the same time.
 class FileDescriptor {
  public:
   FileDescriptor() = default;  // owns nothing
-  // Takes over an open descriptor; −1 for none. `name` stands for the file in errors.
+  // Takes ownership of an open descriptor; −1 for none. `name` is the file's name in errors.
   FileDescriptor(int number, std::string name);
   ~FileDescriptor();
   FileDescriptor(FileDescriptor&& other) noexcept;
@@ -27,11 +27,11 @@ class FileDescriptor {
   int number() const { return number_; }
   std::uint64_t size() const;  // of the file
 
-  // Reads at `offset`, as many bytes as there are room and file left. Returns how many.
+  // Reads at `offset` until `bytes` is full or the file ends. Returns the number of bytes.
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
-  // Fills all of `bytes`; a file that ends before is an error.
+  // Fills all of `bytes`; throws if the file ends before.
   void read_exactly(std::uint64_t offset, std::span<std::byte> bytes) const;
-  // Everything from the current position on; pipes too.
+  // Everything from the current position on; also for pipes.
   std::string read_to_end() const;
 
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
@@ -42,8 +42,8 @@ class FileDescriptor {
   std::string name_;
 };
 
-// open(2) with O_CLOEXEC. Where the system refuses, try_open returns one that is not open and leaves the
-// reason in errno; open_file throws ExitCode::io.
+// open(2) with O_CLOEXEC. On failure, try_open returns a descriptor that is not open and leaves the reason in
+// errno; open_file throws ExitCode::io.
 FileDescriptor try_open(const std::filesystem::path& path, int flags);
 FileDescriptor open_file(const std::filesystem::path& path, int flags);
 

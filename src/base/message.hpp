@@ -1,7 +1,7 @@
-// Values as texts that ranks send each other by Communicator: MessagePack, so that numbers keep every bit
-// (NaN and infinity too) and texts every byte. A type travels once it has to_json and from_json in its
-// namespace (NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE writes both). For .cpp files only, since json.hpp is slow to
-// compile.
+// Converts values to texts that ranks send each other by Communicator: MessagePack, so that numbers keep
+// every bit (including NaN and infinity) and texts every byte. A type can be sent if its namespace has
+// to_json and from_json for it (NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE defines both). For .cpp files only, since
+// json.hpp is slow to compile.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,8 @@ std::string to_message(const Value& value) {
   return text;
 }
 
-// Throws nlohmann::json::exception for a text that is no such value: a bug, as all ranks run one program.
+// Throws nlohmann::json::exception if the text is not such a value: a bug, since all ranks run the same
+// program.
 template <typename Value>
 Value from_message(const std::string& text) {
   return nlohmann::json::from_msgpack(text).get<Value>();

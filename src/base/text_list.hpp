@@ -5,7 +5,7 @@
 
 namespace convoy {
 
-// "a, b, c", of any range of texts. (fmt::join of texts draws false warnings from GCC 12.)
+// "a, b, c", of any range of texts. (fmt::join of texts causes false warnings in GCC 12.)
 template <typename Texts>
 std::string text_list(const Texts& texts, const char* separator = ", ") {
   std::string list;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t most_printed = 100;  // bad records; a completely damaged store would fill the screen
 
-// What a rank found, as the others need it.
+// A rank's findings, as sent to the others.
 struct Findings {
   std::int64_t images = 0;
   std::vector<std::string> bad;

@@ -7,7 +7,7 @@ namespace convoy {
 
 namespace {
 
-// Refuses what does not go together, before anything is allocated and whatever the number of ranks.
+// Rejects inconsistent options, before anything is allocated and for any number of ranks.
 void check_options(const CollectiveOptions& options) {
   const bool on_gpu = options.compute.native != nullptr;
   if (options.kind == CollectiveKind::nccl && !on_gpu)

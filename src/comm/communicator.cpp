@@ -124,8 +124,8 @@ Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<St
 }
 
 Communicator::~Communicator() {
-  // Finalising waits for all ranks. While an error unwinds here the others may wait for us elsewhere:
-  // end_group aborts them, or mpirun does when it sees this process end without having finalised.
+  // Finalising waits for all ranks. While an error unwinds here, the others may wait for this rank elsewhere:
+  // end_group aborts them, or mpirun does when this process exits without finalising.
   if (state_->unwind.unwinding() && state_->size > 1) return;
   MPI_Comm_free(&state_->ending);
   MPI_Comm_free(&state_->pending);

@@ -1,4 +1,4 @@
-// Gathers a value of any type that base/message.hpp can send. For .cpp files of the folders above.
+// Gathers a value of any type that base/message.hpp supports. For .cpp files of the folders above.
 #pragma once
 
 #include <vector>

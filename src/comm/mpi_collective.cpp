@@ -17,13 +17,13 @@ namespace convoy {
 namespace {
 
 // Slices are cut into pieces in which each rank's part has 512 KiB, within limits: parts that stay in the
-// second cache between the message that brings them and the addition were fastest (benchmarks/allreduce), and
-// a few pieces under way keep both rounds busy while scratch memory stays small.
+// second-level cache between their receipt and the addition were fastest (benchmarks/allreduce), and a few
+// pieces in flight keep both rounds busy with little scratch memory.
 constexpr std::size_t part_elements = std::size_t{128} << 10;
 constexpr std::size_t longest_piece = std::size_t{4} << 20;
 constexpr std::size_t most_under_way = 8;
 
-// One rank: its own values are the sum.
+// One rank: its values are the sum.
 class NoCollective final : public Collective {
  public:
   std::string_view name() const override { return "none"; }
@@ -33,7 +33,7 @@ class NoCollective final : public Collective {
   bool capturable() const override { return true; }
 };
 
-// The queue of slices and the pieces under way; knows nothing of threads.
+// The queue of slices and the pieces in flight; independent of threads.
 class SliceQueue {
  public:
   explicit SliceQueue(MPI_Comm other) : communicator_(other) {
@@ -42,9 +42,9 @@ class SliceQueue {
     piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
   }
   ~SliceQueue() {
-    // An error that ended the step in the middle: MPI may still write into what is under way, so it is never
-    // freed. Freeing the communicator is collective, and after an error the others may be elsewhere. Either
-    // way the process is about to end.
+    // An error ended the step in the middle: MPI may still write into the pieces in flight, so they are never
+    // freed. Freeing the communicator is collective, and after an error the other ranks may be elsewhere. In
+    // both cases the process is about to end.
     if (!idle()) {
       static_cast<void>(under_way_.release());
     } else if (!unwind_.unwinding()) {
@@ -63,7 +63,7 @@ class SliceQueue {
     fill();
   }
 
-  // Lets everything under way advance and begins what can begin.
+  // Progresses everything in flight and starts waiting pieces where possible.
   void advance() {
     for (auto& piece : *under_way_) piece.done = piece.done || piece.sum.advance();
     while (!under_way_->empty() && under_way_->front().done) {
@@ -75,7 +75,7 @@ class SliceQueue {
   }
 
   bool idle() const { return under_way_->empty() && waiting_.empty(); }
-  std::int64_t finished() const { return finished_; }  // slices, counted from the first
+  std::int64_t finished() const { return finished_; }  // slices since the start
 
  private:
   struct Waiting {
@@ -112,7 +112,7 @@ class SliceQueue {
   const UnwindDetector unwind_;
 };
 
-// Without a spare core: everything happens in the calls of the compute thread.
+// Without a spare core: the compute thread's calls do all the work.
 class ProgressedCollective final : public Collective {
  public:
   explicit ProgressedCollective(MPI_Comm other) : queue_(other) {}
@@ -132,7 +132,7 @@ class ProgressedCollective final : public Collective {
   std::int64_t awaited_ = 0;
 };
 
-// With a spare core: a thread drives the queue; errors it meets are thrown by finish_next.
+// With a spare core: a thread drives the queue; finish_next throws its errors.
 class ThreadedCollective final : public Collective {
  public:
   explicit ThreadedCollective(MPI_Comm other) : queue_(other), thread_([this] { run(); }) {}
@@ -187,7 +187,7 @@ class ThreadedCollective final : public Collective {
     }
   }
 
-  // Hands new slices to the queue; sleeps while there is nothing to do. False: the thread ends.
+  // Passes new slices to the queue; sleeps while there is nothing to do. False: the thread ends.
   bool take_started() {
     std::unique_lock lock(mutex_);
     if (queue_.idle()) changed_.wait(lock, [&] { return stopping_ || !started_.empty(); });

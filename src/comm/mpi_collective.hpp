@@ -1,5 +1,5 @@
 // The data plane in host memory: sums by MPI. Used by make_collective, by gpu_collective.cpp for gradients
-// that go through the host, and by the probe of `convoy doctor`.
+// that are summed through the host, and by the all-reduce measurement of `convoy doctor`.
 #pragma once
 
 #include <memory>

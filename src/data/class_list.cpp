@@ -199,8 +199,8 @@ void relabel(SourceIndex& index, const std::vector<std::string>& classes) {
   if (!unknown.empty()) {
     constexpr std::size_t listed = 5;
     fail(ExitCode::bad_data,
-         "{} of the source's classes are not among the store's {}: {}{}. All splits of a store share the "
-         "classes of the split packed first, or of --class-list",
+         "{} of the source's classes are not among the store's {}: {}{}. All splits of a store share "
+         "the classes of the split packed first, or of --class-list",
          unknown.size(), classes.size(),
          text_list(std::span(unknown).first(std::min(unknown.size(), listed))),
          unknown.size() > listed ? ", ..." : "");

@@ -30,7 +30,7 @@ class MemoryFile {
  public:
   explicit MemoryFile(std::string_view bytes)
       : file_(::memfd_create("meta.mat", MFD_CLOEXEC), "a file in memory") {
-    if (!file_.is_open()) fail(ExitCode::io, "cannot make a file in memory: {}", system_error_text(errno));
+    if (!file_.is_open()) fail(ExitCode::io, "cannot create a file in memory: {}", system_error_text(errno));
     file_.write(bytes);
   }
   std::string path() const { return fmt::format("/proc/self/fd/{}", file_.number()); }

@@ -22,7 +22,7 @@ struct Piece {
   int index = 0;
 };
 
-// Memory of one batch, and how far it has been filled.
+// The memory of one batch and its progress.
 struct BatchBuffer {
   explicit BatchBuffer(std::pmr::memory_resource* memory)
       : images(memory), labels(memory), transforms(memory) {}
@@ -66,7 +66,7 @@ struct Loader::State {
   Order orders[2];
 
   std::mutex mutex;
-  std::condition_variable_any room;  // a buffer is free; can be woken by a request to stop
+  std::condition_variable_any room;  // a buffer is free; a request to stop also wakes it
   std::condition_variable filled;
   std::vector<BatchBuffer> buffers;
   Piece next_piece;           // to be claimed
@@ -75,7 +75,7 @@ struct Loader::State {
   double waited = 0;
   std::vector<std::jthread> workers;
 
-  // Of a batch in the run.
+  // The position of a batch in the run.
   struct Position {
     std::int64_t epoch, step;
     int micro;
@@ -183,7 +183,7 @@ void Loader::State::fill(BatchBuffer& buffer, const Piece& piece) {
   }
 }
 
-// The loop of each worker: claim the next piece whose slot is free, fill it, report.
+// The loop of each worker: claim the next piece whose buffer is free, fill it, report.
 void Loader::State::work(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   for (;;) {
@@ -203,7 +203,7 @@ void Loader::State::work(const std::stop_token& stop) {
       error = std::current_exception();
     }
     lock.lock();
-    // Of several errors in a batch the one nearest its beginning is told, whoever was first.
+    // Of several errors in a batch, the one nearest its start is reported, whichever occurred first.
     if (error && (!buffer.error || piece.index < buffer.error_piece)) {
       buffer.error = error;
       buffer.error_piece = piece.index;
@@ -234,17 +234,17 @@ const BatchView& Loader::next() {
   ensure(state.batches < 0 || state.taken < state.batches, "the loader has no more batches");
   const std::int64_t batch = state.taken;
   if (state.released < batch - state.options.held) {
-    state.released = batch - state.options.held;  // the oldest held slot returns to the workers
+    state.released = batch - state.options.held;  // the oldest held buffer returns to the workers
     state.room.notify_all();
   }
   BatchBuffer& buffer =
       state.buffers[static_cast<std::size_t>(batch % static_cast<std::int64_t>(state.buffers.size()))];
   state.filled.wait(lock, [&] {
-    const bool begun = state.next_piece.batch > batch;  // all of its pieces are claimed
+    const bool begun = state.next_piece.batch > batch;  // all of its pieces have been claimed
     return begun && buffer.pieces_left == 0;
   });
   state.waited = watch.seconds();
-  if (buffer.error) std::rethrow_exception(buffer.error);  // again at the next call: there is no way past it
+  if (buffer.error) std::rethrow_exception(buffer.error);  // again at the next call: the error is permanent
   ++state.taken;
   return buffer.view;
 }

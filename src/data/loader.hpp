@@ -29,8 +29,9 @@ struct LoaderOptions {
   std::int64_t last_epoch = -1;   // stop after this many epochs; -1: never
   int workers = 2;
   int buffers = 3;  // batches in memory, the one in use included, …
-  int held = 0;     // … and beside them so many that were in use before and stay valid
-  // Of the batches; null: ordinary memory. A GPU's loader has page-locked memory (Replica::transfer_memory).
+  int held = 0;     // … and in addition this many that were in use before and remain valid
+  // Memory of the batches; null: ordinary memory. A GPU's loader uses page-locked memory
+  // (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
   AugmentationSettings augmentation;
   int crop_side = 0;
@@ -46,7 +47,7 @@ class Loader {
   const BatchPlan& plan() const;
 
   // The next micro-batch in order (step by step, and micro-batch by micro-batch within a step). Valid until
-  // the next call, or until the `held` + 1st call after it; the slot then returns to the workers. Throws a
+  // the next call, or until the `held` + 1st call after it; the buffer then returns to the workers. Throws a
   // worker's error: ExitCode::bad_data (checksum; file, image name and index), ExitCode::io. Throws
   // ExitCode::bug past the end.
   const BatchView& next();

@@ -1,5 +1,5 @@
-// How types of this folder travel between ranks (base/message.hpp). For .cpp files of this folder and of
-// those above.
+// Serialisation of this folder's types for messages between ranks (base/message.hpp). For .cpp files of this
+// folder and of those above.
 #pragma once
 
 #include "base/message.hpp"

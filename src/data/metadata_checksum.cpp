@@ -21,7 +21,7 @@ static_assert(std::endian::native == std::endian::little, "integers are written 
 constexpr std::string_view mark = "convoy-meta1";
 constexpr std::uint64_t tail_bytes = 8 + 4 + mark.size();  // number of ranges, checksum, mark
 
-// Checksum of the bytes [0, end) of the file that lie in none of the ranges, which are in ascending order.
+// Checksum of the bytes [0, end) of the file that are outside the ranges, which are in ascending order.
 std::uint32_t checksum_between(const FileDescriptor& file, std::uint64_t end,
                                const std::vector<BulkRange>& bulk) {
   std::vector<std::byte> buffer(1 << 20);
@@ -43,8 +43,8 @@ std::uint32_t checksum_between(const FileDescriptor& file, std::uint64_t end,
   return checksum;
 }
 
-// Where HDF5's part of the file ends, by its superblock (HDF5 File Format Specification, II.A: versions 0, 1,
-// and 2 or 3, with addresses of 8 bytes); 0 for a file of another format, which HDF5 will refuse.
+// The end of HDF5's part of the file, from its superblock (HDF5 File Format Specification, II.A: versions 0,
+// 1, and 2 or 3, with addresses of 8 bytes); 0 for a different format, which HDF5 will reject.
 std::uint64_t end_of_hdf5(const FileDescriptor& file, std::uint64_t size) {
   constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
   std::byte start[52];

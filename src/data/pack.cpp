@@ -129,7 +129,8 @@ PackJob prepare(const PackOptions& options, int workers) {
   return job;
 }
 
-// The job as rank 0 sends it. Items go as columns of numbers: an object each would take gigabytes.
+// The text of the job, which rank 0 sends to the others. Items are sent as columns of numbers: one object per
+// item would take gigabytes.
 void to_json(nlohmann::json& json, const PackJob& job) {
   std::vector<std::uint32_t> files;
   std::vector<std::uint64_t> offsets, bytes;

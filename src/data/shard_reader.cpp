@@ -41,13 +41,13 @@ OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
   FileDescriptor file = try_open(path, O_RDONLY);
   if (!file.is_open()) {
     const int error = errno;
-    fail(ExitCode::io, "cannot open {}, a shard that store.json names: {}", path.string(),
+    fail(ExitCode::io, "cannot open {}, a shard listed in store.json: {}", path.string(),
          system_error_text(error));
   }
   if (const std::uint64_t bytes = file.size(); bytes != entry.bytes) {
     fail(ExitCode::bad_data,
-         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists what else "
-         "is wrong; copy the file again or pack the store anew",
+         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists "
+         "all errors; copy the file again or pack the store again",
          path.string(), bytes, entry.bytes);
   }
   if (offset_ != 0)
@@ -81,11 +81,11 @@ struct ShardReader::State {
   std::vector<std::int64_t> first;  // first sample id of each shard, then the number of images
   std::size_t most_open = 0;
 
-  // Per shard: its tables stay for good once it is checked, its descriptor as long as it is among the most
-  // recently used. `mutex` is held while the shard is opened, so that others of the same shard wait.
+  // Per shard: its tables remain after its check, its descriptor as long as it is among the most recently
+  // used. `mutex` is held while the shard is opened, so that other users of this shard wait.
   struct CachedShard {
     std::mutex mutex;
-    // Guarded by State::recent_mutex; `recency` is this shard's entry in State::recent while `open` is there.
+    // Guarded by State::recent_mutex; `recency` is this shard's entry in State::recent while `open` is set.
     std::unique_ptr<const ShardTables> tables;
     std::shared_ptr<const OpenShard> open;
     std::list<std::size_t>::iterator recency;
@@ -131,7 +131,7 @@ ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
   const std::scoped_lock opening(cached.mutex);
   if (Ready ready = already_open(shard); ready.file) return ready;
   auto opened = std::make_shared<const OpenShard>(path(shard), shards[shard]);
-  // Nobody else changes this shard's tables while `opening` is held.
+  // No other thread changes this shard's tables while `opening` is held.
   std::unique_ptr<const ShardTables> checked = cached.tables ? nullptr : check(shard);
   const std::scoped_lock lock(recent_mutex);
   while (recent.size() >= most_open) {

@@ -53,7 +53,7 @@ SourceIndex index_source(const std::filesystem::path& path, std::string_view spl
 // Reads images of an index. Thread-safe.
 class SourceReader {
  public:
-  explicit SourceReader(const SourceIndex& index);  // `index` must live as long; throws ExitCode::io
+  explicit SourceReader(const SourceIndex& index);  // `index` must outlive it; throws ExitCode::io
 
   // The item's centre square, side × side × 3. Throws ExitCode::bad_data (only the reason) for an image that
   // cannot be used, ExitCode::io if it cannot be read.

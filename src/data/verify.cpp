@@ -24,7 +24,8 @@ class Verifier {
       const std::int64_t count = reader.shards()[i].images;
       const Range mine{std::clamp<std::int64_t>(part_.begin - before, 0, count),
                        std::clamp<std::int64_t>(part_.end - before, 0, count)};
-      // Whoever has the first image reports on the file as a whole (of an empty one, the store's first part).
+      // The part with the first image reports on the file as a whole (for an empty file, the store's first
+      // part).
       const bool reports_file = count > 0 ? mine.begin == 0 && mine.size() > 0 : part_.begin == 0;
       if (mine.size() > 0 || reports_file) check_shard(reader, split, i, mine, reports_file);
       before += count;
