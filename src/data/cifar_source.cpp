@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // A record of the binary version: one byte of label, then 32 × 32 bytes of each colour.
-constexpr std::uint64_t kPixels = 3072, kRecord = 1 + kPixels;
+constexpr std::uint64_t pixel_bytes = 3072, record_bytes = 1 + pixel_bytes;
 
 bool is_batch_of(std::string_view path, std::string_view split) {
   const auto name = file_name(path);
@@ -58,18 +58,18 @@ void sort_classes(SourceIndex& index) {
 template <typename LabelOf>
 void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes, std::uint32_t file,
                std::uint64_t base, LabelOf&& label_of) {
-  if (bytes == 0 || bytes % kRecord != 0) {
+  if (bytes == 0 || bytes % record_bytes != 0) {
     fail(ExitCode::bad_data, "{}: {} bytes are not a whole number of CIFAR-10 records of {}", batch, bytes,
-         kRecord);
+         record_bytes);
   }
-  for (std::uint64_t record = 0; record < bytes / kRecord; ++record) {
+  for (std::uint64_t record = 0; record < bytes / record_bytes; ++record) {
     SourceItem item;
     item.name = fmt::format("{}/{:05}", batch, record);
     item.label = label_of(record);
     if (item.label >= 10) fail(ExitCode::bad_data, "{}: record {} has label {}", batch, record, item.label);
     item.file = file;
-    item.offset = base + record * kRecord + 1;
-    item.bytes = kPixels;
+    item.offset = base + record * record_bytes + 1;
+    item.bytes = pixel_bytes;
     index.items.push_back(std::move(item));
   }
 }
@@ -122,7 +122,7 @@ SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
     const auto number = static_cast<std::uint32_t>(index.files.size());
     index.files.push_back(file.string());
     add_batch(index, file.filename().string(), bytes.size(), number, 0,
-              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * kRecord]); });
+              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * record_bytes]); });
   }
   sort_classes(index);
   return index;
@@ -142,7 +142,7 @@ SourceIndex index_cifar_tar(const fs::path& path, const std::vector<TarMember>& 
     if (!is_batch_of(member.path, split)) continue;
     const std::string bytes = read_part(path, member.offset, member.bytes);
     add_batch(index, std::string(file_name(member.path)), member.bytes, 0, member.offset,
-              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * kRecord]); });
+              [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * record_bytes]); });
   }
   if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");
   if (index.items.empty()) fail_incomplete(path, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
@@ -174,7 +174,7 @@ SourceIndex index_cifar_tar_gz(const fs::path& path, std::string_view split) {
     }
     add_batch(
         index, std::string(file_name(member.path)), member.bytes.size(), 0, base,
-        [&](std::uint64_t record) { return static_cast<std::uint8_t>(member.bytes[record * kRecord]); });
+        [&](std::uint64_t record) { return static_cast<std::uint8_t>(member.bytes[record * record_bytes]); });
     base += member.bytes.size();
   }
   if (index.items.empty() && index.classes.empty()) {

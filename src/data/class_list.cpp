@@ -20,10 +20,10 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const auto first = text.find_first_not_of(kBlank);
+  constexpr std::string_view blank_letters = " \t\r";
+  const auto first = text.find_first_not_of(blank_letters);
   if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+  return text.substr(first, text.find_last_not_of(blank_letters) - first + 1);
 }
 
 // The non-blank lines of a text file, trimmed.

@@ -43,11 +43,11 @@ void turn(cv::Mat& square, int orientation) {
     cv::transpose(square, transposed);
     square = transposed;
   }
-  constexpr int kNone = -2;
+  constexpr int no_flip = -2;
   // cv::flip's codes: 1 left-right, 0 top-bottom, -1 both.
-  constexpr std::array<int, 9> flips{kNone, kNone, 1, -1, 0, kNone, 1, -1, 0};
+  constexpr std::array<int, 9> flips{no_flip, no_flip, 1, -1, 0, no_flip, 1, -1, 0};
   const int code = flips[static_cast<std::size_t>(orientation)];
-  if (code == kNone) return;
+  if (code == no_flip) return;
   cv::Mat flipped;
   cv::flip(square, flipped, code);
   square = flipped;

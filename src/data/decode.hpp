@@ -16,7 +16,7 @@
 namespace convoy {
 
 // Images with more pixels than this are rejected before memory is allocated for them.
-inline constexpr std::int64_t kMostPixels = 100'000'000;
+inline constexpr std::int64_t most_pixels = 100'000'000;
 
 struct RgbImage {
   int width = 0, height = 0;

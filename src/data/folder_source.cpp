@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // A deeper nesting of folders than this is a symbolic link to a parent folder.
-constexpr int kDeepest = 32;
+constexpr int deepest_folder = 32;
 
 bool hidden(const fs::path& path) {
   return path.filename().native().starts_with('.');
@@ -32,9 +32,9 @@ SourceIndex index_folder(const fs::path& folder) {
     std::error_code unreachable;
     if (entry->is_directory(unreachable)) {
       if (hidden(entry->path())) entry.disable_recursion_pending();
-      if (entry.depth() > kDeepest)
+      if (entry.depth() > deepest_folder)
         fail(ExitCode::usage, "{} is {} folders deep: does a link point to a parent folder?",
-             entry->path().string(), kDeepest);
+             entry->path().string(), deepest_folder);
       continue;
     }
     if (!named_like_image(entry->path().native())) {

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kMeta = "meta.mat", kTruth = "ILSVRC2012_validation_ground_truth.txt";
+constexpr std::string_view meta_file = "meta.mat", truth_file = "ILSVRC2012_validation_ground_truth.txt";
 
 // matio reads files only by name, so the bytes are written to a file in memory.
 class MemoryFile {
@@ -43,14 +43,14 @@ class MemoryFile {
 const matvar_t& field(const matvar_t& synsets, const char* name, std::size_t i) {
   const matvar_t* value = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(&synsets), name, i);
   if (value == nullptr || value->data == nullptr)
-    fail(ExitCode::bad_data, "{}: synsets({}) has no {}", kMeta, i + 1, name);
+    fail(ExitCode::bad_data, "{}: synsets({}) has no {}", meta_file, i + 1, name);
   return *value;
 }
 
 int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
   const matvar_t& value = field(synsets, name, i);
   if (value.nbytes < static_cast<std::size_t>(value.data_size))
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is empty", kMeta, i + 1, name);
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is empty", meta_file, i + 1, name);
   switch (value.data_type) {
     case MAT_T_DOUBLE:
       return static_cast<int>(*static_cast<const double*>(value.data));
@@ -67,7 +67,7 @@ int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
     case MAT_T_UINT32:
       return static_cast<int>(*static_cast<const std::uint32_t*>(value.data));
     default:
-      fail(ExitCode::bad_data, "{}: synsets({}).{} is not a number", kMeta, i + 1, name);
+      fail(ExitCode::bad_data, "{}: synsets({}).{} is not a number", meta_file, i + 1, name);
   }
 }
 
@@ -76,7 +76,7 @@ int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
 std::string text_field(const matvar_t& synsets, const char* name, std::size_t i) {
   const matvar_t& value = field(synsets, name, i);
   if (value.class_type != MAT_C_CHAR)
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is not text", kMeta, i + 1, name);
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is not text", meta_file, i + 1, name);
   if (value.data_size != 2) return {static_cast<const char*>(value.data), value.nbytes};
   std::string text;
   for (const std::uint16_t unit :
@@ -98,11 +98,11 @@ std::string text_field(const matvar_t& synsets, const char* name, std::size_t i)
 std::vector<Synset> parse_meta(std::string_view bytes) {
   const MemoryFile file(bytes);
   const std::unique_ptr<mat_t, int (*)(mat_t*)> mat(Mat_Open(file.path().c_str(), MAT_ACC_RDONLY), Mat_Close);
-  if (!mat) fail(ExitCode::bad_data, "{} is not a MATLAB file", kMeta);
+  if (!mat) fail(ExitCode::bad_data, "{} is not a MATLAB file", meta_file);
   const std::unique_ptr<matvar_t, void (*)(matvar_t*)> synsets(Mat_VarRead(mat.get(), "synsets"),
                                                                Mat_VarFree);
   if (!synsets || synsets->class_type != MAT_C_STRUCT || synsets->rank < 1)
-    fail(ExitCode::bad_data, "{} has no struct array synsets", kMeta);
+    fail(ExitCode::bad_data, "{} has no struct array synsets", meta_file);
   std::size_t count = 1;
   for (int axis = 0; axis < synsets->rank; ++axis) count *= synsets->dims[axis];
   std::vector<Synset> leaves;
@@ -113,7 +113,7 @@ std::vector<Synset> parse_meta(std::string_view bytes) {
                       text_field(*synsets, "words", i)});
   }
   std::ranges::sort(leaves, {}, &Synset::id);
-  if (leaves.empty()) fail(ExitCode::bad_data, "{} has no synset without children", kMeta);
+  if (leaves.empty()) fail(ExitCode::bad_data, "{} has no synset without children", meta_file);
   return leaves;
 }
 
@@ -126,7 +126,8 @@ std::vector<int> parse_ground_truth(std::string_view text) {
     }
     int id = 0;
     const auto [end, error] = std::from_chars(at, text.data() + text.size(), id);
-    if (error != std::errc()) fail(ExitCode::bad_data, "{}: line {} is not a number", kTruth, ids.size() + 1);
+    if (error != std::errc())
+      fail(ExitCode::bad_data, "{}: line {} is not a number", truth_file, ids.size() + 1);
     ids.push_back(id);
     at = end;
   }
@@ -142,16 +143,16 @@ DevkitFiles collect(const fs::path& path) {
   DevkitFiles files;
   if (fs::is_directory(path)) {
     const fs::path folder = fs::exists(path / "data") ? path / "data" : path;
-    if (fs::exists(folder / kMeta)) files.meta = read_text_file(folder / kMeta);
-    if (fs::exists(folder / kTruth)) files.truth = read_text_file(folder / kTruth);
+    if (fs::exists(folder / meta_file)) files.meta = read_text_file(folder / meta_file);
+    if (fs::exists(folder / truth_file)) files.truth = read_text_file(folder / truth_file);
     return files;
   }
   const auto wanted = [](const std::string& member) {
-    return file_name(member) == kMeta || file_name(member) == kTruth;
+    return file_name(member) == meta_file || file_name(member) == truth_file;
   };
   for (const UnpackedMember& member : unpack_members(path, wanted)) {
     std::string text(reinterpret_cast<const char*>(member.bytes.data()), member.bytes.size());
-    (file_name(member.path) == kMeta ? files.meta : files.truth) = std::move(text);
+    (file_name(member.path) == meta_file ? files.meta : files.truth) = std::move(text);
   }
   return files;
 }
@@ -159,7 +160,7 @@ DevkitFiles collect(const fs::path& path) {
 }  // namespace
 
 bool looks_like_devkit(const fs::path& path) {
-  if (fs::is_directory(path)) return fs::exists(path / kMeta) || fs::exists(path / "data" / kMeta);
+  if (fs::is_directory(path)) return fs::exists(path / meta_file) || fs::exists(path / "data" / meta_file);
   std::ifstream file(path, std::ios::binary);
   char head[2] = {};
   file.read(head, 2);
@@ -172,7 +173,7 @@ ImagenetDevkit read_devkit(const fs::path& path) {
     fail(ExitCode::bad_data,
          "{} is not an ILSVRC2012 development kit: it contains no {} "
          "(the file is called ILSVRC2012_devkit_t12.tar.gz)",
-         path.string(), kMeta);
+         path.string(), meta_file);
   }
   try {
     ImagenetDevkit kit{parse_meta(*files.meta), {}};

@@ -17,7 +17,7 @@ namespace convoy {
 namespace {
 
 // A file with thousands of progressive scans takes minutes to decode; cameras and encoders use about ten.
-constexpr int kMostScans = 200;
+constexpr int most_scans = 200;
 
 // libjpeg's state and error handling. libjpeg reports an error by a longjmp, so each function that calls it
 // sets its own jump target and contains no object with a destructor.
@@ -58,8 +58,8 @@ void on_output(j_common_ptr) {}
 
 void on_progress(j_common_ptr info) {
   JpegState& state = state_of(info);
-  if (state.info.input_scan_number <= kMostScans) return;
-  std::snprintf(state.message, sizeof(state.message), "more than %d progressive scans", kMostScans);
+  if (state.info.input_scan_number <= most_scans) return;
+  std::snprintf(state.message, sizeof(state.message), "more than %d progressive scans", most_scans);
   std::longjmp(state.target, 1);
 }
 
@@ -146,9 +146,9 @@ class JpegReader {
   RgbImage read(std::span<const std::byte> bytes, int least_side) {
     check(read_header(state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
     jpeg_decompress_struct& info = state_.info;
-    if (std::int64_t{info.image_width} * info.image_height > kMostPixels) {
+    if (std::int64_t{info.image_width} * info.image_height > most_pixels) {
       fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.image_width,
-           info.image_height, kMostPixels / 1'000'000);
+           info.image_height, most_pixels / 1'000'000);
     }
     check(start(state_, reduction(std::min(info.image_width, info.image_height), least_side)));
     RgbImage image;

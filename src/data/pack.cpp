@@ -30,9 +30,9 @@ struct PackJob {
 void check_options(const PackOptions& options) {
   if (options.split != "train" && options.split != "val")
     fail(ExitCode::usage, "--split {}: the splits of a store are train and val", options.split);
-  constexpr int kLargest = 4096;
-  if (options.image_size < 1 || options.image_size > kLargest)
-    fail(ExitCode::usage, "--image-size {}: must be from 1 to {}", options.image_size, kLargest);
+  constexpr int largest_side = 4096;
+  if (options.image_size < 1 || options.image_size > largest_side)
+    fail(ExitCode::usage, "--image-size {}: must be from 1 to {}", options.image_size, largest_side);
   if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard contains at least one image");
   if (options.workers < 0)
     fail(ExitCode::usage, "--workers {}: must be 0 (its share of the cores) or more", options.workers);

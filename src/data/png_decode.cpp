@@ -15,9 +15,9 @@ RgbImage decode_png(std::span<const std::byte> bytes) {
   const std::unique_ptr<png_image, void (*)(png_image*)> owner(&info, png_image_free);
   if (png_image_begin_read_from_memory(&info, bytes.data(), bytes.size()) == 0)
     fail(ExitCode::bad_data, "unreadable PNG: {}", info.message);
-  if (std::int64_t{info.width} * info.height > kMostPixels) {
+  if (std::int64_t{info.width} * info.height > most_pixels) {
     fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.width, info.height,
-         kMostPixels / 1'000'000);
+         most_pixels / 1'000'000);
   }
   // 16-bit files without a gamma chunk are treated as sRGB, as all other files, not as linear light.
   info.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;

@@ -19,13 +19,13 @@ namespace {
 enum class Shape { circle, triangle, square, star, cross, ring, crescent, bar };
 enum class Texture { stripes, dots, plain, checks, rings };
 
-constexpr std::array<std::string_view, 8> kShapes{"circle", "triangle", "square",   "star",
-                                                  "cross",  "ring",     "crescent", "bar"};
-constexpr std::array<std::string_view, 5> kTextures{"stripes", "dots", "plain", "checks", "rings"};
-constexpr int kPairs = 40, kHues = 25;
-constexpr float kMostTurn = 0.5F;  // of a shape, in radians: about 29 degrees in both directions
-constexpr float kAnyHue = 0.5F;    // half a turn in both directions
-static_assert(kPairs * kHues == kMostSyntheticClasses);
+constexpr std::array<std::string_view, 8> shape_names{"circle", "triangle", "square",   "star",
+                                                      "cross",  "ring",     "crescent", "bar"};
+constexpr std::array<std::string_view, 5> texture_names{"stripes", "dots", "plain", "checks", "rings"};
+constexpr int pair_count = 40, hue_count = 25;
+constexpr float most_turn = 0.5F;  // of a shape, in radians: about 29 degrees in both directions
+constexpr float any_hue = 0.5F;    // half a turn in both directions
+static_assert(pair_count * hue_count == most_synthetic_classes);
 
 struct ClassLook {
   Shape shape;
@@ -38,12 +38,12 @@ struct ClassLook {
 // classes, a class also tends towards a hue, which it shares with about a quarter of the others: a hint that
 // lets learning start. With more classes, the hue is part of the class.
 ClassLook look_of(int index, int classes) {
-  const int pair = index % kPairs;
+  const int pair = index % pair_count;
   ClassLook look{static_cast<Shape>(pair % 8), static_cast<Texture>((pair + pair / 8) % 5), 0, 0};
-  if (classes > kPairs) {
-    const int hue = index / kPairs;
-    look.hue = (static_cast<float>(hue) + 0.5F) / kHues;
-    look.spread = 0.3F / kHues;
+  if (classes > pair_count) {
+    const int hue = index / pair_count;
+    look.hue = (static_cast<float>(hue) + 0.5F) / hue_count;
+    look.spread = 0.3F / hue_count;
   } else {
     look.hue = static_cast<float>(pair) * 0.618034F;  // the golden ratio spreads any number of hues evenly
     look.spread = 0.12F;
@@ -234,10 +234,10 @@ Background draw_background(Draws& draws) {
 
 // A colour that differs clearly from `others`; the best of several tries.
 Colour contrasting(Draws& draws, const ClassLook& look, std::span<const Colour> others) {
-  constexpr int kTries = 6;
+  constexpr int most_tries = 6;
   Colour best{};
   float best_distance = -1;
-  for (int attempt = 0; attempt < kTries; ++attempt) {
+  for (int attempt = 0; attempt < most_tries; ++attempt) {
     const float hue = look.hue + look.spread * draws.between(-1, 1) + 1;  // + 1: never negative
     const Colour colour = from_hsv(hue - std::floor(hue), draws.between(0.55F, 1), draws.between(0.35F, 1));
     float nearest = 1000;
@@ -256,13 +256,13 @@ Placed draw_shape(Draws& draws, const ClassLook& look, const Background& backgro
   const float margin = placed.radius * 0.95F + 0.02F;
   placed.x = draws.between(margin, 1 - margin);
   placed.y = draws.between(margin, 1 - margin);
-  const float turn = draws.between(-kMostTurn, kMostTurn);
+  const float turn = draws.between(-most_turn, most_turn);
   placed.cosine = std::cos(turn), placed.sine = std::sin(turn);
   placed.period = draws.between(0.42F, 0.54F);
   const std::array behind{background.at(placed.x, placed.y), mix(background.from, background.to, 0.5F)};
   placed.first = contrasting(draws, look, behind);
   const std::array all{behind[0], behind[1], placed.first, placed.first};
-  placed.second = contrasting(draws, {look.shape, look.texture, 0, kAnyHue}, all);
+  placed.second = contrasting(draws, {look.shape, look.texture, 0, any_hue}, all);
   return placed;
 }
 
@@ -272,7 +272,7 @@ Scene draw_scene(Draws& draws, const ClassLook& look) {
   const int clutter = static_cast<int>(draws.between(0, 3));
   for (int i = 0; i < clutter; ++i) {
     const auto shape = static_cast<Shape>(static_cast<int>(draws.between(0, 7.99F)));
-    Placed thing = draw_shape(draws, {shape, Texture::plain, 0, kAnyHue}, scene.background, 0.03F, 0.06F);
+    Placed thing = draw_shape(draws, {shape, Texture::plain, 0, any_hue}, scene.background, 0.03F, 0.06F);
     thing.second = thing.first;
     scene.things.push_back(thing);
   }
@@ -307,11 +307,11 @@ std::uint8_t to_byte(float value) {
 }  // namespace
 
 std::string synthetic_class_id(int index, int classes) {
-  ensure(index >= 0 && index < classes && classes <= kMostSyntheticClasses, "a synthetic class exists");
+  ensure(index >= 0 && index < classes && classes <= most_synthetic_classes, "a synthetic class exists");
   const ClassLook look = look_of(index, classes);
-  std::string id = fmt::format("{}-{}", kShapes[static_cast<std::size_t>(look.shape)],
-                               kTextures[static_cast<std::size_t>(look.texture)]);
-  if (classes > kPairs) id += fmt::format("-hue{:02}", index / kPairs);
+  std::string id = fmt::format("{}-{}", shape_names[static_cast<std::size_t>(look.shape)],
+                               texture_names[static_cast<std::size_t>(look.texture)]);
+  if (classes > pair_count) id += fmt::format("-hue{:02}", index / pair_count);
   return id;
 }
 

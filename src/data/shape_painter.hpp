@@ -9,9 +9,9 @@
 
 namespace convoy {
 
-inline constexpr int kMostSyntheticClasses = 1000;
+inline constexpr int most_synthetic_classes = 1000;
 
-// Id of class `index` of `classes` (≤ kMostSyntheticClasses): "ring-checks", "star-dots-hue07".
+// Id of class `index` of `classes` (≤ most_synthetic_classes): "ring-checks", "star-dots-hue07".
 std::string synthetic_class_id(int index, int classes);
 
 // Paints image number `image` of class `index` into `square` (side × side × 3, RGB). Images with different

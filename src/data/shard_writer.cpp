@@ -18,12 +18,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kListedBad = 10;  // number of bad images that are named before the work is abandoned
-constexpr std::size_t kChunkBytes = 64 << 20;  // of pixels in memory at a time
+constexpr std::size_t most_listed = 10;  // number of bad images that are named before the work is abandoned
+constexpr std::size_t chunk_bytes = 64 << 20;  // of pixels in memory at a time
 
 // Images decoded together: enough to keep all workers busy, within the memory limit.
 std::int64_t chunk_images(const SplitPlan& plan) {
-  const auto bound = static_cast<std::int64_t>(std::max<std::size_t>(1, kChunkBytes / plan.image_bytes()));
+  const auto bound = static_cast<std::int64_t>(std::max<std::size_t>(1, chunk_bytes / plan.image_bytes()));
   return std::min<std::int64_t>(bound, std::int64_t{plan.workers} * 64);
 }
 
@@ -100,7 +100,7 @@ class ShardAttempt {
       parallel_for(rows, plan_.workers, [&](std::int64_t row) { decode(first + row, row, produce, pixels); });
       progress(rows);
       if (!bad_.empty()) {
-        if (!plan_.skip_bad && bad_.size() >= kListedBad) return;
+        if (!plan_.skip_bad && bad_.size() >= most_listed) return;
         continue;
       }
       const auto used =

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kAccepted =
+constexpr std::string_view accepted_archives =
     "supported are an image folder (class/.../x.jpg), a tar of class folders, the ILSVRC2012 tars "
     "and CIFAR-10's binary version (folder, tar or tar.gz)";
 
@@ -47,7 +47,7 @@ SourceIndex index_file(const fs::path& path, std::string_view split, int workers
   if (!looks_like_tar(head)) {
     const bool store = path.filename() == "store.json" || head.starts_with("\x89HDF");
     fail(ExitCode::usage, "{} is {}; {}", path.string(),
-         store ? "part of a store, not a source of images" : "neither a folder nor a tar", kAccepted);
+         store ? "part of a store, not a source of images" : "neither a folder nor a tar", accepted_archives);
   }
   const auto members = list_tar({path, 0, fs::file_size(path)});
   if (is_cifar_tar(members)) return index_cifar_tar(path, members, split);
@@ -88,7 +88,7 @@ std::string tar_in(const fs::path& folder) {
   const std::string tar = tar_in(path);
   fail(ExitCode::usage, "{} contains no images (.jpg, .jpeg, .png){}{}; {}", path.string(),
        index.ignored > 0 ? fmt::format(", only {} other files", index.ignored) : "",
-       tar.empty() ? "" : " (did you mean " + tar + "?)", kAccepted);
+       tar.empty() ? "" : " (did you mean " + tar + "?)", accepted_archives);
 }
 
 void refuse_equal_names(const SourceIndex& index, const fs::path& path) {
@@ -116,12 +116,12 @@ bool named_like_image(std::string_view path) {
 }
 
 SourceIndex index_source(const fs::path& path, std::string_view split, int workers) {
-  if (!fs::exists(path)) fail(ExitCode::io, "{} does not exist; {}", path.string(), kAccepted);
+  if (!fs::exists(path)) fail(ExitCode::io, "{} does not exist; {}", path.string(), accepted_archives);
   SourceIndex index;
   if (!fs::is_directory(path))
     index = index_file(path, split, workers);
   else if (fs::exists(path / "store.json"))
-    fail(ExitCode::usage, "{} is already a store; {}", path.string(), kAccepted);
+    fail(ExitCode::usage, "{} is already a store; {}", path.string(), accepted_archives);
   else if (is_cifar_folder(path))
     index = index_cifar_folder(path, split);
   else
@@ -150,11 +150,12 @@ std::vector<std::byte> read_file(const fs::path& path) {
 }
 
 RgbImage from_planes(std::span<const std::byte> planes) {
-  constexpr int kSide = 32, kPlane = kSide * kSide;
-  RgbImage image{kSide, kSide, std::vector<std::uint8_t>(3 * kPlane)};
-  for (std::size_t pixel = 0; pixel < kPlane; ++pixel)
+  constexpr int image_side = 32, plane_pixels = image_side * image_side;
+  RgbImage image{image_side, image_side, std::vector<std::uint8_t>(3 * plane_pixels)};
+  for (std::size_t pixel = 0; pixel < plane_pixels; ++pixel)
     for (std::size_t channel = 0; channel < 3; ++channel)
-      image.pixels[3 * pixel + channel] = std::to_integer<std::uint8_t>(planes[channel * kPlane + pixel]);
+      image.pixels[3 * pixel + channel] =
+          std::to_integer<std::uint8_t>(planes[channel * plane_pixels + pixel]);
   return image;
 }
 

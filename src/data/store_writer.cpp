@@ -18,8 +18,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, reason)
 
 namespace {
 
-constexpr double kSecondsBetweenReports = 5;
-constexpr std::size_t kListedBad = 10;
+constexpr double seconds_between_reports = 5;
+constexpr std::size_t most_listed = 10;
 
 // The progress of the whole work as known to rank 0: the images of all ranks up to the last exchange, and its
 // own since then.
@@ -30,7 +30,7 @@ class Progress {
 
   void add_own(std::int64_t images) {
     own_ += images;
-    if (since_report_.seconds() < kSecondsBetweenReports) return;
+    if (since_report_.seconds() < seconds_between_reports) return;
     since_report_.restart();
     const std::int64_t done = std::min(total_, agreed_ + own_ * ranks_);
     const double rate = static_cast<double>(done) / whole_.seconds();
@@ -71,8 +71,8 @@ std::int64_t agree(const Outcome& mine, Communicator& communicator) {
     skipped += outcome.skipped;
   }
   if (bad.empty()) return skipped;
-  const bool more = bad.size() >= kListedBad;
-  bad.resize(std::min(bad.size(), kListedBad));
+  const bool more = bad.size() >= most_listed;
+  bad.resize(std::min(bad.size(), most_listed));
   std::string list;
   for (const BadImage& image : bad) list += fmt::format("\n  {}: {}", image.name, image.reason);
   fail(ExitCode::bad_data,
@@ -112,9 +112,9 @@ void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, cons
   std::vector<fs::path> stale;
   for (const auto& entry : fs::directory_iterator(plan.folder)) {
     const std::string name = entry.path().filename().string();
-    constexpr std::string_view kPartial = ".partial";
-    const bool partial =
-        name.ends_with(kPartial) && is_shard_name(name.substr(0, name.size() - kPartial.size()), plan.split);
+    constexpr std::string_view partial_suffix = ".partial";
+    const bool partial = name.ends_with(partial_suffix) &&
+                         is_shard_name(name.substr(0, name.size() - partial_suffix.size()), plan.split);
     const bool foreign = is_shard_name(name, plan.split) && !listed && !wanted.contains(name);
     if (partial || foreign) stale.push_back(entry.path());
   }

@@ -13,16 +13,16 @@ namespace convoy {
 namespace {
 
 // Numbers of validation images start here, so they do not depend on the number of training images.
-constexpr std::uint32_t kFirstValidationImage = 1U << 31;
+constexpr std::uint32_t first_validation_image = 1U << 31;
 
 void check_options(const SynthesizeOptions& options) {
-  constexpr std::int64_t kMostImages = 1LL << 31;
-  if (options.images < 1 || options.images > kMostImages)
-    fail(ExitCode::usage, "--images {}: must be from 1 to {}", options.images, kMostImages);
-  if (options.val_images < 0 || options.val_images > kMostImages)
-    fail(ExitCode::usage, "--val-images {}: must be from 0 to {}", options.val_images, kMostImages);
-  if (options.classes < 2 || options.classes > kMostSyntheticClasses)
-    fail(ExitCode::usage, "--classes {}: must be from 2 to {}", options.classes, kMostSyntheticClasses);
+  constexpr std::int64_t most_images = 1LL << 31;
+  if (options.images < 1 || options.images > most_images)
+    fail(ExitCode::usage, "--images {}: must be from 1 to {}", options.images, most_images);
+  if (options.val_images < 0 || options.val_images > most_images)
+    fail(ExitCode::usage, "--val-images {}: must be from 0 to {}", options.val_images, most_images);
+  if (options.classes < 2 || options.classes > most_synthetic_classes)
+    fail(ExitCode::usage, "--classes {}: must be from 2 to {}", options.classes, most_synthetic_classes);
   if (options.image_size < 8 || options.image_size > 4096)
     fail(ExitCode::usage, "--image-size {}: must be from 8 to 4096", options.image_size);
   if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard contains at least one image");
@@ -87,7 +87,7 @@ SynthesizeReport synthesize(const SynthesizeOptions& options, Communicator& comm
   SynthesizeReport report;
   report.train = make_split(options, plan_split(options, "train", options.images, 0), communicator, log);
   if (options.val_images > 0) {
-    report.val = make_split(options, plan_split(options, "val", options.val_images, kFirstValidationImage),
+    report.val = make_split(options, plan_split(options, "val", options.val_images, first_validation_image),
                             communicator, log);
   }
   return report;

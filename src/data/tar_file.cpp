@@ -115,8 +115,8 @@ std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
   const Archive handle(archive_read_new(), archive_read_free);
   archive_read_support_format_tar(handle.get());
   archive_read_support_filter_all(handle.get());
-  constexpr std::size_t kBlock = 1 << 20;
-  if (archive_read_open_filename(handle.get(), path.c_str(), kBlock) != ARCHIVE_OK)
+  constexpr std::size_t block_bytes = 1 << 20;
+  if (archive_read_open_filename(handle.get(), path.c_str(), block_bytes) != ARCHIVE_OK)
     fail(ExitCode::bad_data, "{} is not a tar: {}", path.string(), archive_error_string(handle.get()));
   std::vector<UnpackedMember> members;
   for (archive_entry* entry = nullptr; next_entry(handle.get(), &entry, path);) {

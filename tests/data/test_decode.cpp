@@ -14,15 +14,15 @@
 namespace convoy::test {
 namespace {
 
-constexpr int kSide = 32;
+constexpr int image_side = 32;
 // Quality 95 and the rounding of colour conversions: a few levels away from edges between colours.
-constexpr int kJpegTolerance = 6;
+constexpr int jpeg_tolerance = 6;
 
 std::span<const std::byte> as_bytes(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-std::vector<std::uint8_t> square_of(const std::string& file, int side = kSide) {
+std::vector<std::uint8_t> square_of(const std::string& file, int side = image_side) {
   std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
   decode_square(as_bytes(file), side, square);
   return square;
@@ -56,9 +56,10 @@ TEST(Decode, ColourSpacesOfJpegBecomeRgb) {
   for (const JpegKind kind :
        {JpegKind::rgb, JpegKind::progressive, JpegKind::cmyk_adobe, JpegKind::cmyk_plain, JpegKind::ycck}) {
     SCOPED_TRACE(static_cast<int>(kind));
-    expect_quadrants(square_of(jpeg_bytes(picture, kind)), kSide, colours_of(picture), kJpegTolerance);
+    expect_quadrants(square_of(jpeg_bytes(picture, kind)), image_side, colours_of(picture), jpeg_tolerance);
   }
-  expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::grey)), kSide, greys_of(picture), kJpegTolerance);
+  expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::grey)), image_side, greys_of(picture),
+                   jpeg_tolerance);
 }
 
 TEST(Decode, KindsOfPngBecomeRgbExactly) {
@@ -66,22 +67,22 @@ TEST(Decode, KindsOfPngBecomeRgbExactly) {
   for (const PngKind kind : {PngKind::rgb8, PngKind::rgb16, PngKind::palette, PngKind::interlaced}) {
     SCOPED_TRACE(static_cast<int>(kind));
     const auto square = square_of(png_bytes(picture, kind));
-    for (int y = 0; y < kSide; ++y) {
-      for (int x = 0; x < kSide; ++x) {
+    for (int y = 0; y < image_side; ++y) {
+      for (int x = 0; x < image_side; ++x) {
         const Rgb expected = picture.at(x, y);
-        const std::uint8_t* pixel = square.data() + (y * kSide + x) * 3;
+        const std::uint8_t* pixel = square.data() + (y * image_side + x) * 3;
         ASSERT_EQ(std::vector<int>(pixel, pixel + 3), (std::vector<int>{expected.r, expected.g, expected.b}));
       }
     }
   }
-  expect_quadrants(square_of(png_bytes(picture, PngKind::grey8)), kSide, greys_of(picture), 0);
+  expect_quadrants(square_of(png_bytes(picture, PngKind::grey8)), image_side, greys_of(picture), 0);
 }
 
 TEST(Decode, TransparencyIsCompositedOnWhite) {
   const Quadrants picture;
   auto expected = colours_of(picture);
   expected[0] = {255, 255, 255};
-  expect_quadrants(square_of(png_bytes(picture, PngKind::rgba)), kSide, expected, 0);
+  expect_quadrants(square_of(png_bytes(picture, PngKind::rgba)), image_side, expected, 0);
 }
 
 TEST(Decode, ExifOrientationIsApplied) {
@@ -97,18 +98,18 @@ TEST(Decode, ExifOrientationIsApplied) {
     std::vector<Rgb> expected;
     for (const int quadrant : shown[static_cast<std::size_t>(orientation - 1)])
       expected.push_back(c[static_cast<std::size_t>(quadrant)]);
-    expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::rgb, orientation)), kSide, expected,
-                     kJpegTolerance);
+    expect_quadrants(square_of(jpeg_bytes(picture, JpegKind::rgb, orientation)), image_side, expected,
+                     jpeg_tolerance);
   }
 }
 
 TEST(Decode, CentreSquareOfWideAndTallImages) {
   Quadrants wide;
   wide.width = 96;
-  expect_quadrants(square_of(png_bytes(wide)), kSide, colours_of(wide), 0);
+  expect_quadrants(square_of(png_bytes(wide)), image_side, colours_of(wide), 0);
   Quadrants tall;
   tall.height = 200;
-  expect_quadrants(square_of(png_bytes(tall)), kSide, colours_of(tall), 0);
+  expect_quadrants(square_of(png_bytes(tall)), image_side, colours_of(tall), 0);
 }
 
 TEST(Decode, TinyAndHugeImagesAreResized) {
@@ -116,12 +117,12 @@ TEST(Decode, TinyAndHugeImagesAreResized) {
     SCOPED_TRACE(size);
     Quadrants picture;
     picture.width = picture.height = size;
-    expect_quadrants(square_of(png_bytes(picture)), kSide, colours_of(picture),
+    expect_quadrants(square_of(png_bytes(picture)), image_side, colours_of(picture),
                      size < 4   ? 60
                      : size < 8 ? 20
                                 : 1);
     if (size >= 16)
-      expect_quadrants(square_of(jpeg_bytes(picture)), kSide, colours_of(picture), kJpegTolerance);
+      expect_quadrants(square_of(jpeg_bytes(picture)), image_side, colours_of(picture), jpeg_tolerance);
   }
 }
 
@@ -131,8 +132,8 @@ TEST(Decode, ShrinkingIsAntialiased) {
   dark.width = dark.height = 256;
   RgbImage stripes{256, 256, std::vector<std::uint8_t>(256 * 256 * 3)};
   for (std::size_t i = 0; i < stripes.pixels.size(); ++i) stripes.pixels[i] = (i / 3) % 2 == 0 ? 0 : 200;
-  std::vector<std::uint8_t> square(kSide * kSide * 3);
-  make_square(stripes, kSide, square);
+  std::vector<std::uint8_t> square(image_side * image_side * 3);
+  make_square(stripes, image_side, square);
   for (const std::uint8_t value : square) ASSERT_EQ(value, 100);
 }
 
@@ -178,8 +179,8 @@ TEST(Decode, DamagedCodesAreRefused) {
 
 TEST(Decode, StrayBytesBehindTheImageAreHarmless) {
   const Quadrants picture;
-  expect_quadrants(square_of(jpeg_bytes(picture) + std::string(500, 'x')), kSide, colours_of(picture),
-                   kJpegTolerance);
+  expect_quadrants(square_of(jpeg_bytes(picture) + std::string(500, 'x')), image_side, colours_of(picture),
+                   jpeg_tolerance);
 }
 
 TEST(Decode, OtherKindsAreRefusedByName) {

@@ -26,8 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSide = 16;
-constexpr std::uint64_t kImageBytes = kSide * kSide * 3;
+constexpr int image_side = 16;
+constexpr std::uint64_t image_bytes = image_side * image_side * 3;
 
 // Runs on rank 0 while the others wait.
 template <typename Work>
@@ -75,8 +75,8 @@ PackOptions options_for(const fs::path& source, const fs::path& store) {
   PackOptions options;
   options.source = source;
   options.store = store;
-  options.image_size = kSide;
-  options.shard_bytes = 8 * kImageBytes;
+  options.image_size = image_side;
+  options.shard_bytes = 8 * image_bytes;
   options.workers = 2;
   return options;
 }
@@ -93,7 +93,7 @@ TEST(Pack, StoreHoldsWhatTheSourceHolds) {
   EXPECT_EQ(report.shards, 4);
   on_rank_zero([&] {
     const Store store = parse_store(read_store_text(folder / "store"), folder / "store");
-    EXPECT_EQ(store.image_size, kSide);
+    EXPECT_EQ(store.image_size, image_side);
     ASSERT_EQ(store.classes.size(), 3U);
     EXPECT_EQ(store.classes[2], (ClassEntry{"class2", "class2"}));
     EXPECT_EQ(store.split("train").images, 30);
@@ -108,7 +108,7 @@ TEST(Pack, StoreHoldsWhatTheSourceHolds) {
       for (std::size_t i = 0; i < names.size(); ++i) {
         const int number = std::stoi(names[i].substr(names[i].find('/') + 1, 3));
         EXPECT_EQ(labels[i], number % 3);
-        EXPECT_EQ(pixels[i * kImageBytes + 3 * (kSide + 1)], number * 37 % 256) << names[i];
+        EXPECT_EQ(pixels[i * image_bytes + 3 * (image_side + 1)], number * 37 % 256) << names[i];
         ++seen[names[i]];
       }
     }
@@ -140,8 +140,8 @@ TEST(Pack, BytesAreThoseOfASerialWriter) {
   SplitPlan plan;
   plan.folder = folder / "parallel";
   plan.split = "train";
-  plan.image_size = kSide;
-  plan.shard_bytes = 5 * kImageBytes;
+  plan.image_size = image_side;
+  plan.shard_bytes = 5 * image_bytes;
   plan.classes = {{"a", "ant"}, {"b", "bee"}};
   for (int i = 0; i < 33; ++i) {
     plan.names.push_back(fmt::format("x/{:02}", i));
@@ -162,7 +162,7 @@ TEST(Pack, BytesAreThoseOfASerialWriter) {
     serial.folder = folder / "serial";
     serial.workers = 1;
     fs::create_directory(serial.folder);
-    PixelSums sums(kSide);
+    PixelSums sums(image_side);
     for (int index = 0; index < serial.shards(); ++index)
       write_shard(serial, index, produce, sums, [](std::int64_t) {});
     write_catalogue(serial, std::nullopt, sums);
@@ -179,8 +179,8 @@ TEST(Pack, ASplitThatWasPackedMeanwhileStays) {
     SplitPlan plan;
     plan.folder = folder / "store";
     plan.split = split;
-    plan.image_size = kSide;
-    plan.shard_bytes = 5 * kImageBytes;
+    plan.image_size = image_side;
+    plan.shard_bytes = 5 * image_bytes;
     plan.classes = {{"a", "ant"}, {"b", "bee"}};
     for (int i = 0; i < images; ++i) {
       plan.names.push_back(fmt::format("{}/{:02}", split, i));
@@ -197,7 +197,7 @@ TEST(Pack, ASplitThatWasPackedMeanwhileStays) {
   const auto paint_late = [&](std::int64_t position, std::span<std::uint8_t> square) {
     paint(position, square);
     if (position != 11) return;
-    PixelSums sums(kSide);
+    PixelSums sums(image_side);
     for (int index = 0; index < validation.shards(); ++index)
       write_shard(validation, index, paint, sums, [](std::int64_t) {});
     write_catalogue(validation, std::nullopt, sums);
@@ -334,7 +334,7 @@ TEST(Pack, WhatDoesNotFitTheStoreIsRefused) {
   const PackOptions good = options_for(folder / "images", folder / "store");
   pack_quietly(good);
   PackOptions options = good;
-  options.image_size = 2 * kSide;
+  options.image_size = 2 * image_side;
   expect_error(ExitCode::usage, {"16 x 16", "--image-size 16"}, [&] { pack_quietly(options); });
   options = good;
   options.source = folder / "more";

@@ -15,7 +15,7 @@
 namespace convoy::test {
 namespace {
 
-constexpr int kSide = 32;
+constexpr int image_side = 32;
 
 Quadrants picture_of(int red) {
   Quadrants picture;
@@ -34,8 +34,8 @@ Content content_of(const SourceIndex& index) {
   const SourceReader reader(index);
   Content content;
   for (const SourceItem& item : index.items) {
-    std::vector<std::uint8_t> square(kSide * kSide * 3);
-    reader.read_square(item, kSide, square);
+    std::vector<std::uint8_t> square(image_side * image_side * 3);
+    reader.read_square(item, image_side, square);
     content[item.name] = {item.label < 0 ? "" : index.classes.at(static_cast<std::size_t>(item.label)),
                           square[0]};
   }

@@ -13,14 +13,14 @@
 namespace convoy::test {
 namespace {
 
-constexpr int kSide = 9, kImages = 7;
-constexpr std::size_t kValues = kSide * kSide * 3;
+constexpr int image_side = 9, image_count = 7;
+constexpr std::size_t value_count = image_side * image_side * 3;
 
 // Correlated colours, so that the axes are not those of the channels.
 std::vector<std::uint8_t> random_images() {
   std::mt19937 generator(5);
   std::vector<std::uint8_t> pixels;
-  for (int i = 0; i < kImages * kSide * kSide; ++i) {
+  for (int i = 0; i < image_count * image_side * image_side; ++i) {
     const int common = static_cast<int>(generator() % 150);
     for (const int spread : {10, 50, 100})
       pixels.push_back(static_cast<std::uint8_t>(common + static_cast<int>(generator() % spread)));
@@ -30,10 +30,10 @@ std::vector<std::uint8_t> random_images() {
 
 TEST(Statistics, MeanSpreadAndAxes) {
   const auto pixels = random_images();
-  PixelSums sums(kSide);
+  PixelSums sums(image_side);
   sums.add(pixels, 3);
   const Statistics result = statistics_of(sums);
-  const double count = kImages * kSide * kSide;
+  const double count = image_count * image_side * image_side;
   double mean[3] = {}, covariance[3][3] = {};
   for (std::size_t i = 0; i < pixels.size(); ++i) mean[i % 3] += pixels[i] / count;
   for (std::size_t i = 0; i < pixels.size(); i += 3)
@@ -60,23 +60,24 @@ TEST(Statistics, MeanSpreadAndAxes) {
 
 TEST(Statistics, MeanImageIsChannelFirst) {
   const auto pixels = random_images();
-  PixelSums sums(kSide);
+  PixelSums sums(image_side);
   sums.add(pixels, 1);
   const auto mean = mean_image_of(sums);
-  for (std::size_t value = 0; value < kValues; ++value) {
+  for (std::size_t value = 0; value < value_count; ++value) {
     int sum = 0;
-    for (std::size_t image = 0; image < kImages; ++image) sum += pixels[image * kValues + value];
+    for (std::size_t image = 0; image < image_count; ++image) sum += pixels[image * value_count + value];
     const std::size_t place = value / 3, channel = value % 3;
-    EXPECT_EQ(mean[channel * kSide * kSide + place], static_cast<float>(sum / static_cast<double>(kImages)));
+    EXPECT_EQ(mean[channel * image_side * image_side + place],
+              static_cast<float>(sum / static_cast<double>(image_count)));
   }
 }
 
 TEST(Statistics, SumsInPartsAreTheSame) {
   const auto pixels = random_images();
-  PixelSums whole(kSide), parts(kSide), rest(kSide);
+  PixelSums whole(image_side), parts(image_side), rest(image_side);
   whole.add(pixels, 2);
-  parts.add(std::span(pixels).first(2 * kValues), 1);
-  rest.add(std::span(pixels).subspan(2 * kValues), 4);
+  parts.add(std::span(pixels).first(2 * value_count), 1);
+  rest.add(std::span(pixels).subspan(2 * value_count), 4);
   rest.merge(parts);
   EXPECT_EQ(rest.images, whole.images);
   EXPECT_EQ(rest.values, whole.values);

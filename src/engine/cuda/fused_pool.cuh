@@ -19,12 +19,13 @@
 
 namespace convoy::cuda::fused {
 
-constexpr int kWindow = 3, kStride = 2;
-constexpr int kMostHalf = 4;                  // LRN windows of 3, 5, 7 and 9
-constexpr unsigned kSharedBytes = 48 * 1024;  // what a block may have without asking, on every architecture
+constexpr int pool_window = 3, pool_stride = 2;
+constexpr int most_half = 4;  // LRN windows of 3, 5, 7 and 9
+constexpr unsigned unasked_shared_bytes =
+    48 * 1024;  // what a block may have without asking, on every architecture
 // Blocks that run at the same time on an H100: three on each of its 132 multiprocessors (other devices take
 // the same cut, so that sums do not depend on the device).
-constexpr int kBlocksAtOnce = 396;
+constexpr int blocks_at_once = 396;
 
 // How a launch cuts its map, and the constants of the normalisation.
 struct Plan {
@@ -46,7 +47,7 @@ struct Plan {
 // Both throw ExitCode::bug for a shape that is not served (fused_pool_plan.cpp).
 Plan forward_plan(const FusedPoolShape& shape);
 Plan backward_plan(const FusedPoolShape& shape);
-constexpr int kForwardThreads = 256, kBackwardThreads = 256;
+constexpr int forward_threads = 256, backward_threads = 256;
 inline int blocks(const Plan& plan, int rows) {
   return rows * plan.bands * plan.tiles;
 }
@@ -56,7 +57,7 @@ template <typename Work>
 void with_half(const Plan& plan, const Work& work) {
   if (plan.half == 0) return work(std::integral_constant<int, 0>{});
   if (plan.half == 2 && plan.beta == 0.75F) return work(std::integral_constant<int, 2>{});
-  work(std::integral_constant<int, kMostHalf>{});
+  work(std::integral_constant<int, most_half>{});
 }
 
 // Where a block stands.
@@ -158,15 +159,15 @@ __device__ Words pack(const float* values) {
 template <typename T, int HALF>
 __device__ void with_neighbours(const Words& vector, const T* memory, bool inside, int group, int groups,
                                 float* values) {
-  constexpr int kWords = HALF / elements_of_word<T>;
+  constexpr int word_count = HALF / elements_of_word<T>;
   const unsigned lane = threadIdx.x % 32;
   const bool first = group == 0, last = group == groups - 1;
 #pragma unroll
-  for (int w = 0; w < kWords; ++w) {
-    std::uint32_t before = __shfl_up_sync(0xffffffffU, vector.words[4 - kWords + w], 1);
+  for (int w = 0; w < word_count; ++w) {
+    std::uint32_t before = __shfl_up_sync(0xffffffffU, vector.words[4 - word_count + w], 1);
     std::uint32_t after = __shfl_down_sync(0xffffffffU, vector.words[w], 1);
     const std::uint32_t* words = reinterpret_cast<const std::uint32_t*>(memory);
-    if (lane == 0 && inside && !first) before = words[w - kWords];
+    if (lane == 0 && inside && !first) before = words[w - word_count];
     if (lane == 31 && inside && !last) after = words[4 + w];
     Word<T>::unpack(first ? 0 : before, values + w * elements_of_word<T>);
     Word<T>::unpack(last ? 0 : after, values + HALF + elements_of_vector<T> + w * elements_of_word<T>);
@@ -248,7 +249,7 @@ __device__ void fill_ring(const T* image, int y, int first, int count, const Pla
     for (int r = 0; r < ROWS; ++r) {
       const Words result = normalised<T, HALF>(vectors[r], memory[r], inside, group, plan);
       if (inside) {
-        ring[((y + r) % kWindow * plan.shared_columns + column) * plan.groups + group] = result.all;
+        ring[((y + r) % pool_window * plan.shared_columns + column) * plan.groups + group] = result.all;
       }
     }
   }

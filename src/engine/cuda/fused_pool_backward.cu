@@ -16,7 +16,7 @@ struct Shared {
 __device__ Shared divide(uint4* memory, const Plan& plan) {
   Shared shared;
   shared.ring = memory;
-  shared.codes = reinterpret_cast<std::uint32_t*>(memory + kWindow * plan.shared_columns * plan.groups);
+  shared.codes = reinterpret_cast<std::uint32_t*>(memory + pool_window * plan.shared_columns * plan.groups);
   shared.edges = reinterpret_cast<float*>(shared.codes + 2 * plan.shared_windows * plan.groups);
   return shared;
 }
@@ -36,26 +36,26 @@ __device__ Walk walk_of(const Place& place, const Plan& plan) {
   walk.own = static_cast<int>(threadIdx.x) / plan.groups;
   walk.first_window = max(place.first_output_column - 1, 0);
   walk.windows = place.first_output_column + place.output_columns - walk.first_window;
-  walk.first_column = walk.first_window * kStride;
-  walk.columns = (walk.windows - 1) * kStride + kWindow;
-  walk.first_result = place.first_output_column * kStride;
-  walk.results =
-      (place.last_tile ? plan.width : walk.first_result + place.output_columns * kStride) - walk.first_result;
+  walk.first_column = walk.first_window * pool_stride;
+  walk.columns = (walk.windows - 1) * pool_stride + pool_window;
+  walk.first_result = place.first_output_column * pool_stride;
+  walk.results = (place.last_tile ? plan.width : walk.first_result + place.output_columns * pool_stride) -
+                 walk.first_result;
   return walk;
 }
 
 // Which of a window's nine places holds each channel's maximum: 8 − place in 4 bits, so that among equal
 // values the first place has the largest code. Values are not negative, so their bits order as they do.
 template <typename T>
-__device__ std::uint32_t codes_of_window(const uint4* const lines[kWindow], int groups) {
+__device__ std::uint32_t codes_of_window(const uint4* const lines[pool_window], int groups) {
   constexpr int n = elements_of_vector<T>;
   std::int32_t best[n];
   std::uint32_t codes = 0;
 #pragma unroll
-  for (int place = 0; place < kWindow * kWindow; ++place) {
-    const std::uint32_t code = kWindow * kWindow - 1 - place;
+  for (int place = 0; place < pool_window * pool_window; ++place) {
+    const std::uint32_t code = pool_window * pool_window - 1 - place;
     Words candidate;
-    candidate.all = lines[place / kWindow][place % kWindow * groups];
+    candidate.all = lines[place / pool_window][place % pool_window * groups];
 #pragma unroll
     for (int w = 0; w < 4; ++w) {
       if constexpr (sizeof(T) == 2) {
@@ -85,10 +85,10 @@ template <typename T>
 __device__ void find_maxima(int row, const Walk& walk, const Plan& plan, const Shared& shared) {
   if (walk.own >= plan.columns_at_once) return;
   for (int x = walk.own; x < walk.windows; x += plan.columns_at_once) {
-    const uint4* lines[kWindow];
+    const uint4* lines[pool_window];
 #pragma unroll
-    for (int ky = 0; ky < kWindow; ++ky) {
-      const int line = (row * kStride + ky) % kWindow * plan.shared_columns + x * kStride;
+    for (int ky = 0; ky < pool_window; ++ky) {
+      const int line = (row * pool_stride + ky) % pool_window * plan.shared_columns + x * pool_stride;
       lines[ky] = shared.ring + line * plan.groups + walk.group;
     }
     shared.codes[(row % 2 * plan.shared_windows + x) * plan.groups + walk.group] =
@@ -103,7 +103,7 @@ __device__ void add_window(const uint4* output_gradient, const std::uint32_t* co
   Words incoming;
   incoming.all = __ldg(output_gradient);
   const std::uint32_t differing =
-      *codes ^ static_cast<std::uint32_t>(kWindow * kWindow - 1 - place) * 0x11111111U;
+      *codes ^ static_cast<std::uint32_t>(pool_window * pool_window - 1 - place) * 0x11111111U;
   float values[n];
   unpack<T>(incoming, values);
 #pragma unroll
@@ -118,7 +118,7 @@ __device__ void add_window(const uint4* output_gradient, const std::uint32_t* co
 template <typename T>
 __device__ void gather(const T* __restrict__ output_gradient, int y, int x, const Walk& walk,
                        const Plan& plan, const Shared& shared, float* sum) {
-  const int row = y / kStride, column = x / kStride, line = y % kStride, slot = x % kStride;
+  const int row = y / pool_stride, column = x / pool_stride, line = y % pool_stride, slot = x % pool_stride;
   const bool left = slot == 0 && column > 0, here = column < plan.output_width;
   const auto* gradients = reinterpret_cast<const uint4*>(output_gradient) +
                           (row * plan.output_width + column) * plan.groups + walk.group;
@@ -127,13 +127,13 @@ __device__ void gather(const T* __restrict__ output_gradient, int y, int x, cons
   if (line == 0 && row > 0) {
     const uint4* above = gradients - plan.output_width * plan.groups;
     const std::uint32_t* codes_above = codes + (row + 1) % 2 * code_row;
-    if (left) add_window<T>(above - plan.groups, codes_above - plan.groups, 2 * kWindow + 2, sum);
-    if (here) add_window<T>(above, codes_above, 2 * kWindow + slot, sum);
+    if (left) add_window<T>(above - plan.groups, codes_above - plan.groups, 2 * pool_window + 2, sum);
+    if (here) add_window<T>(above, codes_above, 2 * pool_window + slot, sum);
   }
   if (row < plan.output_height) {
     codes += row % 2 * code_row;
-    if (left) add_window<T>(gradients - plan.groups, codes - plan.groups, line * kWindow + 2, sum);
-    if (here) add_window<T>(gradients, codes, line * kWindow + slot, sum);
+    if (left) add_window<T>(gradients - plan.groups, codes - plan.groups, line * pool_window + 2, sum);
+    if (here) add_window<T>(gradients, codes, line * pool_window + slot, sum);
   }
 }
 
@@ -246,7 +246,7 @@ __device__ void write_bias(const float* bias, const Walk& walk, const Plan& plan
 }
 
 template <typename T, int HALF>
-__global__ __launch_bounds__(kBackwardThreads, 3) void backward_kernel(const T* __restrict__ input,
+__global__ __launch_bounds__(backward_threads, 3) void backward_kernel(const T* __restrict__ input,
                                                                        const T* __restrict__ output_gradient,
                                                                        T* __restrict__ input_gradient,
                                                                        float* __restrict__ partial,
@@ -266,18 +266,18 @@ __global__ __launch_bounds__(kBackwardThreads, 3) void backward_kernel(const T* 
   // Input row 2r is under the windows of output rows r − 1 and r, input row 2r + 1 under those of r alone.
   const int end = place.first_output_row + place.output_rows;
   int row = max(place.first_output_row - 1, 0);
-  fill_ring<T, HALF, 1>(input, row * kStride, walk.first_column, walk.columns, plan, shared.ring);
+  fill_ring<T, HALF, 1>(input, row * pool_stride, walk.first_column, walk.columns, plan, shared.ring);
   for (; row <= end; ++row) {
-    int last = place.last_band ? plan.height : end * kStride;  // behind the last output row: what is left
+    int last = place.last_band ? plan.height : end * pool_stride;  // behind the last output row: what is left
     if (row < end) {
-      last = (row + 1) * kStride;
-      fill_ring<T, HALF, 2>(input, row * kStride + 1, walk.first_column, walk.columns, plan, shared.ring);
+      last = (row + 1) * pool_stride;
+      fill_ring<T, HALF, 2>(input, row * pool_stride + 1, walk.first_column, walk.columns, plan, shared.ring);
       __syncthreads();
       find_maxima<T>(row, walk, plan, shared);
       __syncthreads();
     }
     if (row < place.first_output_row) continue;
-    for (int y = row * kStride; y < last; ++y) {
+    for (int y = row * pool_stride; y < last; ++y) {
       finish_row<T, HALF>(input, output_gradient, input_gradient, y, walk, plan, shared, bias);
     }
   }

@@ -7,31 +7,31 @@ namespace fused {
 namespace {
 
 template <typename T, int HALF>
-__global__ __launch_bounds__(kForwardThreads, 3) void forward_kernel(const T* __restrict__ input,
+__global__ __launch_bounds__(forward_threads, 3) void forward_kernel(const T* __restrict__ input,
                                                                      T* __restrict__ output, Plan plan) {
   extern __shared__ uint4 ring[];
   const Place place = place_of_block(plan);
   const int group = static_cast<int>(threadIdx.x) % plan.groups;
   const int own = static_cast<int>(threadIdx.x) / plan.groups;
   const T* image = input + std::int64_t{place.image} * plan.height * plan.width * plan.channels;
-  const int first = place.first_output_column * kStride;
-  const int columns = (place.output_columns - 1) * kStride + kWindow;
+  const int first = place.first_output_column * pool_stride;
+  const int columns = (place.output_columns - 1) * pool_stride + pool_window;
 
-  int y = place.first_output_row * kStride;
+  int y = place.first_output_row * pool_stride;
   fill_ring<T, HALF, 1>(image, y, first, columns, plan, ring);
-  for (int row = 0; row < place.output_rows; ++row, y += kStride) {
+  for (int row = 0; row < place.output_rows; ++row, y += pool_stride) {
     fill_ring<T, HALF, 2>(image, y + 1, first, columns, plan, ring);
     __syncthreads();
     const std::int64_t output_row =
         std::int64_t{place.image} * plan.output_height + place.first_output_row + row;
     for (int x = own; own < plan.columns_at_once && x < place.output_columns; x += plan.columns_at_once) {
-      const uint4* corner = ring + x * kStride * plan.groups + group;
+      const uint4* corner = ring + x * pool_stride * plan.groups + group;
       Words best;
 #pragma unroll
-      for (int ky = 0; ky < kWindow; ++ky) {
-        const uint4* line = corner + (y + ky) % kWindow * plan.shared_columns * plan.groups;
+      for (int ky = 0; ky < pool_window; ++ky) {
+        const uint4* line = corner + (y + ky) % pool_window * plan.shared_columns * plan.groups;
 #pragma unroll
-        for (int kx = 0; kx < kWindow; ++kx) {
+        for (int kx = 0; kx < pool_window; ++kx) {
           Words candidate;
           candidate.all = line[kx * plan.groups];
           if (ky == 0 && kx == 0) {
