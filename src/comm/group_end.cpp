@@ -11,7 +11,7 @@ namespace {
 
 constexpr double patience = 1;  // seconds: for the other ranks to encounter the same error
 
-void tell(const Communicator& communicator, const Log& log, const Error& error) {
+void report(const Communicator& communicator, const Log& log, const Error& error) {
   log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
 }
 
@@ -21,7 +21,7 @@ Ending end_together_or_abort(Communicator& communicator, const Log& log, const E
     if (const std::optional<Ending> ending = communicator.end_together(error, patience)) return *ending;
   } catch (const Error&) {  // MPI itself failed: report the earlier error
   }
-  tell(communicator, log, error);
+  report(communicator, log, error);
   communicator.abort(error.category());
 }
 
@@ -36,7 +36,7 @@ ExitCode end_group(Communicator& communicator, const Log& log, const Error& erro
   if (!ending.alike) {
     // The ranks were at different places, so they cannot leave MPI together. The rank whose error counts ends
     // first.
-    tell(communicator, log, error);
+    report(communicator, log, error);
     if (error.category() != ending.code) std::this_thread::sleep_for(std::chrono::seconds(2));
     communicator.abort(ending.code);
   }

@@ -36,8 +36,7 @@ DeviceKind resolve(DeviceKind asked, Ranks ranks) {
   if (with == ranks.end()) return DeviceKind::cpu;
   fail(ExitCode::usage,
        "--device auto: rank {} on {} has a GPU, rank {} on {} has none ({}); all ranks of a run compute on "
-       "the "
-       "same kind of device: start it on hosts with GPUs, or use --device cpu",
+       "the same kind of device: start it on hosts with GPUs, or use --device cpu",
        with - ranks.begin(), with->host, without, lacking.host, lacking.refusal);
 }
 
@@ -50,8 +49,7 @@ DeviceKind resolve(DeviceKind asked, Ranks ranks) {
   fail(ExitCode::usage,
        "--device cuda: {} ranks run on {}, but rank {} sees {} there that no other rank took ({}, {} is rank "
        "{}'s); a GPU computes for one rank: start at most one rank a GPU (launch/local does; mpirun -n; "
-       "Slurm: "
-       "--ntasks-per-node with --gpus-per-task=1), look at CUDA_VISIBLE_DEVICES, or use --device cpu",
+       "Slurm: --ntasks-per-node with --gpus-per-task=1), look at CUDA_VISIBLE_DEVICES, or use --device cpu",
        on_host, mine.host, rank,
        mine.devices.size() == 1 ? "only one GPU, none" : fmt::format("{} GPUs, none", mine.devices.size()),
        device.name, device.uuid, taken.at(device.uuid));

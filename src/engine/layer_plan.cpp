@@ -48,7 +48,7 @@ class Planner {
     return index < spec_.layers.size() ? std::get_if<Kind>(&spec_.layers[index]) : nullptr;
   }
 
-  // Whether nothing stands behind the operation that has a fused ReLU.
+  // Whether nothing follows the operation that has a fused ReLU.
   bool relu_is_last() const { return relu_owner_ && *relu_owner_ + 1 == plan_.operations.size(); }
 
   void plan_input() {
@@ -135,8 +135,7 @@ class Planner {
       BackwardStep step{.operation = operation, .begin = complete, .end = complete};
       for (const Parameter& parameter : table.parameters()) {
         if (layers_[operation] != static_cast<std::size_t>(parameter.layer_index)) continue;
-        ensure(parameter.offset == step.end,
-               "parameters stand in the order in which backward completes them");
+        ensure(parameter.offset == step.end, "parameters are in the order in which backward completes them");
         step.end = aligned(parameter.offset + parameter.elements);
       }
       complete = step.end;

@@ -35,7 +35,7 @@ struct ExtendedVariant<std::variant<Kinds...>, More...> {
   using Type = std::variant<Kinds..., More...>;
 };
 
-// Every kind of layer, and what stands for several layers or a part of one.
+// Every kind of layer, and operations that replace several layers or a part of one.
 using OperationKind = ExtendedVariant<Layer, FusedPool, ReluGradient>::Type;
 
 struct PlannedOperation {

@@ -59,7 +59,7 @@ struct SgdCaffe {
   }
 };
 
-// Kingma and Ba 2015, algorithm 1, with decay added to the gradient (torch.optim.Adam): ε stands beside √v̂.
+// Kingma and Ba 2015, algorithm 1, with decay added to the gradient (torch.optim.Adam): ε is added to √v̂.
 // The slots are the uncorrected moments.
 struct Adam {
   static constexpr std::string_view word = "adam";
@@ -98,7 +98,7 @@ enum class OptimizerRule : std::size_t {
   adam = optimizer_number<Adam>()
 };
 
-// What `use` returns for the entry of `rule`, which it is given as a value to tell the type. Throws
+// What `use` returns for the entry of `rule`, passed as a value that conveys the type. Throws
 // std::logic_error for a number that no entry has (nvcc does not take base/error.hpp).
 template <std::size_t Number = 0, typename Use>
 constexpr decltype(auto) with_optimizer(OptimizerRule rule, const Use& use) {

@@ -48,7 +48,7 @@ class TrainingReplica : public Replica {
   // Runs one step: `enqueue` calls forward_staged, backward, the reducer, inspect_gradients and apply_update,
   // always the same calls in the same order. Where `capturable` (everything in it only enqueues), a GPU may
   // record them once as a graph and from then on replay it without calling `enqueue`. Where recording is
-  // refused `enqueue` is called again, and must then start afresh.
+  // not possible `enqueue` is called again, and must then start from the beginning.
   virtual void run_step(Program& /*program*/, bool /*capturable*/, const std::function<void()>& enqueue) {
     enqueue();
   }

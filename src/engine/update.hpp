@@ -1,5 +1,5 @@
 // What an update is made of beside the optimiser's formula: filled in by train/, applied by the engines in
-// one pass over the flat buffers. The optimisers stand in engine/optimizer_table.hpp.
+// one pass over the flat buffers. The optimisers are in engine/optimizer_table.hpp.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ CONVOY_HOST_DEVICE inline void correct_bias(UpdateConstants& constants, double p
   constants.second_correction = static_cast<float>(1.0 / std::sqrt(1.0 - power2));
 }
 
-// Whether training can go on from this weight. Beyond 2^60 products of weights and activations overflow
+// Whether training can continue from this weight. Beyond 2^60 products of weights and activations overflow
 // inside a layer, and the NaN that comes of it may leave a library's fused ReLU as 0, so that neither the
 // loss nor a gradient shows it. A NaN is not sound either.
 CONVOY_HOST_DEVICE inline bool is_sound(float weight) {

@@ -112,8 +112,7 @@ void check_store(const EvaluationOptions& options, const Store& store, const Che
                   [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; }))
     fail(ExitCode::usage,
          "--data {}: its {} classes are not the {} classes that {} was trained on; pack the data with "
-         "--class-list of "
-         "the training store",
+         "--class-list of the training store",
          options.data, store.classes.size(), header.classes.size(), options.checkpoint);
 }
 

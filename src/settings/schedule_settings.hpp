@@ -1,4 +1,4 @@
-// The learning rate as `convoy train` is told of it: plain data, read by settings/ and followed by
+// The settings of the learning rate: plain data, read by settings/ and followed by
 // train/schedule.hpp.
 #pragma once
 

@@ -337,14 +337,12 @@ void add_place(List& list) {
   list.add(
           "weights", [](auto& c) -> auto& { return c.weights; }, plain_text("CHECKPOINT"),
           "start from this checkpoint's parameters alone (fine-tuning); layers whose shape differs get "
-          "initial "
-          "weights")
+          "initial weights")
       .when([](const Configuration& c) { return !c.weights.empty(); });
   list.add(
       "resume", [](auto& c) -> auto& { return c.resume; }, plain_text("auto|none|PATH"),
       "auto: resume from the newest valid checkpoint in --output, if there is one; PATH: from this one; "
-      "none: "
-      "start a new run");
+      "none: start a new run");
   list.in(group_length, Concern::place);
   list.add(
           "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),

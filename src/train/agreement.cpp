@@ -67,13 +67,11 @@ void require_same_hashes(Communicator& communicator, const std::vector<std::stri
   for (std::size_t i = 0; i < names.size(); ++i)
     for (std::size_t rank = 1; rank < texts.size(); ++rank)
       if (texts[rank].compare(16 * i, 16, texts[0], 16 * i, 16) != 0)
-        fail(
-            ExitCode::device,
-            "step {}: the replicas differ: {} on rank {} is not what it is on rank 0. A device or a transfer "
-            "computed wrongly, or the nodes' libraries differ; resume from the last checkpoint with --resume "
-            "auto, "
-            "without that node if it happens again",
-            step, names[i], rank);
+        fail(ExitCode::device,
+             "step {}: the replicas differ: {} on rank {} is not rank 0's. A device or a "
+             "transfer computed wrongly, or the nodes' libraries differ; resume from the last checkpoint "
+             "with --resume auto, without that node if it happens again",
+             step, names[i], rank);
 }
 
 void require_same_parameters(Communicator& communicator, const Replica& replica, std::int64_t step) {

@@ -34,8 +34,7 @@ void check_batch(std::int64_t global_batch, int ranks, int accumulate) {
          global_batch, ranks, global_batch, ranks);
   fail(ExitCode::usage,
        "--global-batch {} cannot be shared by {} ranks × {} micro-batches (--accumulate): each needs a "
-       "sample; set "
-       "--global-batch to {} or more, or use fewer ranks or micro-batches",
+       "sample; set --global-batch to {} or more, or use fewer ranks or micro-batches",
        global_batch, ranks, accumulate, needed);
 }
 

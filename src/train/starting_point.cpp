@@ -14,7 +14,7 @@
 
 namespace convoy {
 
-// What rank 0 tells the others of a starting point: all but the lock and the buffers.
+// What rank 0 sends the others of a starting point: all except the lock and the buffers.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlateauState, best_error, since_epoch, drops)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingWindow, steps, samples, top1, loss)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LossScale, scale, good_steps, skipped)
@@ -33,8 +33,7 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
   if (header.store_fingerprint != run.store.fingerprint)
     fail(ExitCode::usage,
          "{} was trained on another store (fingerprint {}) than --data {} (fingerprint {}); to train on "
-         "other data "
-         "start a new run with --weights {}",
+         "other data start a new run with --weights {}",
          path.string(), header.store_fingerprint, run.configuration.data, run.store.fingerprint,
          path.string());
   const ConfigurationDifferences differences = compare_configurations(

@@ -22,7 +22,7 @@ void StepSumQueue::take_result() {
   const bool sound =
       std::isfinite(metrics.loss) && result.update.weights_sound && (result.update.finite || may_skip);
   const bool skipped = sound && !result.update.finite;
-  // A loss that is not finite is told by its flag; counts stay exact in a double below 2^53.
+  // A flag reports a loss that is not finite; counts stay exact in a double below 2^53.
   const std::array<double, 6> values = {sound ? metrics.loss : 0.0,
                                         static_cast<double>(metrics.top1),
                                         static_cast<double>(metrics.samples),

@@ -8,7 +8,7 @@
 namespace convoy {
 namespace {
 
-// JSON has no infinity and no NaN: null stands for "nothing yet".
+// JSON has no infinity and no NaN: null means "nothing yet".
 nlohmann::ordered_json number_or_null(double value) {
   return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
 }

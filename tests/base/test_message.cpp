@@ -1,6 +1,7 @@
 // What ranks send each other arrives as it was: every bit of a number, every byte of a text.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <limits>
@@ -35,8 +36,8 @@ std::vector<Real> awkward_numbers() {
 
 template <typename Bits, typename Real>
 std::vector<Bits> bits_of(const std::vector<Real>& numbers) {
-  std::vector<Bits> bits;
-  for (const Real number : numbers) bits.push_back(std::bit_cast<Bits>(number));
+  std::vector<Bits> bits(numbers.size());
+  std::ranges::transform(numbers, bits.begin(), [](Real number) { return std::bit_cast<Bits>(number); });
   return bits;
 }
 

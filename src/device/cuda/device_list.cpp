@@ -53,17 +53,14 @@ std::string counting_refusal(cudaError_t status) {
     case cudaErrorInsufficientDriver:
       if (driver == 0)
         return "no NVIDIA driver is loaded on this machine (nvidia-smi shows one that is): start on a node "
-               "with "
-               "GPUs";
+               "with GPUs";
       return fmt::format(
           "NVIDIA's driver on this machine is too old: it knows CUDA {}, this build of Convoy uses {}; "
-          "update "
-          "the driver, or build with an older CUDA toolkit",
+          "update the driver, or build with an older CUDA toolkit",
           cuda_version(driver), cuda_version(runtime_version()));
     case cudaErrorNoDevice:
       return "the NVIDIA driver offers no GPU to this process: look at nvidia-smi, at CUDA_VISIBLE_DEVICES "
-             "and at "
-             "what the job asked for (Slurm: --gpus-per-task)";
+             "and at what the job asked for (Slurm: --gpus-per-task)";
     default:
       return fmt::format("CUDA does not start on this machine: {} ({})", cudaGetErrorString(status),
                          cudaGetErrorName(status));

@@ -23,7 +23,7 @@ class OutOfDeviceMemory final : public Error {
 class DeviceMemory {
  public:
   DeviceMemory() = default;
-  // `bytes` of the current device; 0: empty. `purpose` stands in the error ("activations of a batch of 256").
+  // `bytes` of the current device; 0: empty. Errors include `purpose` ("activations of a batch of 256").
   // The memory is not initialised.
   DeviceMemory(std::size_t bytes, std::string_view purpose);
   ~DeviceMemory();

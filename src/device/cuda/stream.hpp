@@ -25,7 +25,7 @@ Event make_event(bool timing = false);
 // Whether what was before `event` in its stream has run. Throws ExitCode::device, naming `what`.
 bool has_passed(cudaEvent_t event, const char* what);
 
-// `later` goes on only when `earlier` has come to this point (through `event`, which is recorded anew).
+// `later` continues only when `earlier` has reached this point (through `event`, which is recorded again).
 void follow(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event);
 
 }  // namespace convoy::cuda

@@ -96,7 +96,7 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
 
   void inspect_gradients(std::size_t begin, std::size_t end) override {
     ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
-    const PhaseClock::Aside aside(clock_);  // no waiting for communication, though it stands between waits
+    const PhaseClock::Aside aside(clock_);  // not a wait for communication, though it lies between waits
     state_.use_threads();
     gradient_squares_.add(state_.gradients.as<float>().data(), begin, end);
   }

@@ -15,7 +15,7 @@ namespace {
 // Pixels of a row handled at a time, on the stack.
 constexpr int piece = 256;
 
-// Where the elements of one sample stand in the output.
+// The positions of one sample's elements in the output.
 struct Placement {
   std::int64_t channel = 0, row = 0, column = 0;  // strides
 };

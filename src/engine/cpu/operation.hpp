@@ -12,7 +12,7 @@
 
 namespace convoy::cpu {
 
-// What a running pass tells its operations.
+// What the operations of a pass need to know.
 struct Pass {
   Library* library = nullptr;
   PassContext context;

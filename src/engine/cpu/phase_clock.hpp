@@ -1,4 +1,4 @@
-// Where a step's time goes on the CPU: the replica is told when the step enters a phase and asks for the sums
+// Where a step's time goes on the CPU: the replica reports when the step enters a phase and takes the sums
 // at the update. For cpu_replica.cpp alone.
 #pragma once
 

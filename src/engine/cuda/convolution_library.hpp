@@ -42,7 +42,7 @@ struct ConvolutionRule {
 class LibraryConvolution {
  public:
   // `precision` decides the arithmetic: fp32 products in full float32, tf32 and the 16-bit formats on tensor
-  // cores with float32 sums. `name` stands in errors.
+  // cores with float32 sums. Errors include `name`.
   LibraryConvolution(const Libraries& libraries, std::string name, const ConvolutionShape& shape,
                      Precision precision, bool relu);
 

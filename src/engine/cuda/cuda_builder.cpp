@@ -91,7 +91,7 @@ void Builder::try_algorithms() {
     return DeviceMemory(bytes, "choosing algorithms of convolutions");
   };
   const DeviceMemory inputs = reserved(input), outputs = reserved(output), filters = reserved(filter);
-  // Each convolution anew: it overwrites what it runs on, and sums of sums would end at infinity.
+  // Again for each convolution: it overwrites its operands, and sums of sums would become infinite.
   const auto fill = [&] {
     for (const DeviceMemory* operand : {&inputs, &outputs, &filters})
       fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),

@@ -24,7 +24,7 @@
 
 namespace convoy::cuda {
 
-// What a replica lends its programs; everything behind it outlives them. The flat buffers stand in the layout
+// What a replica lends its programs; everything behind it outlives them. The flat buffers are in the layout
 // of the program's precision (filters KRSC, fully connected weights (H, W, C) where channels_last).
 struct ProgramResources {
   const NetSpec* spec = nullptr;

@@ -1,4 +1,4 @@
-// Fully connected layer with bias and, fused, ReLU: Y = X · Wᵀ + b. Its weights stand in the order of the
+// Fully connected layer with bias and, fused, ReLU: Y = X · Wᵀ + b. Its weights are in the order of the
 // input map's memory (C, H, W or H, W, C), so that flattening is no work.
 #include "engine/cuda/bias_gradient.hpp"
 #include "engine/cuda/matrix_product.hpp"

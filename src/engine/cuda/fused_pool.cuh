@@ -5,7 +5,7 @@
 // A block takes a band of output rows of one image and, where shared memory does not hold rows of the whole
 // width, a tile of output columns. It walks down the band with the three input rows under a window in shared
 // memory, so each input value is normalised once (but for the rows and columns that neighbours share). A
-// thread keeps one group of channels (16 bytes) and works on the columns that stand `columns_at_once` apart;
+// thread keeps one group of channels (16 bytes) and works on columns that are `columns_at_once` apart;
 // the neighbouring channels that LRN needs lie in the neighbouring lanes.
 #pragma once
 
@@ -60,7 +60,7 @@ void with_half(const Plan& plan, const Work& work) {
   work(std::integral_constant<int, most_half>{});
 }
 
-// Where a block stands.
+// The position of a block.
 struct Place {
   int image, first_output_row, output_rows, first_output_column, output_columns;
   bool last_band, last_tile;

@@ -1,6 +1,6 @@
 // The CUDA engine's own kernels, as functions that enqueue them: what no library serves. Everything here only
 // enqueues on `stream` (so it may be recorded into a graph), allocates nothing, and throws ExitCode::device
-// when a launch is refused. Sums are taken in an order that depends on shapes alone, never by atomics in
+// when a launch fails. Sums are taken in an order that depends on shapes alone, never by atomics in
 // floating point, so results are the same in every run.
 //
 // Where a pass has fewer rows than the program's batch, kernels read the number from PassParameters.

@@ -5,7 +5,7 @@
 // Blocks have 256 threads: with at most 64 registers a thread, which all streaming kernels here stay under, a
 // multiprocessor of compute capability 8.0, 9.0 or 10.0 (65,536 registers, 2,048 threads) holds at least four
 // such blocks, enough loads under way to fill its share of the memory's bandwidth. Launches of streaming
-// kernels are cut off at 2,048 blocks (some 15 for each of an H100's 132 multiprocessors) and go on in
+// kernels are cut off at 2,048 blocks (some 15 for each of an H100's 132 multiprocessors) and continue in
 // strides.
 #pragma once
 
@@ -118,7 +118,7 @@ __device__ Number block_sum(Number mine, Number* shared) {
   return shared[0];
 }
 
-// Where an element stands in its map, from its place in memory.
+// An element's position in its map, from its place in memory.
 struct MapPlace {
   int row, channel, y, x;
 };

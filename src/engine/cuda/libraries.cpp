@@ -8,13 +8,13 @@ void check(cudnnStatus_t status, const char* what, std::source_location where) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char reason[512] = {};
   cudnnGetLastErrorString(reason, sizeof(reason));
-  fail(ExitCode::device, "cuDNN refused {}: {} ({}; {}:{})", what, cudnnGetErrorString(status),
+  fail(ExitCode::device, "cuDNN failed to run {}: {} ({}; {}:{})", what, cudnnGetErrorString(status),
        reason[0] != '\0' ? reason : "no reason given", where.file_name(), where.line());
 }
 
 void check(cublasStatus_t status, const char* what, std::source_location where) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  fail(ExitCode::device, "cuBLASLt refused {}: {} ({}:{})", what, cublasLtGetStatusString(status),
+  fail(ExitCode::device, "cuBLASLt failed to run {}: {} ({}:{})", what, cublasLtGetStatusString(status),
        where.file_name(), where.line());
 }
 
@@ -60,8 +60,7 @@ TensorDescriptor describe(const MapShape& shape) {
   if (shape.elements() > most_map_elements) {
     fail(ExitCode::usage,
          "cuDNN's maps have at most 2^31 - 1 elements, and {} images of {} x {} x {} are more: at most {} "
-         "images "
-         "go through a GPU at once. Take more ranks, a smaller --global-batch, or --accumulate",
+         "images go through a GPU at once. Take more ranks, a smaller --global-batch, or --accumulate",
          shape.rows, shape.channels, shape.height, shape.width, most_map_elements / shape.row_elements());
   }
   cudnnTensorDescriptor_t descriptor = nullptr;

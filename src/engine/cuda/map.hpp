@@ -42,7 +42,7 @@ struct PassParameters {
   std::int32_t reserved[2] = {};
 };
 
-// fp16's loss scale as it stands on the device; scale 1 and never changed in other precisions.
+// fp16's loss scale on the device; scale 1 and never changed in other precisions.
 struct LossScaleState {
   float scale = 1;
   std::int32_t dynamic = 0;  // 1: halved and doubled as LossScale says (engine/update.hpp)

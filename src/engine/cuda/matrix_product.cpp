@@ -34,7 +34,7 @@ ProductPreference preference() {
   };
   const std::size_t workspace = MatrixProduct::workspace_limit;
   set_preference(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace);
-  // The 16-bit copies of parameters stand on multiples of 64 elements.
+  // The 16-bit copies of parameters begin at multiples of 64 elements.
   const std::uint32_t alignment = 128;
   set_preference(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment);
   set_preference(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment);

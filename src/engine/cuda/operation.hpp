@@ -13,7 +13,7 @@
 
 namespace convoy::cuda {
 
-// Where a staged batch stands in device memory.
+// The addresses of a staged batch in device memory.
 struct BatchPlace {
   const std::uint8_t* images = nullptr;
   const std::int32_t* labels = nullptr;
@@ -21,7 +21,7 @@ struct BatchPlace {
   const PassParameters* pass = nullptr;
 };
 
-// What a pass tells its operations.
+// What the operations of a pass need to know.
 struct Pass {
   cudaStream_t stream = nullptr;
   BatchPlace place;

@@ -1,4 +1,4 @@
-// ReLU that stands alone, and the gradient of one that was fused.
+// A ReLU of its own, and the gradient of one that was fused.
 #include "engine/cuda/operation.hpp"
 
 namespace convoy::cuda {

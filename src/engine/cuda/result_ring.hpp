@@ -20,7 +20,7 @@ namespace convoy::cuda {
 
 // What a step has enqueued, as far as its result needs to know; kept beside a recorded step.
 struct StepTrace {
-  std::vector<Phase> phases;  // entered, in order; mark i stands at the start of phase i, one more at the end
+  std::vector<Phase> phases;  // entered, in order; mark i is at the start of phase i, one more at the end
   bool applied = false;       // whether there was an update
   std::size_t inspect_begin = 0, inspect_end = 0;  // of the gradient: to be inspected, not enqueued yet
 };

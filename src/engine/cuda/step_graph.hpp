@@ -36,7 +36,7 @@ class StepGraphs {
   // then, which no capture allows), later ones from a graph where `capturable`. `trace` is what `enqueue`
   // tells of itself, filled in too where it is not called.
   //
-  // Where recording is refused (by `enqueue` too: ExitCode::device), `automatic` says so once in the log
+  // Where recording fails (also in `enqueue`: ExitCode::device), `automatic` says so once in the log
   // and calls `enqueue` again, as for every later step; `on` throws ExitCode::device. With several
   // ranks rank 0's success counts, for sums over ranks are recorded by all of them or by none: a rank that
   // cannot follow throws ExitCode::device. Whatever else
