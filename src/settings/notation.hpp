@@ -33,9 +33,9 @@ Notation<Integer> whole_number(std::int64_t least, std::int64_t most) {
 }
 
 template <typename Real>
-Notation<Real> real_number(std::string value_name, const Bounds& bounds) {
+Notation<Real> real_number(const char* value_name, const Bounds& bounds) {
   return {
-      .value_name = std::move(value_name),
+      .value_name = value_name,
       .parse = [=](const std::string& text) -> Real { return static_cast<Real>(parse_real(text, bounds)); },
       .text = [](const Real& value) { return fmt::format("{}", value); }};
 }
@@ -52,8 +52,8 @@ Notation<Value> one_of(Words<Value> words) {
           .text = [=](const Value& value) { return std::string(word_of(words, value)); }};
 }
 
-inline Notation<std::string> plain_text(std::string value_name) {
-  return {.value_name = std::move(value_name),
+inline Notation<std::string> plain_text(const char* value_name) {
+  return {.value_name = value_name,
           .parse = [](const std::string& text) { return text; },
           .text = [](const std::string& value) { return value; }};
 }

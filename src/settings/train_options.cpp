@@ -15,7 +15,6 @@ using Configuration = TrainConfiguration;
 constexpr std::int64_t any_count = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t any_int = std::numeric_limits<int>::max();
 constexpr Bounds not_negative{.least = 0};
-constexpr Bounds positive{.least = 0, .above = true};
 constexpr Bounds fraction{.least = 0, .most = 1};
 constexpr Bounds below_one{.least = 0, .most = 1, .below = true};
 constexpr Bounds factor{.least = 0, .most = 1, .above = true};
