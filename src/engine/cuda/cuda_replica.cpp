@@ -47,7 +47,7 @@ bool ProgramCompiler::prepare(const ProgramOptions& options) {
 std::unique_ptr<StepProgram> ProgramCompiler::compile(const ProgramOptions& options) {
   std::unique_ptr<StepProgram> program =
       std::make_unique<CudaProgram>(state_.resources(options.precision), options);
-  compiled_.push_back({program->presence(), layout_of(options.precision)});
+  compiled_.push_back({program->lifetime(), layout_of(options.precision)});
   return program;
 }
 

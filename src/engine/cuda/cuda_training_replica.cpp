@@ -124,7 +124,7 @@ void CudaTrainingReplica::run_step(Program& program, bool capturable, const std:
   trace_ = {};
   in_step_ = true;
   try {
-    graphs_.run({step_program->presence(), step_program->parity(), place_}, state_.compute.get(), capturable,
+    graphs_.run({step_program->lifetime(), step_program->parity(), place_}, state_.compute.get(), capturable,
                 trace_, enqueue);
   } catch (...) {
     in_step_ = false;

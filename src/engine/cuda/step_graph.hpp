@@ -21,7 +21,7 @@ namespace convoy::cuda {
 // What decides which memory a step reads and writes: the program, the half of its staged batches and the
 // place of the update's numbers and result.
 struct StepKey {
-  std::weak_ptr<const int> program;  // StepProgram::presence
+  std::weak_ptr<const int> program;  // StepProgram::lifetime
   int parity = 0, place = 0;
 };
 

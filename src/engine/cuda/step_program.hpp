@@ -24,11 +24,11 @@ class StepProgram : public Program {
   // passes before.
   virtual void end_step() = 0;
 
-  // Lives as long as the program: tells it from a later one at the same address.
-  const std::shared_ptr<const int>& presence() const { return presence_; }
+  // A token that lives as long as the program, which distinguishes it from a later one at the same address.
+  const std::shared_ptr<const int>& lifetime() const { return lifetime_; }
 
  private:
-  std::shared_ptr<const int> presence_ = std::make_shared<const int>(0);
+  std::shared_ptr<const int> lifetime_ = std::make_shared<const int>(0);
 };
 
 }  // namespace convoy::cuda
