@@ -2,18 +2,20 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 #include "engine/optimizer_table.hpp"
 
 namespace convoy {
 
 // "sgd, sgd-caffe, adam".
 inline std::string optimizer_choice() {
-  std::string text;
-  for (const OptimizerRule rule : optimizer_rules)
-    text += (text.empty() ? "" : ", ") + std::string(optimizer_word(rule));
-  return text;
+  std::vector<std::string_view> words;
+  for (const OptimizerRule rule : optimizer_rules) words.push_back(optimizer_word(rule));
+  return text_list(words);
 }
 
 inline OptimizerRule parsed_optimizer(const std::string& name) {

@@ -12,8 +12,7 @@ Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice)
   } catch (const Error& error) {
     return error;
   } catch (const std::bad_alloc&) {
-    return {ExitCode::device,
-            fmt::format("out of memory{}{}", memory_advice.empty() ? "" : ": ", memory_advice)};
+    return {ExitCode::device, fmt::format("out of memory: {}", memory_advice)};
   } catch (const std::filesystem::filesystem_error& error) {
     return {ExitCode::io, error.what()};
   } catch (const std::exception& error) {

@@ -46,7 +46,7 @@ inline void ensure(bool condition, const char* what) {
 
 // Converts any exception to a category and a text: out of memory is ExitCode::device, a file system error
 // ExitCode::io, anything unknown a bug. `memory_advice`: the remedy if memory runs out.
-Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice = {});
+Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice);
 
 // Text of errno value `number`, e.g. "No such file or directory" (thread-safe).
 std::string system_error_text(int number);

@@ -1,5 +1,5 @@
-// Shared by writing and reading checkpoints: names of objects and the checksums beside
-// them. For train/'s checkpoint files only.
+// Shared by writing and reading checkpoints: names of objects and the checksums beside them. For the .cpp
+// files of this folder only.
 #pragma once
 
 #include <cstdint>

@@ -59,7 +59,11 @@ ChosenCheckpoint named_checkpoint(const std::filesystem::path& named, const Outp
 }  // namespace
 
 Checkpoint ChosenCheckpoint::take(const ParameterTable& table, std::string_view model) {
-  if (!file_) return std::move(read_);
+  if (!file_) {
+    if (read_.header.model != model)
+      fail(ExitCode::bad_data, "{}: holds '{}', not '{}'", path_.string(), read_.header.model, model);
+    return std::move(read_);
+  }
   Checkpoint checkpoint = file_->read(table, model);
   file_.reset();
   return checkpoint;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/log.hpp"
 #include "checkpoint/checkpoint.hpp"

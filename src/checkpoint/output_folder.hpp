@@ -1,9 +1,8 @@
-// The output folder of a run as rank 0 finds and prepares it. Used at the start of training; nobody else
+// The output folder of a run as rank 0 finds and prepares it. Used at the start of training; nobody
 // else writes there except the checkpoint writer and report/.
 #pragma once
 
 #include <filesystem>
-#include <string>
 
 namespace convoy {
 

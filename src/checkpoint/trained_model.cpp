@@ -5,10 +5,15 @@
 #include "model/networks.hpp"
 
 namespace convoy {
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckpointHeader, model, epoch, epoch_samples, step, configuration,
                                    store_fingerprint, schedule_state, loss_scale, best_top1, input, classes,
                                    optimizer, slots)
 
+namespace {
+
+// The network that a checkpoint's parameters belong to. Throws ExitCode::usage for a model that this program
+// does not know or an input side that it does not take.
 NetSpec network_of(const CheckpointHeader& header) {
   NetworkChanges changes{.classes = static_cast<int>(header.classes.size()), .dropout = {}};
   NetSpec network = make_network(header.model, changes);
@@ -19,17 +24,19 @@ NetSpec network_of(const CheckpointHeader& header) {
   return network;
 }
 
+}  // namespace
+
 TrainedModel load_model(const std::filesystem::path& path) {
-  TrainedModel shared;
+  TrainedModel model;
   const CheckpointFile file(path);
-  shared.header = file.header();
+  model.header = file.header();
   try {
-    shared.network = network_of(shared.header);
+    model.network = network_of(model.header);
   } catch (const Error& error) {
     fail(ExitCode::bad_data, "{}: {}", path.string(), error.what());
   }
-  shared.parameters = file.read_parameters(ParameterTable(shared.network));
-  return shared;
+  model.parameters = file.read_parameters(ParameterTable(model.network));
+  return model;
 }
 
 TrainedModel share_model(const std::filesystem::path& path, Communicator& communicator) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
@@ -22,9 +21,5 @@ TrainedModel load_model(const std::filesystem::path& path);
 
 // Collective: rank 0 reads, errors are thrown on every rank.
 TrainedModel share_model(const std::filesystem::path& path, Communicator& communicator);
-
-// The network that a checkpoint's parameters belong to. Throws ExitCode::usage for a model that this program
-// does not know or an input side that it does not take.
-NetSpec network_of(const CheckpointHeader& header);
 
 }  // namespace convoy

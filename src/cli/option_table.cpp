@@ -63,9 +63,8 @@ void OptionTable::positional(std::string name, std::string help, std::vector<std
 }
 
 void OptionTable::add_config() {
-  takes_config_ = true;
   add("config", "FILE", "read options from this file (key = value); the command line wins",
-      [this](const std::string& value) { config_path_ = value; });
+      [](const std::string&) {});  // read_file reads it before any option is set
 }
 
 void OptionTable::parse(const std::vector<std::string>& arguments) {

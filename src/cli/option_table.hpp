@@ -97,11 +97,11 @@ class OptionTable {
   void apply() const;
   [[noreturn]] void refuse_unknown(const std::string& typed, const std::string& where) const;
 
-  std::string command_, current_group_ = "Options", config_path_;
+  std::string command_, current_group_ = "Options";
   std::vector<Option> options_;
   std::vector<Positional> positionals_;
   std::vector<Given> given_;
-  bool takes_config_ = false, help_wanted_ = false;
+  bool help_wanted_ = false;
 };
 
 template <typename Integer>

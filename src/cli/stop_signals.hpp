@@ -1,7 +1,8 @@
 // The request to stop: SIGUSR1 (forwarded by mpirun and sent by Slurm), SIGINT, SIGTERM and, unless it is
 // ignored, SIGHUP set a flag that the trainer checks between steps. A second SIGINT ends the process at once.
-// Created in `main` before MPI starts any thread, so that all other threads of the process leave these
-// signals to this class's thread.
+// Created before MPI starts any thread, so that the other threads of the process leave these signals to this
+// class's thread. A library may start a thread that unblocks them again (CUDA's driver does): a handler
+// serves those.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,7 @@
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 
 #include "cli/commands.hpp"
 #include "cli/train_options.hpp"

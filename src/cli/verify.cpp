@@ -5,7 +5,7 @@
 #include "base/clock.hpp"
 #include "cli/commands.hpp"
 #include "comm/gather.hpp"
-#include "data/store.hpp"
+#include "data/shared_store.hpp"
 
 namespace convoy {
 namespace {
@@ -44,8 +44,7 @@ fingerprint. Reports each bad record and exits with code 65 if there is any. Ran
 
   ExitCode run(RankContext& context) override {
     Communicator& communicator = context.communicator;
-    const std::string text = communicator.on_rank_zero([&] { return read_store_text(store_[0]); });
-    const Store store = parse_store(text, store_[0]);
+    const Store store = open_store(store_[0], communicator);
     Stopwatch since;
     const VerifyProgress progress = [&](std::int64_t done, std::int64_t total) {
       if (since.seconds() < 5) return;

@@ -1,11 +1,14 @@
 #include "data/augmentation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "base/text_list.hpp"
 
 namespace convoy {
 
@@ -133,32 +136,42 @@ Affine centre_crop(int stored_side, int crop_side) {
   return translation(offset, offset);
 }
 
+// The words of --augment.
+struct KindName {
+  std::string_view word;
+  bool AugmentationKinds::*on;
+};
+constexpr std::array kind_names{KindName{"crop", &AugmentationKinds::crop},
+                                KindName{"resized-crop", &AugmentationKinds::resized_crop},
+                                KindName{"mirror", &AugmentationKinds::mirror},
+                                KindName{"colour", &AugmentationKinds::colour},
+                                KindName{"rotate", &AugmentationKinds::rotate},
+                                KindName{"shift", &AugmentationKinds::shift}};
+
+template <typename Wanted>
+std::string words_where(Wanted&& wanted, const char* separator) {
+  std::vector<std::string_view> words;
+  for (const KindName& kind : kind_names)
+    if (wanted(kind)) words.push_back(kind.word);
+  return text_list(words, separator);
+}
+
 }  // namespace
 
 AugmentationSettings parse_augmentation(std::string_view text) {
   AugmentationSettings settings;
-  const std::array<std::pair<std::string_view, bool*>, 6> kinds{{{"crop", &settings.crop},
-                                                                 {"resized-crop", &settings.resized_crop},
-                                                                 {"mirror", &settings.mirror},
-                                                                 {"colour", &settings.colour},
-                                                                 {"rotate", &settings.rotate},
-                                                                 {"shift", &settings.shift}}};
   if (text == "none") return settings;
   for (std::string_view rest = text;;) {
     const std::size_t comma = rest.find(',');
     std::string_view word = rest.substr(0, comma);
     while (word.starts_with(' ')) word.remove_prefix(1);
     while (word.ends_with(' ')) word.remove_suffix(1);
-    bool known = false;
-    for (const auto& [name, flag] : kinds) {
-      if (word != name) continue;
-      *flag = known = true;
-    }
-    if (!known)
-      fail(ExitCode::usage,
-           "'{}' in '{}' is not one of crop, resized-crop, mirror, colour, rotate, shift "
-           "(separated by commas) or none",
-           word, text);
+    const auto known =
+        std::ranges::find_if(kind_names, [&](const KindName& kind) { return kind.word == word; });
+    if (known == kind_names.end())
+      fail(ExitCode::usage, "'{}' in '{}' is not one of {} (separated by commas) or none", word, text,
+           words_where([](const KindName&) { return true; }, ", "));
+    settings.*known->on = true;
     if (comma == rest.npos) break;
     rest.remove_prefix(comma + 1);
   }
@@ -168,18 +181,7 @@ AugmentationSettings parse_augmentation(std::string_view text) {
 }
 
 std::string augmentation_text(const AugmentationKinds& kinds) {
-  std::string text;
-  const auto add = [&](bool on, const char* name) {
-    if (!on) return;
-    if (!text.empty()) text += ',';
-    text += name;
-  };
-  add(kinds.crop, "crop");
-  add(kinds.resized_crop, "resized-crop");
-  add(kinds.mirror, "mirror");
-  add(kinds.colour, "colour");
-  add(kinds.rotate, "rotate");
-  add(kinds.shift, "shift");
+  const std::string text = words_where([&](const KindName& kind) { return kinds.*kind.on; }, ",");
   return text.empty() ? "none" : text;
 }
 

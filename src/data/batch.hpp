@@ -30,7 +30,7 @@ struct InputSpec {
   float scale[3] = {1, 1, 1};
 };
 
-// A view: the loader's slot owns the memory, which remains valid until the slot is released.
+// A view: the loader's buffer owns the memory, which remains valid until the buffer is released.
 struct BatchView {
   int rows = 0;                                 // valid samples; may be fewer than the program's batch, or 0
   std::span<const std::uint8_t> images;         // rows × S × S × 3

@@ -1,5 +1,5 @@
 // Feeds a rank: worker threads read, check and queue this rank's part of each (micro-)batch ahead of time, so
-// that a step never waits while the disk keeps up. `pread` reads into slots, from which a GPU copies while
+// that a step never waits while the disk keeps up. `pread` reads into buffers, from which a GPU copies while
 // later batches are requested; each image's checksum is verified.
 #pragma once
 

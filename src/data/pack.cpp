@@ -35,7 +35,8 @@ void check_options(const PackOptions& options) {
     fail(ExitCode::usage, "--image-size {}: must be from 1 to {}", options.image_size, largest_side);
   if (options.shard_bytes == 0) fail(ExitCode::usage, "--shard-bytes 0: a shard contains at least one image");
   if (options.workers < 0)
-    fail(ExitCode::usage, "--workers {}: must be 0 (its share of the cores) or more", options.workers);
+    fail(ExitCode::usage, "--workers {}: must be 0 (each rank's share of the cores) or more",
+         options.workers);
   if (fs::exists(options.store) && !fs::is_directory(options.store))
     fail(ExitCode::usage, "{} is a file, but a store is a folder", options.store.string());
 }

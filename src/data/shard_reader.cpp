@@ -146,7 +146,8 @@ ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
 
 void ShardReader::State::check_attributes(std::size_t shard, const Hdf5File& file) const {
   const auto refuse = [&](const std::string& problem) {
-    fail(ExitCode::bad_data, "{}: {}. It does not belong to this store: pack it again or copy it again",
+    fail(ExitCode::bad_data,
+         "{}: {}. It does not belong to this store: pack the store again or copy the shard again",
          file.path().string(), problem);
   };
   if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "convoy-store")

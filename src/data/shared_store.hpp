@@ -1,4 +1,5 @@
-// Opens a store on all ranks, although only rank 0 reads its description. Used by training and evaluation.
+// Opens a store on all ranks, although only rank 0 reads its description. Used by training, evaluation and
+// verify.
 #pragma once
 
 #include <string>

@@ -36,8 +36,8 @@ la_ssize_t read_block(archive* handle, void* data, const void** buffer) {
     reader.position += count;
     *buffer = reader.block.data();
     return static_cast<la_ssize_t>(count);
-  } catch (const Error&) {  // must not cross libarchive
-    archive_set_error(handle, EIO, "cannot read");
+  } catch (const std::exception& error) {  // must not cross libarchive
+    archive_set_error(handle, EIO, "%s", error.what());
     return -1;
   }
 }

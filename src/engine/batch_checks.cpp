@@ -1,7 +1,5 @@
 #include "engine/batch_checks.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 
 namespace convoy {

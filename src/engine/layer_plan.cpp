@@ -1,6 +1,5 @@
 #include "engine/layer_plan.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/error.hpp"
@@ -136,17 +135,13 @@ class Planner {
       for (const Parameter& parameter : table.parameters()) {
         if (layers_[operation] != static_cast<std::size_t>(parameter.layer_index)) continue;
         ensure(parameter.offset == step.end, "parameters are in the order in which backward completes them");
-        step.end = aligned(parameter.offset + parameter.elements);
+        step.end = aligned_elements(parameter.offset + parameter.elements);
       }
       complete = step.end;
       step.input_gradient = complete < table.size();
       plan_.backward.push_back(step);
     }
     ensure(complete == table.size(), "backward completes every gradient");
-  }
-
-  static std::size_t aligned(std::size_t elements) {
-    return (elements + parameter_alignment - 1) / parameter_alignment * parameter_alignment;
   }
 
   const NetSpec& spec_;

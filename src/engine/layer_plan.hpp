@@ -45,9 +45,9 @@ struct PlannedOperation {
   // Convolutions and fully connected layers.
   bool relu = false;                  // computes the ReLU behind it
   bool takes_relu_gradient = false;   // and in backward that ReLU's gradient
-  bool leaves_bias_gradient = false;  // to the FusedPool behind it
-  bool input_padded = false;          // its input already carries its padding
-  bool scores = false;                // the network's last layer: float32 in every precision
+  bool leaves_bias_gradient = false;  // to the FusedPool behind it; convolutions only
+  bool input_padded = false;          // its input already carries its padding; convolutions only
+  bool scores = false;                // the network's last layer; fully connected: float32 in every precision
 
   int dropout = -1;  // number of a dropout layer in the network, for the random counter
 };

@@ -2,7 +2,8 @@
 // takes from OptimizerSettings and its formula for one element. Options, checkpoints, the update loops of
 // both engines, benchmarks and tests ask here, so nothing else needs to know which optimisers there are.
 //
-// To add one: an entry, its type in OptimizerEntries, its name in OptimizerRule.
+// To add one: an entry, its type in OptimizerEntries, its name in OptimizerRule, a phrase in the help of
+// --optimizer (settings/train_options.cpp).
 #pragma once
 
 #include <array>

@@ -1,7 +1,5 @@
 #include "inference/evaluation.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>

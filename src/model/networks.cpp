@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 
 namespace convoy {
 namespace {
@@ -216,10 +217,7 @@ NetSpec make_network(std::string_view name, const NetworkChanges& changes) {
   const auto* found = std::find_if(networks.begin(), networks.end(),
                                    [&](const NamedNetwork& network) { return name == network.name; });
   if (found == networks.end()) {
-    std::string known;
-    for (const NamedNetwork& network : networks)
-      known += (known.empty() ? "" : ", ") + std::string(network.name);
-    fail(ExitCode::usage, "unknown network '{}'; the networks are: {}", name, known);
+    fail(ExitCode::usage, "unknown network '{}'; the networks are: {}", name, text_list(network_names()));
   }
   NetSpec spec = found->make();
   spec.name = found->name;

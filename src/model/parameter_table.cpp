@@ -64,7 +64,7 @@ ParameterTable::ParameterTable(const NetSpec& spec) {
       if (known) fail(ExitCode::usage, "{} has two layers named {}", spec.name, parameter->layer);
       parameter->offset = size_;
       count_ += parameter->elements;
-      size_ += (parameter->elements + parameter_alignment - 1) / parameter_alignment * parameter_alignment;
+      size_ += aligned_elements(parameter->elements);
       parameters_.push_back(std::move(*parameter));
     }
   }

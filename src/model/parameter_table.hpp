@@ -15,6 +15,11 @@ namespace convoy {
 
 inline constexpr std::size_t parameter_alignment = 64;  // elements: 256 bytes
 
+// `elements` and the gap behind them.
+constexpr std::size_t aligned_elements(std::size_t elements) {
+  return (elements + parameter_alignment - 1) / parameter_alignment * parameter_alignment;
+}
+
 enum class ParameterKind { weight, bias };
 
 struct Parameter {

@@ -1,7 +1,5 @@
 #include "settings/check.hpp"
 
-#include <fmt/format.h>
-
 #include "base/error.hpp"
 #include "model/networks.hpp"
 #include "settings/train_option.hpp"

@@ -1,7 +1,5 @@
 #include "settings/key_values.hpp"
 
-#include <fmt/format.h>
-
 #include <sstream>
 
 #include "base/error.hpp"

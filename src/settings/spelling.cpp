@@ -1,7 +1,6 @@
 #include "settings/spelling.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <utility>
 

@@ -2,8 +2,9 @@
 // and where it is used.
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "base/error.hpp"
-#include "model/initialise.hpp"
 #include "model/networks.hpp"
 #include "settings/train_option.hpp"
 

@@ -149,9 +149,8 @@ InputScale parse_input_scale(const std::string& text) {
   try {
     scale.number = parse_real(text, {.least = 1e-9});
   } catch (const Error&) {
-    scale.number = 0;
+    fail(ExitCode::usage, "'{}' is not std, none or a number such as 1/255", text);
   }
-  if (scale.number == 0) fail(ExitCode::usage, "'{}' is not std, none or a number such as 1/255", text);
   return scale;
 }
 

@@ -31,7 +31,7 @@ struct Bounds {
 // A finite number within the bounds: "0.01", "1e-4", "1/255".
 double parse_real(std::string_view text, const Bounds& bounds);
 
-// std, none, or a number other than 0 such as 1/255.
+// std, none, or a positive number (at least 1e-9) such as 1/255.
 InputScale parse_input_scale(const std::string& text);
 
 // "on", "off", "true", "false", "yes", "no", "1", "0".

@@ -22,8 +22,8 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   CheckpointHeader& header = checkpoint.header;
   header.model = c.model;
   header.step = state.step;
-  header.epoch = state.step / run_.plan.steps_per_epoch();
-  header.epoch_samples = state.step % run_.plan.steps_per_epoch() * run_.plan.global_batch;
+  header.epoch = state.step / run_.length.steps_per_epoch;
+  header.epoch_samples = state.step % run_.length.steps_per_epoch * run_.plan.global_batch;
   header.configuration = configuration_text(c);
   header.store_fingerprint = run_.store.fingerprint;
   header.schedule_state = state_to_json(state);

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <limits>
-#include <string>
 #include <vector>
 
 #include "engine/update.hpp"

@@ -7,7 +7,6 @@
 
 #include "base/folder_lock.hpp"
 #include "base/log.hpp"
-#include "checkpoint/output_folder.hpp"
 #include "comm/communicator.hpp"
 #include "engine/training_replica.hpp"
 #include "train/resolved_run.hpp"

@@ -17,7 +17,7 @@ bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_
 LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator,
                              TrainingReplica& replica, std::int64_t step) {
   const TrainConfiguration& c = run.configuration;
-  const std::int64_t steps_per_epoch = run.plan.steps_per_epoch();
+  const std::int64_t steps_per_epoch = run.length.steps_per_epoch;
   LoaderOptions options;
   options.global_batch = c.global_batch;
   options.accumulate = c.accumulate;
@@ -73,7 +73,7 @@ bool TrainingLoop::has_validation() const {
 
 TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
   const TrainConfiguration& c = parts_.run.configuration;
-  const std::int64_t steps_per_epoch = parts_.run.plan.steps_per_epoch();
+  const std::int64_t steps_per_epoch = parts_.run.length.steps_per_epoch;
   return {.log = step % c.log_every == 0 || step == parts_.run.length.last_step,
           .evaluation = has_validation() && is_due(c.evaluate_every, step, steps_per_epoch),
           .checkpoint = is_due(c.checkpoint_every, step, steps_per_epoch),
@@ -156,7 +156,7 @@ void TrainingLoop::enqueue_passes() {
 
 void TrainingLoop::step() {
   const ResolvedRun& run = parts_.run;
-  const std::int64_t samples = run.plan.samples_in_step(state_.step % run.plan.steps_per_epoch());
+  const std::int64_t samples = run.plan.samples_in_step(state_.step % run.length.steps_per_epoch);
   const Stopwatch watch;
   const double input_seconds = stage_input(samples);
   stage_update();

@@ -43,6 +43,7 @@ class UnblockedThread {
 class StopSignalsTest : public testing::TestWithParam<int> {};
 
 TEST_P(StopSignalsTest, OfTheProcess) {
+  std::signal(GetParam(), SIG_DFL);  // nohup ignores SIGHUP
   const StopSignals signals;
   EXPECT_FALSE(signals.requested());
   kill(getpid(), GetParam());
@@ -50,6 +51,7 @@ TEST_P(StopSignalsTest, OfTheProcess) {
 }
 
 TEST_P(StopSignalsTest, TakenByAThreadThatUnblocksThem) {
+  std::signal(GetParam(), SIG_DFL);
   const StopSignals signals;
   UnblockedThread library;
   EXPECT_FALSE(signals.requested());

@@ -120,7 +120,7 @@ TEST(Loader, EvaluatesInStoredOrder) {
 
 // The samples of a run, their places and their transforms are the same for every number of ranks, of
 // micro-batches, of workers and of buffers.
-TEST(Loader, IsIndependentOfRanksMicroBatchesWorkersAndSlots) {
+TEST(Loader, IsIndependentOfRanksMicroBatchesWorkersAndBuffers) {
   const TemporaryFolder folder;
   const Store store = test::write_small_store(folder / "store");
   const Samples straight = run_of(store, basic_options(6), 9);

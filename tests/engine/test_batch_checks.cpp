@@ -1,12 +1,12 @@
 // What an engine refuses to compute: images, crops and labels that do not fit the network or its program.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 
 #include "base/error.hpp"
 #include "engine/batch_checks.hpp"
 #include "reference/random_batch.hpp"
+#include "support/expect_error.hpp"
 
 namespace convoy::test {
 namespace {
@@ -23,18 +23,8 @@ class BatchChecked : public testing::Test {
 
   void accept(const BatchView& batch) const { BatchChecks(spec_, input_, 4).check(batch); }
 
-  // `text`: a part of the message.
-  static void expect_refusal(const std::function<void()>& act, ExitCode category, const std::string& text) {
-    try {
-      act();
-      ADD_FAILURE() << "took it";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.category(), category) << error.what();
-      EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-    }
-  }
   void expect_refused(const BatchView& batch, ExitCode category, const std::string& text) const {
-    expect_refusal([&] { accept(batch); }, category, text);
+    expect_error(category, {text}, [&] { accept(batch); });
   }
 
   NetSpec spec_;

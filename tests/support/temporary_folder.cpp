@@ -6,7 +6,8 @@
 namespace convoy::test {
 
 TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "convoy-test-XXXXXX").string();
+  const std::string placeholder(6, 'X');  // mkdtemp replaces it
+  std::string name = (std::filesystem::temp_directory_path() / ("convoy-test-" + placeholder)).string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
   path_ = name;
 }

@@ -7,6 +7,7 @@
 #include "device/cuda/check.hpp"
 #include "engine/cuda/cuda_entry.hpp"
 #include "engine/cuda/cuda_replica.hpp"
+#include "engine/cuda/profiler_range.hpp"
 #include "engine/cuda/result_ring.hpp"
 #include "engine/cuda/step_graph.hpp"
 #include "engine/cuda/update_stage.hpp"
@@ -33,14 +34,6 @@ class PhaseRange {
 
  private:
   bool open_ = false;
-};
-
-class StepRange {
- public:
-  StepRange() { nvtxRangePushA("step"); }
-  ~StepRange() { nvtxRangePop(); }
-  StepRange(const StepRange&) = delete;
-  StepRange& operator=(const StepRange&) = delete;
 };
 
 class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
@@ -118,7 +111,7 @@ void CudaTrainingReplica::run_step(Program& program, bool capturable, const std:
   auto* const step_program = dynamic_cast<StepProgram*>(&program);
   ensure(step_program != nullptr, "a step runs with a program of its replica");
   state_.use_device();
-  const StepRange range;
+  const ProfilerRange range("step");
   step_program->begin_step();
   update_stage_.arrive(state_.compute.get());
   trace_ = {};

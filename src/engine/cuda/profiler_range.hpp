@@ -1,4 +1,5 @@
-// A named range for profilers (NVTX) around the enqueueing of something. Used by cuda_program.cpp.
+// A named range for profilers (NVTX) around the enqueueing of something. Used by cuda_program.cpp and
+// cuda_training_replica.cpp.
 #pragma once
 
 #include <nvtx3/nvToolsExt.h>

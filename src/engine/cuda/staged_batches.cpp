@@ -1,6 +1,5 @@
 #include "engine/cuda/staged_batches.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/error.hpp"

@@ -20,19 +20,19 @@ __device__ void update_element(const UpdateConstants& c, float gradient, float& 
 template <typename Optimizer, typename Copy>
 __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays, std::uint64_t begin,
                             int count) {
-  constexpr int slot_count = static_cast<int>(slots_of<Optimizer>);
-  Vector<float> weight, gradient, slots[slot_count];
+  constexpr int slots_used = static_cast<int>(slots_of<Optimizer>);
+  Vector<float> weight, gradient, slots[slots_used];
   const bool whole = count == 4;
   if (whole) {
     weight = *reinterpret_cast<const Vector<float>*>(arrays.parameters + begin);
     gradient = *reinterpret_cast<const Vector<float>*>(arrays.gradients + begin);
-    for (int slot = 0; slot < slot_count; ++slot)
+    for (int slot = 0; slot < slots_used; ++slot)
       slots[slot] = *reinterpret_cast<const Vector<float>*>(arrays.slots[slot] + begin);
   } else {
     for (int j = 0; j < count; ++j) {
       weight.at[j] = arrays.parameters[begin + j];
       gradient.at[j] = arrays.gradients[begin + j];
-      for (int slot = 0; slot < slot_count; ++slot) slots[slot].at[j] = arrays.slots[slot][begin + j];
+      for (int slot = 0; slot < slots_used; ++slot) slots[slot].at[j] = arrays.slots[slot][begin + j];
     }
   }
   bool sound = true;
@@ -42,12 +42,12 @@ __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays
   }
   if (whole) {
     *reinterpret_cast<Vector<float>*>(arrays.parameters + begin) = weight;
-    for (int slot = 0; slot < slot_count; ++slot)
+    for (int slot = 0; slot < slots_used; ++slot)
       *reinterpret_cast<Vector<float>*>(arrays.slots[slot] + begin) = slots[slot];
   } else {
     for (int j = 0; j < count; ++j) {
       arrays.parameters[begin + j] = weight.at[j];
-      for (int slot = 0; slot < slot_count; ++slot) arrays.slots[slot][begin + j] = slots[slot].at[j];
+      for (int slot = 0; slot < slots_used; ++slot) arrays.slots[slot][begin + j] = slots[slot].at[j];
     }
   }
   if constexpr (sizeof(Copy) == 2) {
