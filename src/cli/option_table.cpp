@@ -6,8 +6,8 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
-#include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/text_file.hpp"
 #include "cli/habits.hpp"
 #include "settings/key_values.hpp"
 #include "settings/spelling.hpp"
@@ -23,7 +23,7 @@ constexpr int style = po::command_line_style::unix_style & ~po::command_line_sty
 // What is wrong with a path given where a recipe is meant.
 std::string read_configuration(const std::string& path) {
   try {
-    return read_text_file(path);
+    return read_text(path);
   } catch (const Error& error) {
     fail(error.category(), "--config {}: {}", path, error.what());
   }

@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/text_file.hpp"
 #include "data/source_kinds.hpp"
 
 namespace convoy {
@@ -111,7 +112,7 @@ SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
   SourceIndex index = empty_index("folder");
   if (!fs::exists(batches / "batches.meta.txt")) fail_incomplete(batches, "batches.meta.txt");
   index.classes =
-      parse_meta(read_text_file(batches / "batches.meta.txt"), (batches / "batches.meta.txt").string());
+      parse_meta(read_text(batches / "batches.meta.txt"), (batches / "batches.meta.txt").string());
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(batches))
     if (is_batch_of(entry.path().native(), split)) files.push_back(entry.path());

@@ -7,8 +7,8 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/text_file.hpp"
 #include "base/text_list.hpp"
 #include "data/imagenet_devkit.hpp"
 #include "data/source_kinds.hpp"
@@ -28,7 +28,7 @@ std::string_view trimmed(std::string_view text) {
 
 // The non-blank lines of a text file, trimmed.
 std::vector<std::string> read_lines(const fs::path& path) {
-  std::istringstream text(read_text_file(path));
+  std::istringstream text(read_text(path));
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);)
     if (const auto content = trimmed(line); !content.empty()) lines.emplace_back(content);

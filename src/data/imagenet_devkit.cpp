@@ -15,6 +15,7 @@
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/text_file.hpp"
 #include "data/tar_file.hpp"
 
 namespace convoy {
@@ -144,7 +145,7 @@ DevkitFiles collect(const fs::path& path) {
   if (fs::is_directory(path)) {
     const fs::path folder = fs::exists(path / "data") ? path / "data" : path;
     if (fs::exists(folder / meta_file)) files.meta = read_text_file(folder / meta_file);
-    if (fs::exists(folder / truth_file)) files.truth = read_text_file(folder / truth_file);
+    if (fs::exists(folder / truth_file)) files.truth = read_text(folder / truth_file);
     return files;
   }
   const auto wanted = [](const std::string& member) {
