@@ -1,7 +1,6 @@
 #include "base/atomic_file.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -40,15 +39,23 @@ void publish_file(const fs::path& temporary, const fs::path& final_path) {
   flush_to_disk(folder_of(final_path));
 }
 
+PartialFile::PartialFile(const fs::path& final_path)
+    : final_(final_path), partial_(final_path.string() + ".partial") {}
+
+PartialFile::~PartialFile() {
+  std::error_code ignored;
+  if (!published_) fs::remove(partial_, ignored);
+}
+
+void PartialFile::publish() {
+  publish_file(partial_, final_);
+  published_ = true;
+}
+
 void write_file_atomically(const fs::path& path, std::string_view text) {
-  const fs::path temporary = path.string() + ".partial";
-  try {
-    open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC).write(text);
-    publish_file(temporary, path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  PartialFile partial(path);
+  open_file(partial.path(), O_WRONLY | O_CREAT | O_TRUNC).write(text);
+  partial.publish();
 }
 
 void replace_symlink(const fs::path& link, const fs::path& target) {

@@ -15,6 +15,22 @@ void flush_to_disk(const std::filesystem::path& path);
 // then still exists.
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& final_path);
 
+// The temporary name of a file that a library or several calls write. Unless it is published, the destructor
+// removes the file: a full disk is not filled further.
+class PartialFile {
+ public:
+  explicit PartialFile(const std::filesystem::path& final_path);
+  ~PartialFile();
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+  const std::filesystem::path& path() const { return partial_; }
+  void publish();  // as publish_file
+
+ private:
+  std::filesystem::path final_, partial_;
+  bool published_ = false;
+};
+
 // Replaces `path` by a file that contains `text`. Throws ExitCode::io (disk full, no permission); the old
 // file then remains and no other.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);

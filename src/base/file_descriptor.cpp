@@ -95,6 +95,10 @@ void FileDescriptor::write(std::string_view text) const {
     text.remove_prefix(transfer("write", name_, [&] { return ::write(number_, text.data(), text.size()); }));
 }
 
+void FileDescriptor::resize(std::uint64_t bytes) const {
+  if (::ftruncate(number_, static_cast<off_t>(bytes)) != 0) refuse("change the size of", name_);
+}
+
 FileDescriptor try_open(const std::filesystem::path& path, int flags) {
   std::string name = path.string();
   const int number = ::open(name.c_str(), flags | O_CLOEXEC, 0666);

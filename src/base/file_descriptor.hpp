@@ -36,6 +36,7 @@ class FileDescriptor {
 
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
   void write(std::string_view text) const;  // at the current position
+  void resize(std::uint64_t bytes) const;   // added bytes are zero
 
  private:
   int number_ = -1;

@@ -105,19 +105,11 @@ void check_sizes(const ParameterTable& table, const Checkpoint& checkpoint) {
 
 void write_checkpoint(const fs::path& path, const ParameterTable& table, const Checkpoint& checkpoint) {
   check_sizes(table, checkpoint);
-  const fs::path temporary = path.string() + ".partial";
-  try {
-    {
-      Hdf5File file(temporary, Hdf5File::Access::create);
-      put_all(file, table, checkpoint);
-      file.close_with_checksum();
-    }
-    publish_file(temporary, path);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
-  }
+  PartialFile partial(path);
+  Hdf5File file(partial.path(), Hdf5File::Access::create);
+  put_all(file, table, checkpoint);
+  file.close_with_checksum();
+  partial.publish();
 }
 
 }  // namespace convoy

@@ -1,8 +1,10 @@
 #include "data/hdf5_file.hpp"
 
+#include <fcntl.h>
 #include <hdf5.h>
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <utility>
 
@@ -43,7 +45,6 @@ Hdf5File::Hdf5File(const std::filesystem::path& path, Access access) : state_(st
   if (access == Access::read) compare_metadata_checksum(path);
   const Session session;
   state_->path = path;
-  state_->writing = access == Access::create;
   const Handle properties(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_fclose_degree(properties, H5F_CLOSE_STRONG);
 #if H5_VERSION_GE(1, 10, 7)
@@ -51,8 +52,12 @@ Hdf5File::Hdf5File(const std::filesystem::path& path, Access access) : state_(st
   H5Pset_file_locking(properties, false, true);
 #endif
   if (access == Access::create) {
+    state_->target = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
+    state_->structure.emplace(path.filename().c_str());
+    // HDF5's default driver resolves links in the name, which has no meaning for a file in memory.
+    H5Pset_fapl_stdio(properties);
     const Handle creation = hdf5::without_times(H5P_FILE_CREATE);
-    state_->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, properties);
+    state_->file = H5Fcreate(state_->structure->path().c_str(), H5F_ACC_TRUNC, creation, properties);
     if (state_->file < 0) state_->refuse("create it");
   } else {
     state_->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, properties);
@@ -75,16 +80,14 @@ Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
 void Hdf5File::close() {
   const Session session;
   if (state_->file < 0) return;
-  const hid_t file = std::exchange(state_->file, -1);
-  std::string problem;
-  if (state_->writing && H5Fflush(file, H5F_SCOPE_LOCAL) < 0) problem = hdf5::innermost_reason().text;
-  if (H5Fclose(file) < 0 && problem.empty()) problem = hdf5::innermost_reason().text;
-  if (!problem.empty()) fail(ExitCode::io, "{}: cannot finish writing: {}", path().string(), problem);
+  if (H5Fclose(std::exchange(state_->file, -1)) < 0)
+    fail(ExitCode::io, "{}: cannot finish writing: {}", path().string(), hdf5::innermost_reason().text);
+  if (state_->writing()) state_->write_structure();
 }
 
 void Hdf5File::close_with_checksum() {
   close();
-  append_metadata_checksum(path(), state_->bulk);
+  append_metadata_checksum(path(), state_->bulk());
 }
 
 const std::filesystem::path& Hdf5File::path() const {
@@ -149,15 +152,22 @@ std::uint64_t Hdf5File::reserve(const std::string& path, const std::vector<std::
   const Handle dataset = state_->create_dataset(path, file_type<T>(), shape);
   const haddr_t offset = H5Dget_offset(dataset);
   if (offset == HADDR_UNDEF) return 0;  // nothing to store
-  state_->bulk.push_back({offset, hdf5::product(shape) * sizeof(T)});
+  const std::vector<std::uint64_t> row(shape.begin() + 1, shape.end());
+  state_->reserved.push_back({path, offset, shape.front(), hdf5::product(row) * sizeof(T)});
   return offset;
 }
 
 template <typename T>
 void Hdf5File::write_rows(const std::string& path, std::uint64_t first, std::uint64_t rows,
                           std::span<const T> values) {
-  const Session session;
-  state_->transfer_rows(path, first, rows, values.size(), memory_type<T>(), nullptr, values.data());
+  static_assert(std::endian::native == std::endian::little, "values are stored in their memory layout");
+  if (values.empty()) return;
+  const auto dataset = std::ranges::find(state_->reserved, path, &State::Reserved::name);
+  ensure(dataset != state_->reserved.end(), "rows are written to a reserved dataset");
+  ensure(first <= dataset->rows && rows <= dataset->rows - first &&
+             rows * dataset->row_bytes == values.size_bytes(),
+         "rows that are written are the dataset's");
+  state_->target.write_at(dataset->offset + first * dataset->row_bytes, std::as_bytes(values));
 }
 
 std::vector<std::uint64_t> Hdf5File::shape(const std::string& path) const {
@@ -186,7 +196,7 @@ template <typename T>
 void Hdf5File::read_rows(const std::string& path, std::uint64_t first, std::uint64_t rows,
                          std::span<T> values) const {
   const Session session;
-  state_->transfer_rows(path, first, rows, values.size(), memory_type<T>(), values.data(), nullptr);
+  state_->read_rows(path, first, rows, values.size(), memory_type<T>(), values.data());
 }
 
 std::vector<std::string> Hdf5File::read_strings(const std::string& path) const {

@@ -18,7 +18,7 @@ class Hdf5File {
  public:
   enum class Access { read, create };  // create truncates
   Hdf5File(const std::filesystem::path& path, Access access);
-  ~Hdf5File();  // closes; close() reports errors of a written file
+  ~Hdf5File();  // a file being written that was not closed stays incomplete
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;
   void close();  // throws when the last bytes cannot be written (disk full)
@@ -36,10 +36,10 @@ class Hdf5File {
   void write_strings(const std::string& path,
                      const std::vector<std::string>& values);  // variable-length UTF-8
 
-  // Reserves a dataset's space now and returns its byte offset in the file (valid once the file is closed).
+  // Reserves a dataset's space now and returns its byte offset in the file; 0 if it has no values.
   template <typename T>
   std::uint64_t reserve(const std::string& path, const std::vector<std::uint64_t>& shape);
-  // Rows [first, first + rows) of the first dimension of a reserved dataset.
+  // Rows [first, first + rows) of the first dimension of a reserved dataset, written to the disk at once.
   template <typename T>
   void write_rows(const std::string& path, std::uint64_t first, std::uint64_t rows,
                   std::span<const T> values);

@@ -1,8 +1,10 @@
 #include "data/hdf5_state.hpp"
 
 #include <hdf5.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <concepts>
 
@@ -42,8 +44,8 @@ namespace hdf5 {
 
 // In thread-safe builds each thread has its own error stack and printer, so printing is disabled each time.
 Session::Session() : lock_(library_mutex()) {
-  // A dataset whose last bytes could not be written (disk full) remains half open, and HDF5's clean-up at
-  // exit crashes on it. Files are closed without that clean-up.
+  // An object whose bytes could not be written remains half open, and HDF5's clean-up at exit crashes on it.
+  // Files are closed without that clean-up. This has an effect only before the library's first call.
   static const bool without_clean_up = H5dont_atexit() >= 0;
   static_cast<void>(without_clean_up);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
@@ -84,9 +86,34 @@ std::uint64_t product(const std::vector<std::uint64_t>& shape) {
 
 using hdf5::Handle;
 
+std::vector<BulkRange> Hdf5File::State::bulk() const {
+  std::vector<BulkRange> ranges;
+  for (const Reserved& dataset : reserved) ranges.push_back({dataset.offset, dataset.bytes()});
+  return in_order(std::move(ranges));
+}
+
+void Hdf5File::State::require_room(std::uint64_t bytes) const {
+  constexpr std::uint64_t most_structure = 1 << 16;  // of one object
+  rlimit limit{};
+  hsize_t used = 0;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  H5Fget_filesize(file, &used);
+  if (used + bytes + most_structure > limit.rlim_cur)
+    fail(ExitCode::io, "cannot write {}: {} (ulimit -f allows {} bytes)", path.string(),
+         system_error_text(EFBIG), limit.rlim_cur);
+}
+
+void Hdf5File::State::write_structure() const {
+  const std::uint64_t end = structure->descriptor().size();
+  target.resize(end);
+  read_between(
+      structure->descriptor(), end, bulk(),
+      [&](std::uint64_t offset, std::span<const std::byte> bytes) { target.write_at(offset, bytes); });
+}
+
 [[noreturn]] void Hdf5File::State::refuse(const std::string& what) const {
   const hdf5::Reason reason = hdf5::innermost_reason();
-  fail(reason.system_error != 0 || writing ? ExitCode::io : ExitCode::bad_data, "{}: cannot {}: {}",
+  fail(reason.system_error != 0 || writing() ? ExitCode::io : ExitCode::bad_data, "{}: cannot {}: {}",
        path.string(), what, reason.text);
 }
 
@@ -132,8 +159,10 @@ void Hdf5File::State::make_groups(const std::string& name, bool parents_only) co
     const std::size_t end = name.find('/', at);
     if (end == name.npos && parents_only) return;
     const std::string group = name.substr(0, end);
-    if (!exists(group))
+    if (!exists(group)) {
+      require_room(0);
       checked(H5Gcreate2(file, group.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), "create group", group);
+    }
     at = end == name.npos ? end : name.find_first_not_of('/', end);
   }
 }
@@ -141,6 +170,7 @@ void Hdf5File::State::make_groups(const std::string& name, bool parents_only) co
 Handle Hdf5File::State::create_dataset(const std::string& name, Id type,
                                        const std::vector<std::uint64_t>& extents) const {
   make_groups(name, true);
+  require_room(hdf5::product(extents) * H5Tget_size(type));
   const std::vector<hsize_t> sizes(extents.begin(), extents.end());
   const Handle space = checked(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr),
                                "describe the shape of", name);
@@ -192,8 +222,8 @@ void Hdf5File::State::read_all(const std::string& name, Id type, void* values, s
   if (count != 0 && H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) refuse("read " + name);
 }
 
-void Hdf5File::State::transfer_rows(const std::string& name, std::uint64_t first, std::uint64_t rows,
-                                    std::uint64_t count, Id type, void* out, const void* in) const {
+void Hdf5File::State::read_rows(const std::string& name, std::uint64_t first, std::uint64_t rows,
+                                std::uint64_t count, Id type, void* values) const {
   const Handle dataset = open_dataset(name);
   const Handle stored = checked(H5Dget_type(dataset), "read the type of", name);
   check_kind(stored, type, name);
@@ -211,9 +241,7 @@ void Hdf5File::State::transfer_rows(const std::string& name, std::uint64_t first
   const Handle selection = checked(H5Dget_space(dataset), "read the shape of", name);
   const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr));
   H5Sselect_hyperslab(selection, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr);
-  const herr_t result = in != nullptr ? H5Dwrite(dataset, type, memory, selection, H5P_DEFAULT, in)
-                                      : H5Dread(dataset, type, memory, selection, H5P_DEFAULT, out);
-  if (result < 0) refuse((in != nullptr ? "write " : "read ") + name);
+  if (H5Dread(dataset, type, memory, selection, H5P_DEFAULT, values) < 0) refuse("read " + name);
 }
 
 std::vector<std::string> Hdf5File::State::read_texts(Id type, Id space, std::uint64_t count,
@@ -248,6 +276,7 @@ void Hdf5File::State::put_attribute(const std::string& object, const std::string
   const Handle owner = open_object(object);
   if (H5Aexists(owner, name.c_str()) > 0 && H5Adelete(owner, name.c_str()) < 0)
     refuse("replace attribute " + name);
+  require_room(0);
   const Handle space(H5Screate(H5S_SCALAR));
   const Handle attribute = checked(H5Acreate2(owner, name.c_str(), stored, space, H5P_DEFAULT, H5P_DEFAULT),
                                    "create attribute", name);

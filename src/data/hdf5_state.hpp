@@ -5,10 +5,13 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
+#include "base/file_descriptor.hpp"
+#include "base/memory_file.hpp"
+#include "data/bulk_ranges.hpp"
 #include "data/hdf5_file.hpp"
-#include "data/metadata_checksum.hpp"
 
 namespace convoy {
 
@@ -61,10 +64,29 @@ struct Hdf5File::State {
   using Id = hdf5::Id;
   using Handle = hdf5::Handle;
 
+  // A reserved dataset of a file being written.
+  struct Reserved {
+    std::string name;
+    std::uint64_t offset = 0, rows = 0, row_bytes = 0;
+    std::uint64_t bytes() const { return rows * row_bytes; }
+  };
+
   std::filesystem::path path;
   Id file = -1;
-  bool writing = false;
-  std::vector<BulkRange> bulk;  // reserved datasets of a file being written
+  // Only for a file being written. HDF5 builds the structure in memory; `target` is the file on disk, to
+  // which rows of reserved datasets are written at once, the structure at closing. HDF5 leaves objects half
+  // open when a write fails, and crashes on them later or at exit; here the writes that a full disk can fail
+  // are not its own.
+  std::optional<MemoryFile> structure;
+  FileDescriptor target;
+  std::vector<Reserved> reserved;
+
+  bool writing() const { return structure.has_value(); }
+  std::vector<BulkRange> bulk() const;
+  // Throws ExitCode::io if the limit on the size of files (ulimit -f) leaves no room for `bytes` more: the
+  // limit also applies to files in memory.
+  void require_room(std::uint64_t bytes) const;
+  void write_structure() const;  // to the target, after HDF5 has closed the file
 
   // Throws for the HDF5 call that just failed ("cannot <what>: …").
   [[noreturn]] void refuse(const std::string& what) const;
@@ -88,9 +110,9 @@ struct Hdf5File::State {
   // Rejects a dataset that claims more values than the file can hold, before memory is allocated.
   void check_extent(const std::string& name, Id dataset, std::uint64_t count) const;
   void read_all(const std::string& name, Id type, void* values, std::uint64_t count) const;
-  // Rows [first, first + rows), `count` values: written from `in` unless it is null, otherwise read to `out`.
-  void transfer_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
-                     Id type, void* out, const void* in) const;
+  // Rows [first, first + rows), `count` values.
+  void read_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
+                 Id type, void* values) const;
   // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type.
   std::vector<std::string> read_texts(Id type, Id space, std::uint64_t count, const std::string& name,
                                       const std::function<int(Id, void*)>& read) const;

@@ -1,10 +1,8 @@
 #include "data/imagenet_devkit.hpp"
 
 #include <matio.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <map>
@@ -14,7 +12,7 @@
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
-#include "base/file_descriptor.hpp"
+#include "base/memory_file.hpp"
 #include "base/text_file.hpp"
 #include "data/tar_file.hpp"
 
@@ -25,20 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view meta_file = "meta.mat", truth_file = "ILSVRC2012_validation_ground_truth.txt";
-
-// matio reads files only by name, so the bytes are written to a file in memory.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes)
-      : file_(::memfd_create("meta.mat", MFD_CLOEXEC), "a file in memory") {
-    if (!file_.is_open()) fail(ExitCode::io, "cannot create a file in memory: {}", system_error_text(errno));
-    file_.write(bytes);
-  }
-  std::string path() const { return fmt::format("/proc/self/fd/{}", file_.number()); }
-
- private:
-  FileDescriptor file_;
-};
 
 // A field of element `i` of a struct array; an error if it is absent.
 const matvar_t& field(const matvar_t& synsets, const char* name, std::size_t i) {
@@ -97,7 +81,9 @@ std::string text_field(const matvar_t& synsets, const char* name, std::size_t i)
 }
 
 std::vector<Synset> parse_meta(std::string_view bytes) {
-  const MemoryFile file(bytes);
+  // matio reads files only by name.
+  const MemoryFile file("meta.mat");
+  file.descriptor().write(bytes);
   const std::unique_ptr<mat_t, int (*)(mat_t*)> mat(Mat_Open(file.path().c_str(), MAT_ACC_RDONLY), Mat_Close);
   if (!mat) fail(ExitCode::bad_data, "{} is not a MATLAB file", meta_file);
   const std::unique_ptr<matvar_t, void (*)(matvar_t*)> synsets(Mat_VarRead(mat.get(), "synsets"),

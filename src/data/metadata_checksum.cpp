@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/crc32c.hpp"
 #include "base/error.hpp"
@@ -21,25 +21,12 @@ static_assert(std::endian::native == std::endian::little, "integers are written 
 constexpr std::string_view mark = "convoy-meta1";
 constexpr std::uint64_t tail_bytes = 8 + 4 + mark.size();  // number of ranges, checksum, mark
 
-// Checksum of the bytes [0, end) of the file that are outside the ranges, which are in ascending order.
+// Checksum of the bytes [0, end) of the file that are outside the ranges, which are in order.
 std::uint32_t checksum_between(const FileDescriptor& file, std::uint64_t end,
                                const std::vector<BulkRange>& bulk) {
-  std::vector<std::byte> buffer(1 << 20);
   std::uint32_t checksum = 0;
-  std::uint64_t at = 0;
-  const auto add_until = [&](std::uint64_t stop) {
-    while (at < stop) {
-      const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), stop - at));
-      file.read_exactly(at, piece);
-      checksum = crc32c(piece, checksum);
-      at += piece.size();
-    }
-  };
-  for (const BulkRange& range : bulk) {
-    add_until(std::min(range.offset, end));
-    at = std::max(at, range.offset + range.bytes);
-  }
-  add_until(end);
+  read_between(file, end, bulk,
+               [&](std::uint64_t, std::span<const std::byte> bytes) { checksum = crc32c(bytes, checksum); });
   return checksum;
 }
 
@@ -61,8 +48,7 @@ std::uint64_t end_of_hdf5(const FileDescriptor& file, std::uint64_t size) {
 
 void append_metadata_checksum(const std::filesystem::path& path, std::vector<BulkRange> bulk) {
   const FileDescriptor file = open_file(path, O_RDWR);
-  std::erase_if(bulk, [](const BulkRange& range) { return range.bytes == 0; });
-  std::ranges::sort(bulk, {}, &BulkRange::offset);
+  bulk = in_order(std::move(bulk));
   std::uint64_t end = file.size();
   const std::uint64_t count = bulk.size();
   const auto append = [&](std::span<const std::byte> bytes) {

@@ -12,16 +12,12 @@
 // Integers are little-endian.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <vector>
 
-namespace convoy {
+#include "data/bulk_ranges.hpp"
 
-// Bytes with their own checksums: images, weights.
-struct BulkRange {
-  std::uint64_t offset = 0, bytes = 0;
-};
+namespace convoy {
 
 // Appends the checksum to a closed file. Throws ExitCode::io.
 void append_metadata_checksum(const std::filesystem::path& path, std::vector<BulkRange> bulk);

@@ -27,28 +27,6 @@ std::int64_t chunk_images(const SplitPlan& plan) {
   return std::min<std::int64_t>(bound, std::int64_t{plan.workers} * 64);
 }
 
-// Removes an unfinished file if the work ends early.
-class PartialFile {
- public:
-  explicit PartialFile(const fs::path& final_path)
-      : final_(final_path), partial_(final_path.string() + ".partial") {}
-  ~PartialFile() {
-    std::error_code ignored;
-    if (!published_) fs::remove(partial_, ignored);
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  const fs::path& path() const { return partial_; }
-  void publish() {
-    publish_file(partial_, final_);
-    published_ = true;
-  }
-
- private:
-  fs::path final_, partial_;
-  bool published_ = false;
-};
-
 std::uint32_t checksum(std::span<const std::uint8_t> pixels) {
   return crc32c(std::as_bytes(pixels));
 }

@@ -79,13 +79,13 @@ void write_skipped_list(const Store& store) {
 }
 
 void write_mean_image(const fs::path& path, const PixelSums& sums) {
-  const fs::path partial = path.string() + ".partial";
+  PartialFile partial(path);
   const auto side = static_cast<std::uint64_t>(sums.side);
   const std::vector<float> mean = mean_image_of(sums);
-  Hdf5File file(partial, Hdf5File::Access::create);
+  Hdf5File file(partial.path(), Hdf5File::Access::create);
   file.write<float>("/mean", mean, {3, side, side});
   file.close();
-  publish_file(partial, path);
+  partial.publish();
 }
 
 }  // namespace
