@@ -41,8 +41,9 @@ void write_holder(int descriptor) {
 
 }  // namespace
 
-FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience) {
-  FileDescriptor file = try_open(folder / ".lock", O_RDWR | O_CREAT);
+FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience,
+                       const std::string& name) {
+  FileDescriptor file = try_open(folder / name, O_RDWR | O_CREAT);
   if (!file.is_open()) return;
   const Clock::time_point end = Clock::now() + patience;
   int refusal = try_lock(file.number());
@@ -59,7 +60,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::millise
     fail(ExitCode::usage,
          "{} is being written by another run ({}): wait until it has ended, or choose another folder; "
          "if that host is gone, remove {}",
-         folder.string(), holder(file.number()), (folder / ".lock").string());
+         folder.string(), holder(file.number()), (folder / name).string());
 }
 
 }  // namespace convoy

@@ -39,6 +39,9 @@ names are the classes.)";
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
     table.add_flag("skip-bad", "leave out images that cannot be used and list them in skipped.jsonl",
                    options_.skip_bad);
+    table.add_flag("replace",
+                   "discard this split if the store has it from another source or with other options",
+                   options_.replace);
     table.group("Classes");
     add_path(table, "labels",
              "for images outside class folders: ILSVRC2012 devkit, Caffe's val.txt, or one synset per line",

@@ -32,11 +32,12 @@ interrupted command again with the same options to complete it.)";
     table.add_integer("images", "number of training images", options_.images, 1);
     table.add_integer("val-images", "number of validation images; 0: no validation split",
                       options_.val_images, 0);
-    table.add_integer("classes", "number of classes", options_.classes, 1, 1000);
+    table.add_integer("classes", "number of classes", options_.classes, 2, 1000);
     table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
     table.add_integer("seed", "seed of the images", options_.seed, 0);
     table.add("shard-bytes", "SIZE", "approximate size of a shard [100MB]",
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
+    table.add_flag("replace", "discard splits that the store has with other options", options_.replace);
     table.add_text("export", "FOLDER",
                    "also write validation images to this folder as PNG files named by class", export_folder_);
     table.add_integer("export-images", "number of images to export", export_images_, 1);

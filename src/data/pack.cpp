@@ -7,6 +7,7 @@
 #include "data/decode.hpp"
 #include "data/messages.hpp"
 #include "data/source.hpp"
+#include "data/store_folder.hpp"
 #include "data/worker_count.hpp"
 
 namespace convoy {
@@ -14,8 +15,8 @@ namespace convoy {
 namespace fs = std::filesystem;
 
 // Workers are each rank's own.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, shard_bytes, skip_bad, classes,
-                                   names, labels, binding)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, shard_bytes, skip_bad, replace,
+                                   classes, names, labels, binding)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SourceIndex, kind, encoding, files, compressed, root, ignored)
 
 namespace {
@@ -108,7 +109,7 @@ void order_images(PackJob& job) {
 
 PackJob prepare(const PackOptions& options, int workers) {
   check_options(options);
-  const std::optional<Store> store = existing_store(options.store);
+  const std::optional<Store> store = store_beside(options.store, options.split, options.replace);
   const std::vector<std::string> known = known_ids(options, store);
   PackJob job;
   job.source = index_source(options.source, options.split, workers);
@@ -120,6 +121,7 @@ PackJob prepare(const PackOptions& options, int workers) {
   job.plan.image_size = options.image_size;
   job.plan.shard_bytes = options.shard_bytes;
   job.plan.skip_bad = options.skip_bad;
+  job.plan.replace = options.replace;
   job.plan.classes = classes_of(options, store, ids);
   refuse_unwritable_classes(job.plan);
   order_images(job);

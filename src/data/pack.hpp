@@ -20,6 +20,7 @@ struct PackOptions {
   int image_size = 256;          // side S of the stored squares
   std::uint64_t shard_bytes = 1'000'000'000;
   bool skip_bad = false;  // leave bad images out and list them instead of failing
+  bool replace = false;   // discard what the store holds of this split from another source or other options
   int workers = 0;        // threads of this rank; 0: this rank's share of the cores
   // Empty: not given.
   std::filesystem::path labels;       // for images outside class folders, see data/class_list.hpp

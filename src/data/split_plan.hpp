@@ -21,6 +21,7 @@ struct SplitPlan {
   int image_size = 256;
   std::uint64_t shard_bytes = 1'000'000'000;  // of pixels, approximate
   bool skip_bad = false;
+  bool replace = false;             // discard shards of this split that another plan made
   int workers = 1;                  // threads of this rank
   std::vector<ClassEntry> classes;  // in label order
   std::vector<std::string> names;   // in stored order

@@ -1,14 +1,12 @@
 #include "data/store_writer.hpp"
 
 #include <algorithm>
-#include <regex>
-#include <set>
 
-#include "base/atomic_file.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "comm/gather.hpp"
 #include "data/store_catalogue.hpp"
+#include "data/store_folder.hpp"
 
 namespace convoy {
 
@@ -95,36 +93,6 @@ Outcome guarded(Work&& work) {
   return outcome;
 }
 
-// Whether a file has the name of a shard of `split`: "train-00000-of-00256.h5".
-bool is_shard_name(const std::string& name, const std::string& split) {
-  return std::regex_match(name, std::regex(split + "-[0-9]{5}-of-[0-9]{5}\\.h5"));
-}
-
-// Rank 0: creates the folder, and removes incomplete files of an interrupted run, and shards with another
-// number of shards.
-void clear_folder(const SplitPlan& plan, const std::optional<Store>& store, const Log& log) {
-  std::error_code error;
-  fs::create_directories(plan.folder, error);
-  if (error) fail(ExitCode::io, "cannot create the folder {}: {}", plan.folder.string(), error.message());
-  std::set<std::string> wanted;
-  for (int index = 0; index < plan.shards(); ++index) wanted.insert(plan.shard_file(index));
-  const bool listed = store && (plan.split == "train" ? store->train : store->val);
-  std::vector<fs::path> stale;
-  for (const auto& entry : fs::directory_iterator(plan.folder)) {
-    const std::string name = entry.path().filename().string();
-    constexpr std::string_view partial_suffix = ".partial";
-    const bool partial = name.ends_with(partial_suffix) &&
-                         is_shard_name(name.substr(0, name.size() - partial_suffix.size()), plan.split);
-    const bool foreign = is_shard_name(name, plan.split) && !listed && !wanted.contains(name);
-    if (partial || foreign) stale.push_back(entry.path());
-  }
-  for (const fs::path& path : stale) {
-    fs::remove(path, error);
-    if (error) fail(ExitCode::io, "cannot remove {}: {}", path.string(), error.message());
-  }
-  if (!stale.empty()) log.info("removed {} unfinished or foreign files of an earlier run", stale.size());
-}
-
 // The shards to create, the same list on every rank; the sums of the others are in `sums`. Collective.
 std::vector<int> missing_shards(const SplitPlan& plan, PixelSums& sums, Communicator& communicator,
                                 const Log& log) {
@@ -174,11 +142,6 @@ void make_shards(const SplitPlan& plan, const std::vector<int>& list, const Imag
 
 }  // namespace
 
-std::optional<Store> existing_store(const fs::path& folder) {
-  if (!fs::exists(folder / "store.json")) return std::nullopt;
-  return parse_store(read_text_file(folder / "store.json"), folder);
-}
-
 void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
   if (!store) return;
   const std::string where = plan.folder.string();
@@ -200,7 +163,7 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
     if (!binding.empty() && binding != plan.binding) {
       fail(ExitCode::usage,
            "{} already contains a {} split made from another source or with other options: "
-           "choose another folder, or remove that split first",
+           "choose another folder, or add --replace to discard that split",
            where, plan.split);
     }
   }
@@ -209,10 +172,11 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
 SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Communicator& communicator,
                         const Log& log) {
   const Stopwatch clock;
+  FolderLock lock;  // on rank 0
   communicator.on_rank_zero([&] {
-    const std::optional<Store> before = existing_store(plan.folder);
-    check_fits(plan, before);
-    clear_folder(plan, before, log);
+    lock = lock_split(plan.folder, plan.split);
+    check_fits(plan, store_beside(plan.folder, plan.split, plan.replace));
+    claim_split(plan, log);
     return std::string();
   });
   PixelSums sums(plan.image_size);
@@ -225,6 +189,7 @@ SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Com
   SplitReport report;
   report.fingerprint = communicator.on_rank_zero([&] {
     // Another pack may have added the other split meanwhile.
+    const FolderLock catalogue = lock_store(plan.folder);
     const std::optional<Store> now = existing_store(plan.folder);
     check_fits(plan, now);
     return write_catalogue(plan, now, sums).fingerprint;

@@ -22,17 +22,14 @@ struct SplitReport {
   std::string fingerprint;  // of the whole store
 };
 
-// The store in `folder`; empty if it has no store.json yet. Throws ExitCode::bad_data if store.json is
-// damaged.
-std::optional<Store> existing_store(const std::filesystem::path& folder);
-
 // Called on rank 0 before anything is written: throws ExitCode::usage if the existing store has another image
-// size, other classes, or already contains this split with other content.
+// size, other classes, or already contains this split with other content. `store`: store_beside()'s.
 void check_fits(const SplitPlan& plan, const std::optional<Store>& store);
 
 // Collective; `plan` is the same on every rank (except `workers`). When it returns, the store is complete on
-// disk: shards, mean.h5 (training split), skipped.jsonl, store.json. Throws the same Error on every rank:
-// ExitCode::bad_data with up to ten bad images (without skip_bad), ExitCode::io.
+// disk: shards, mean.h5 (training split), skipped.jsonl, store.json. Another process that writes the same
+// split is an ExitCode::usage. Throws the same Error on every rank: ExitCode::bad_data with up to ten bad
+// images (without skip_bad), ExitCode::io.
 SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Communicator& communicator,
                         const Log& log);
 

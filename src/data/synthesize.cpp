@@ -62,6 +62,7 @@ SyntheticSplit plan_split(const SynthesizeOptions& options, const std::string& s
   plan.split = split;
   plan.image_size = options.image_size;
   plan.shard_bytes = options.shard_bytes;
+  plan.replace = options.replace;
   for (const auto& [id, index] : classes) plan.classes.push_back({id, id});
   bind_plan(plan, fmt::format("synthesize 2, seed {}, {} classes\n", options.seed, options.classes));
   return result;

@@ -20,7 +20,8 @@ struct SynthesizeOptions {
   int image_size = 72;             // side of the stored squares
   std::uint64_t seed = 1;
   std::uint64_t shard_bytes = 100'000'000;
-  int workers = 0;  // threads of this rank; 0: this rank's share of the cores
+  bool replace = false;  // discard splits that the store holds with other options
+  int workers = 0;       // threads of this rank; 0: this rank's share of the cores
 };
 
 struct SynthesizeReport {
