@@ -15,9 +15,9 @@ constexpr std::size_t most_printed = 100;  // bad records; a completely damaged 
 // A rank's findings, as sent to the others.
 struct Findings {
   std::int64_t images = 0;
-  std::vector<std::string> bad;
+  std::vector<std::string> bad, unreadable;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Findings, images, bad)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Findings, images, bad, unreadable)
 
 std::string text_of(const BadRecord& bad) {
   std::string text = bad.file.empty() ? "store" : bad.file;
@@ -32,7 +32,8 @@ class VerifyCommand : public Command {
   std::string_view summary() const override { return "check every image of a store"; }
   std::string_view description() const override {
     return R"(Reads a whole store and verifies every image's checksum, every shard's size, attributes and counts, and the
-fingerprint. Reports each bad record and exits with code 65 if there is any. Ranks share the images.)";
+fingerprint. Reports each bad record and exits with code 65 if there is any, with code 74 if the system refuses to
+read a file. Ranks share the images.)";
   }
   std::string_view example() const override {
     return "  convoy verify /data/imagenet\n  launch/local verify /data/imagenet";
@@ -52,8 +53,9 @@ fingerprint. Reports each bad record and exits with code 65 if there is any. Ran
       context.log.info("{} of {} images{}", done, total, communicator.size() > 1 ? " of this rank" : "");
     };
     const VerifyReport report = verify_store(store, communicator.rank(), communicator.size(), progress);
-    Findings mine{.images = report.images, .bad = {}};
-    for (const BadRecord& bad : report.bad) mine.bad.push_back(text_of(bad));
+    Findings mine{.images = report.images, .bad = {}, .unreadable = {}};
+    for (const BadRecord& bad : report.bad)
+      (bad.unreadable ? mine.unreadable : mine.bad).push_back(text_of(bad));
     return conclude(store, gather(communicator, mine), communicator.rank() == 0);
   }
 
@@ -61,21 +63,37 @@ fingerprint. Reports each bad record and exits with code 65 if there is any. Ran
   // Every rank counts; rank 0 prints.
   static ExitCode conclude(const Store& store, const std::vector<Findings>& findings, bool prints) {
     std::int64_t images = 0;
-    std::size_t bad = 0;
-    for (const Findings& of_rank : findings) {
-      images += of_rank.images;
-      for (const std::string& record : of_rank.bad)
-        if (++bad <= most_printed && prints) fmt::print("bad: {}\n", record);
-    }
-    if (!prints) return bad == 0 ? ExitCode::done : ExitCode::bad_data;
-    if (bad > most_printed) fmt::print("… and {} more\n", bad - most_printed);
-    if (bad == 0)
-      fmt::print("{}: {} images are valid; fingerprint {}\n", store.folder.string(), images,
-                 store.fingerprint);
+    for (const Findings& of_rank : findings) images += of_rank.images;
+    const std::size_t unreadable = list(findings, &Findings::unreadable, "unreadable", prints);
+    const std::size_t bad = list(findings, &Findings::bad, "bad", prints);
+    if (prints) print_summary(store, images, bad, unreadable);
+    return unreadable > 0 ? ExitCode::io : bad > 0 ? ExitCode::bad_data : ExitCode::done;
+  }
+
+  // Prints the first findings of one kind; returns how many there are.
+  static std::size_t list(const std::vector<Findings>& findings, std::vector<std::string> Findings::*kind,
+                          std::string_view word, bool prints) {
+    std::size_t count = 0;
+    for (const Findings& of_rank : findings)
+      for (const std::string& record : of_rank.*kind)
+        if (++count <= most_printed && prints) fmt::print("{}: {}\n", word, record);
+    if (prints && count > most_printed) fmt::print("… and {} more\n", count - most_printed);
+    return count;
+  }
+
+  static void print_summary(const Store& store, std::int64_t images, std::size_t bad,
+                            std::size_t unreadable) {
+    const std::string folder = store.folder.string();
+    if (unreadable > 0)
+      fmt::print(
+          "{}: {} images read, {} bad record(s), {} file(s) or image(s) could not be read: the rest is "
+          "unknown\n",
+          folder, images, bad, unreadable);
+    else if (bad > 0)
+      fmt::print("{}: {} images read, {} bad record(s): pack the store again from its source\n", folder,
+                 images, bad);
     else
-      fmt::print("{}: {} images read, {} bad record(s): pack the store again from its source\n",
-                 store.folder.string(), images, bad);
-    return bad == 0 ? ExitCode::done : ExitCode::bad_data;
+      fmt::print("{}: {} images are valid; fingerprint {}\n", folder, images, store.fingerprint);
   }
 
   std::vector<std::string> store_;

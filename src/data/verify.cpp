@@ -46,7 +46,7 @@ class Verifier {
     try {
       read_mean_image(store_);
     } catch (const Error& error) {
-      add_whole("mean.h5", error.what());
+      add_error({"", "mean.h5", -1, "", ""}, error);
     }
   }
 
@@ -57,6 +57,15 @@ class Verifier {
     report_.bad.push_back({"", file, -1, "", reason});
   }
 
+  // Adds what `error` says about a file of the store, or about one image of it.
+  void add_error(BadRecord record, const Error& error) {
+    std::error_code ignored;
+    record.reason = error.what();
+    record.unreadable =
+        error.category() == ExitCode::io && std::filesystem::exists(store_.folder / record.file, ignored);
+    report_.bad.push_back(std::move(record));
+  }
+
   void check_shard(const ShardReader& reader, const std::string& split, std::size_t shard, Range mine,
                    bool reports_file) {
     const std::string& file = reader.shards()[shard].file;
@@ -65,7 +74,7 @@ class Verifier {
       reader.tables(shard);
       names = reader.names(shard);
     } catch (const Error& error) {
-      if (reports_file) report_.bad.push_back({split, file, -1, "", error.what()});
+      if (reports_file) add_error({split, file, -1, "", ""}, error);
       return;
     }
     const std::size_t image_bytes = std::size_t{3} * store_.image_size * store_.image_size;
@@ -91,8 +100,7 @@ class Verifier {
     } catch (const Error& error) {
       // Find the images that cannot be read.
       if (range.size() == 1) {
-        report_.bad.push_back(
-            {split, file, range.begin, names[static_cast<std::size_t>(range.begin)], error.what()});
+        add_error({split, file, range.begin, names[static_cast<std::size_t>(range.begin)], ""}, error);
         return;
       }
       for (std::int64_t i = range.begin; i < range.end; ++i)

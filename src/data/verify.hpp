@@ -18,6 +18,9 @@ struct BadRecord {
   std::int64_t index = -1;  // of the image in its shard
   std::string name;         // of the image
   std::string reason;
+  // The system refused to read the file (permissions, too many open files, a failing disk): says nothing
+  // about its content. A file that is absent is an error in the store.
+  bool unreadable = false;
 };
 
 struct VerifyReport {

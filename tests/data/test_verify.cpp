@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <set>
@@ -124,6 +125,25 @@ TEST(VerifyStore, NamesFilesThatAreWrongAsAWhole) {
         test::damage_byte(file, offset + 8);
       },
       2, "checksum");  // the image and the fingerprint
+}
+
+// A limit on open files stands for any refusal of the system: it says nothing about the shard.
+TEST(VerifyStore, TellsUnreadableFilesFromBadOnes) {
+  const TemporaryFolder folder;
+  const Store store = test::write_small_store(folder / "store");
+  fs::remove(store.folder / store.val->shards[0].file);
+  const VerifyReport report = verify_store(store);
+  ASSERT_EQ(report.bad.size(), 1U);
+  EXPECT_FALSE(report.bad[0].unreadable) << report.bad[0].reason;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const VerifyReport refused = verify_store(store);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(refused.bad.empty());
+  for (const BadRecord& record : refused.bad)
+    EXPECT_EQ(record.unreadable, record.file != store.val->shards[0].file) << record.file << record.reason;
 }
 
 TEST(VerifyStore, TellsItsProgress) {
