@@ -64,7 +64,11 @@ void replace_symlink(const fs::path& link, const fs::path& target) {
   fs::remove(temporary, error);
   fs::create_symlink(target, temporary, error);
   if (!error) fs::rename(temporary, link, error);
-  if (error) fail(ExitCode::io, "cannot link {} to {}: {}", link.string(), target.string(), error.message());
+  if (error) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    fail(ExitCode::io, "cannot link {} to {}: {}", link.string(), target.string(), error.message());
+  }
   flush_to_disk(folder_of(link));
 }
 

@@ -36,11 +36,10 @@ std::optional<std::int64_t> best_step(const fs::path& folder) {
 }
 
 // Removes all but the `keep` newest checkpoints up to step `newest` and the best one.
-void remove_old(const fs::path& folder, int keep, std::int64_t newest) {
+void remove_old(const fs::path& folder, int keep, std::int64_t newest, std::optional<std::int64_t> best) {
   if (keep <= 0) return;
   auto steps = list_checkpoints(folder);
   std::erase_if(steps, [&](std::int64_t step) { return step > newest; });
-  const auto best = best_step(folder);
   const auto surplus = std::max<std::ptrdiff_t>(0, std::ssize(steps) - keep);
   for (const std::int64_t step : std::span(steps).first(static_cast<std::size_t>(surplus)))
     if (step != best) fs::remove(folder / checkpoint_name(step));
@@ -61,12 +60,16 @@ struct BackgroundWriter::State {
 
   void run();
   void perform(Job& job, WrittenCheckpoint& written);
+  std::string set_link(const char* name, std::int64_t step) const;
   void wait_until_idle(std::unique_lock<std::mutex>& lock);
 
   fs::path folder;
   ParameterTable table;
   int keep;
-  std::int64_t newest_written = -1;  // the thread's own
+  // The thread's own. `best`: the last step that became the best one; the link is not enough, for some file
+  // systems have none.
+  std::int64_t newest_written = -1;
+  std::optional<std::int64_t> best;
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -76,7 +79,7 @@ struct BackgroundWriter::State {
   std::thread thread;
 };
 
-// Throws; `written.path` is set once the file has its final name.
+// Throws; `written.path` is set once the file has its final name, `written.error` if a link could not be set.
 void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
   const fs::path path = folder / checkpoint_name(job.step);
   if (job.checkpoint) {
@@ -84,10 +87,22 @@ void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
     job.checkpoint.reset();  // its memory is not needed any more
     written.path = path;
     newest_written = job.step;
-    replace_symlink(folder / "latest", path.filename());
   }
-  if (job.best && fs::exists(path)) replace_symlink(folder / "best", path.filename());
-  if (newest_written >= 0) remove_old(folder, keep, newest_written);
+  if (job.best && fs::exists(path)) best = job.step;
+  const std::string latest_problem = written.path.empty() ? "" : set_link("latest", job.step);
+  const std::string best_problem = job.best && best == job.step ? set_link("best", job.step) : "";
+  if (newest_written >= 0) remove_old(folder, keep, newest_written, best ? best : best_step(folder));
+  written.error = latest_problem.empty() ? best_problem : latest_problem;
+}
+
+// Returns the error, if any: old checkpoints must not fill the disk because a link cannot be set.
+std::string BackgroundWriter::State::set_link(const char* name, std::int64_t step) const {
+  try {
+    replace_symlink(folder / name, checkpoint_name(step));
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 void BackgroundWriter::State::run() {

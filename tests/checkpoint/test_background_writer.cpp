@@ -64,6 +64,18 @@ TEST_F(BackgroundWriterTest, ALinkThatCannotBeSetDoesNotCostTheCheckpoint) {
   EXPECT_TRUE(same_content(CheckpointFile(written[0].path).read(table_), sample_checkpoint(table_, 5)));
 }
 
+// As on a file system without links: what to keep is known all the same.
+TEST_F(BackgroundWriterTest, OldCheckpointsGoWithoutLinksToo) {
+  BackgroundWriter writer(folder_, table_, 2);
+  fs::create_directories(folder_ / "latest" / "in the way");
+  fs::create_directories(folder_ / "best" / "in the way");
+  for (std::int64_t step = 1; step <= 6; ++step) {
+    writer.start(sample_checkpoint(table_, step), step == 2);
+    EXPECT_NE(writer.finish().at(0).error, "") << step;
+  }
+  EXPECT_EQ(names(), expected({2, 5, 6}));
+}
+
 TEST_F(BackgroundWriterTest, KeepsTheNewestAndTheBest) {
   BackgroundWriter writer(folder_, table_, 2);
   for (std::int64_t step = 1; step <= 6; ++step) writer.start(sample_checkpoint(table_, step), step == 2);
