@@ -1,16 +1,31 @@
-# Sourced by launch/local and launch/mpirun: runs mpirun and turns INT, TERM and HUP into the request to stop.
+# Sourced by launch/local and launch/mpirun: runs mpirun, turns INT, TERM and HUP into the request to stop, and keeps
+# mpirun alive when its output breaks.
 # shellcheck shell=bash
 
+# relay: copies its input to its output to the end, even if nobody reads its output any more. mpirun aborts its ranks
+# after a few writes to a closed pipe: a Ctrl-C that also ends the `tee` in "launch/local train … | tee log" would end
+# the run before its checkpoint. Fails if the output cannot be written for another reason.
+relay() {
+  trap '' INT TERM HUP USR1
+  exec tee --output-error=warn-nopipe /dev/null
+}
+
 # run_stoppable COMMAND...: runs it and exits with its code. mpirun kills its ranks on INT, TERM and HUP but forwards
-# USR1 to them, which is Convoy's request to stop.
+# USR1 to them, which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training
+# (training=true), whose result is in its output folder.
 run_stoppable() {
-  local child code last
+  local child code last out err printed
   exec 3<&0
+  exec 4> >(relay)
+  out=$!
+  exec 5> >(relay >&2)
+  err=$!
   # Job control gives the child its own process group, so a Ctrl-C in the terminal reaches only this script.
   set -m
-  "$@" <&3 &
+  "$@" <&3 >&4 2>&5 4>&- 5>&- &
   child=$!
   set +m
+  exec 4>&- 5>&-
   trap 'kill -USR1 "$child" 2>/dev/null' INT TERM HUP USR1
   while true; do
     wait "$child"
@@ -21,6 +36,10 @@ run_stoppable() {
   wait "$child" 2>/dev/null
   last=$?
   if [ "$last" -ne 127 ]; then code=$last; fi
+  wait "$err"
+  wait "$out"
+  printed=$?
+  if [ "$code" -eq 0 ] && [ "$printed" -ne 0 ] && [ "${training:-false}" = false ]; then code=74; fi
   if [ "$code" -eq 75 ]; then echo "Stopped with a checkpoint saved. To resume, run the same command with --resume auto." >&2; fi
   exit "$code"
 }

@@ -41,6 +41,9 @@ class Command {
   virtual ExitCode run(RankContext& context);
   virtual ExitCode run_alone(const Log& log);
 
+  // Whether what it prints is its result, so that the command fails if it cannot be printed.
+  virtual bool must_print() const { return true; }
+
   // Whether the command itself handles a request to stop (otherwise the signal ends the process).
   virtual bool answers_stop() const { return false; }
 };

@@ -3,37 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
 #include "base/log.hpp"
 #include "cli/command.hpp"
+#include "cli/standard_output.hpp"
 #include "cli/stop_signals.hpp"
 #include "comm/communicator.hpp"
 #include "comm/gather.hpp"
 #include "comm/group_end.hpp"
+#include "comm/launcher.hpp"
 #include "settings/spelling.hpp"
 #include "train/batch_text.hpp"
 
 namespace convoy {
 namespace {
-
-// A number that the launcher (mpirun, srun) sets for this process before MPI starts; `otherwise` without a
-// launcher.
-int launcher_number(std::initializer_list<const char*> variables, int otherwise) {
-  for (const char* variable : variables)
-    if (const char* text = std::getenv(variable)) return std::atoi(text);
-  return otherwise;
-}
-
-int launcher_rank() {
-  return launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
-}
-
-int launcher_size() {
-  return launcher_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
-}
 
 std::string overview(const std::vector<std::unique_ptr<Command>>& commands) {
   std::string text =
@@ -72,15 +57,38 @@ Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, con
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
-void print_usage_error(const Error& error) {
+void print_usage_error(const Error& error) noexcept {
   const std::string_view text = error.what();
-  fmt::print(stderr, "{}{}\n", text.starts_with("convoy ") ? "" : "convoy: ", text);
+  print_error_line(fmt::format("{}{}", text.starts_with("convoy ") ? "" : "convoy: ", text));
 }
 
-void read_options(Command& command, OptionTable& table, const std::vector<std::string>& arguments) {
-  command.declare(table);
-  table.parse(arguments);
-  if (!table.help_wanted()) command.check(table);
+// The options of a command as the user gave them.
+struct Request {
+  Command& command;
+  OptionTable table;
+  bool allow_single = false;
+  std::optional<Error> usage;  // what is wrong with them
+
+  explicit Request(Command& wanted) : command(wanted), table(fmt::format("convoy {}", wanted.name())) {}
+};
+
+void read_options(Request& request, const std::vector<std::string>& arguments) {
+  Command& command = request.command;
+  try {
+    command.declare(request.table);
+    if (command.uses_ranks()) {
+      request.table.group("Machine");
+      request.table.add_flag(
+          "allow-single",
+          "run this process alone even though a launcher started several that MPI does not "
+          "connect",
+          request.allow_single);
+    }
+    request.table.parse(arguments);
+    if (!request.table.help_wanted()) command.check(request.table);
+  } catch (...) {
+    request.usage = as_error(std::current_exception(), memory_advice);
+  }
 }
 
 // Every rank reads the options itself (a configuration file may be missing on one host): all continue, or all
@@ -93,70 +101,90 @@ std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::
   return *first;
 }
 
-ExitCode run_on_ranks(Command& command, const std::optional<Error>& usage, int* argc, char*** argv) {
+// Processes that MPI does not connect all end; the first one says why.
+std::optional<ExitCode> check_connection(const Communicator& communicator, const Launcher& launcher) {
+  const std::string reason = disconnected_ranks(launcher, communicator.size());
+  if (reason.empty()) return std::nullopt;
+  if (launcher.rank == 0) print_error_line(fmt::format("convoy: {}", reason));
+  return ExitCode::usage;
+}
+
+ExitCode run_on_ranks(const Request& request, const Launcher& launcher, StandardOutput& output, int* argc,
+                      char*** argv) {
+  Command& command = request.command;
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
   const std::atomic<bool> never = false;
   Communicator communicator(argc, argv);
-  if (const auto code = agree_on_options(communicator, usage)) return *code;
+  if (!request.allow_single)
+    if (const auto code = check_connection(communicator, launcher)) return *code;
+  if (const auto code = agree_on_options(communicator, request.usage)) return *code;
   const Log log(communicator.rank(), communicator.size());
+  if (!command.must_print()) output.may_be_lost();
   try {
     RankContext context{communicator, log, signals ? signals->requested() : never};
     return command.run(context);
   } catch (...) {
+    // Commands print last, on rank 0: the other ranks have ended.
+    if (output.caused(std::current_exception())) return ExitCode::done;
     return end_group(communicator, log, as_error(std::current_exception(), memory_advice));
   }
 }
 
-ExitCode run_command(Command& command, const std::vector<std::string>& arguments, int* argc, char*** argv) {
-  OptionTable table(fmt::format("convoy {}", command.name()));
-  std::optional<Error> usage;
-  try {
-    read_options(command, table, arguments);
-  } catch (...) {
-    usage = as_error(std::current_exception(), memory_advice);
+ExitCode run_command(Command& command, const std::vector<std::string>& arguments, StandardOutput& output,
+                     int* argc, char*** argv) {
+  Request request(command);
+  read_options(request, arguments);
+  const Launcher launcher = find_launcher();
+  const bool alone = launcher.size <= 1;
+  const bool help = request.table.help_wanted();
+  if (!help && command.uses_ranks() && !(request.usage && alone))
+    return run_on_ranks(request, launcher, output, argc, argv);
+  if (launcher.rank != 0) return ExitCode::done;  // rank 0 responds for all
+  if (request.usage) {
+    print_usage_error(*request.usage);
+    return request.usage->category();
   }
-  const bool alone = launcher_size() <= 1;
-  if (table.help_wanted() || (usage && alone) || !command.uses_ranks()) {
-    if (launcher_rank() != 0 && !alone) return ExitCode::done;  // rank 0 responds for all
-    if (usage) print_usage_error(*usage);
-    if (usage) return usage->category();
-    if (!table.help_wanted()) return command.run_alone(Log());
-    print_help(command, table);
-    return ExitCode::done;
-  }
-  return run_on_ranks(command, usage, argc, argv);
+  if (!help) return command.run_alone(Log());
+  print_help(command, request.table);
+  return ExitCode::done;
 }
 
-ExitCode dispatch(int* argc, char*** argv) {
+ExitCode dispatch(StandardOutput& output, int* argc, char*** argv) {
   std::vector<std::string> arguments(*argv + 1, *argv + *argc);
   const auto commands = make_commands();
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (first == "--version" || first == "version") {
-    if (launcher_rank() == 0) fmt::print("convoy {}\n", CONVOY_VERSION);
+    if (find_launcher().rank == 0) fmt::print("convoy {}\n", CONVOY_VERSION);
     return ExitCode::done;
   }
   if (first == "--help" || first == "-h" || (first == "help" && arguments.size() == 1)) {
-    if (launcher_rank() == 0) fmt::print("{}", overview(commands));
+    if (find_launcher().rank == 0) fmt::print("{}", overview(commands));
     return arguments.empty() ? ExitCode::usage : ExitCode::done;
   }
   if (first == "help") arguments = {arguments[1], "--help"};
   Command& command = find_command(commands, arguments.front());
-  return run_command(command, {arguments.begin() + 1, arguments.end()}, argc, argv);
+  return run_command(command, {arguments.begin() + 1, arguments.end()}, output, argc, argv);
+}
+
+ExitCode run(StandardOutput& output, int* argc, char*** argv) noexcept {
+  try {
+    return dispatch(output, argc, argv);
+  } catch (...) {
+    if (output.caused(std::current_exception())) return ExitCode::done;
+    const Error error = as_error(std::current_exception(), memory_advice);
+    if (find_launcher().rank != 0 && error.category() == ExitCode::usage)
+      return ExitCode::done;  // rank 0 responds for all
+    print_usage_error(error);
+    return error.category();
+  }
 }
 
 }  // namespace
 
 ExitCode run_program(int* argc, char*** argv) noexcept {
-  try {
-    return dispatch(argc, argv);
-  } catch (...) {
-    const Error error = as_error(std::current_exception(), memory_advice);
-    if (launcher_rank() != 0 && error.category() == ExitCode::usage)
-      return ExitCode::done;  // rank 0 responds for all
-    print_usage_error(error);
-    return error.category();
-  }
+  StandardOutput output;
+  return output.finish(run(output, argc, argv));
 }
 
 }  // namespace convoy

@@ -36,6 +36,7 @@ then resumes where it stopped. Every option may also be set in the configuration
   convoy train --config configs/quickstart.cfg --data runs/quickstart/store --output runs/try --lr 0.02)";
   }
   bool answers_stop() const override { return true; }
+  bool must_print() const override { return false; }  // the output folder holds the result
 
   void declare(OptionTable& table) override { declare_train_options(table, configuration_); }
 
@@ -48,13 +49,17 @@ then resumes where it stopped. Every option may also be set in the configuration
 
   ExitCode run(RankContext& context) override {
     const TrainingResult result = train(context);
-    context.log.info("{}", result.text);  // the progress line has ended
+    // The progress line has ended.
+    if (result.code == ExitCode::diverged)
+      context.log.error("{}", result.text);
+    else
+      context.log.info("{}", result.text);
     return result.code;
   }
 
  private:
   TrainingResult train(RankContext& context) const {
-    ProgressLine progress(std::cout, progress_is_live());
+    ProgressLine progress(std::cout, progress_is_live(), context.log);
     MetricsFile metrics(configuration_.output, context.log);
     RunFile run_file(configuration_.output, context.log);
     const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};

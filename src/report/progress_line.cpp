@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
+
+#include "base/error.hpp"
 
 namespace convoy {
 
@@ -20,29 +23,40 @@ std::string duration_text(double seconds) {
   return fmt::format("{}d{:02}h", whole / 86400, whole % 86400 / 3600);
 }
 
-ProgressLine::ProgressLine(std::ostream& out, bool live) : out_(out), live_(live) {}
+ProgressLine::ProgressLine(std::ostream& out, bool live, const Log& log)
+    : out_(out), live_(live), log_(log) {}
 
 ProgressLine::~ProgressLine() {
   if (width_ > 0) out_ << '\n' << std::flush;
 }
 
+void ProgressLine::write(const std::string& text) {
+  errno = 0;
+  out_ << text << std::flush;
+  if (out_) return;
+  const int reason = errno;
+  out_.clear();  // a full disk may become free again
+  if (!warned_)
+    log_.warn("standard output cannot be written{}{}: progress lines are being lost, and the run continues",
+              reason == 0 ? "" : ": ", reason == 0 ? "" : system_error_text(reason));
+  warned_ = true;
+}
+
 void ProgressLine::show(const std::string& text) {
   if (!live_) {
-    out_ << text << std::endl;
+    write(text + "\n");
     return;
   }
   // Spaces overwrite the rest of a longer previous line.
   const std::string cover(width_ > text.size() ? width_ - text.size() : 0, ' ');
-  out_ << '\r' << text << cover << std::flush;
+  write(fmt::format("\r{}{}", text, cover));
   width_ = text.size();
 }
 
 void ProgressLine::print(const std::string& text) {
-  if (width_ > 0) {
-    out_ << '\r' << std::string(width_, ' ') << '\r';
-    width_ = 0;
-  }
-  out_ << text << std::endl;
+  const std::string cleared = width_ > 0 ? fmt::format("\r{}\r", std::string(width_, ' ')) : "";
+  width_ = 0;
+  write(cleared + text + "\n");
 }
 
 void ProgressLine::on_start(const RunRecord& record) {

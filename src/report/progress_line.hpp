@@ -5,14 +5,16 @@
 #include <ostream>
 #include <string>
 
+#include "base/log.hpp"
 #include "train/observer.hpp"
 
 namespace convoy {
 
 class ProgressLine : public Observer {
  public:
-  // `live`: `out` is a terminal (see standard_output_is_terminal).
-  ProgressLine(std::ostream& out, bool live);
+  // `live`: `out` is a terminal (see standard_output_is_terminal). If lines cannot be written (a closed pipe,
+  // a full disk), `log` gets one warning and the run continues.
+  ProgressLine(std::ostream& out, bool live, const Log& log);
   ~ProgressLine() override;  // ends the live line
 
   void on_start(const RunRecord& record) override;
@@ -25,9 +27,12 @@ class ProgressLine : public Observer {
   void show(const std::string& text);  // the live line, or a plain one
   std::string text_of(const StepRecord& record) const;
   void print(const std::string& text);  // a permanent line
+  void write(const std::string& text);
 
   std::ostream& out_;
   bool live_;
+  const Log& log_;
+  bool warned_ = false;
   std::size_t width_ = 0;  // characters of the live line on the screen
   std::int64_t last_step_ = 0;
   double epochs_ = 0;

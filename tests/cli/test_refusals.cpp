@@ -218,6 +218,25 @@ TEST_F(Refusals, WrongOptionsOnRanksAreToldOnce) {
   EXPECT_EQ(occurrences(outcome.err, "no option --batch-size"), 1) << outcome.err;
 }
 
+// srun without PMI: each task would be rank 0 of 1 and write the same output.
+TEST_F(Refusals, TasksOfSrunThatMpiDoesNotConnect) {
+  const std::string output = fresh_output();
+  const auto task = [&](const std::string& rank, const std::vector<std::string>& command) {
+    return Process(command, {"SLURM_NTASKS=4", "SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=" + rank}).wait();
+  };
+  const std::vector<std::string> training = tiny_training(program, store(), output, {"--steps", "0"});
+  expect_refused(task("0", training), 64, {"SLURM_STEP_NUM_TASKS=4", "srun --mpi=pmix", "--allow-single"});
+  const Outcome second = task("1", training);
+  EXPECT_EQ(second.code, 64);
+  EXPECT_EQ(second.err, "") << "the first one tells it for all";
+  EXPECT_FALSE(std::filesystem::exists(output));
+  EXPECT_EQ(task("0", {program, "verify", store()}).code, 64);
+  EXPECT_EQ(task("0", {program, "verify", store(), "--allow-single"}).code, 0);
+  EXPECT_EQ(task("1", on_ranks(2, {program, "verify", store()})).code, 0) << "mpirun inside a task";
+  // A batch script has the job's number of tasks, but is only one process.
+  EXPECT_EQ(Process({program, "verify", store()}, {"SLURM_NTASKS=4", "SLURM_PROCID=0"}).wait().code, 0);
+}
+
 TEST_F(Refusals, ADamagedShardEndsAllRanks) {
   const std::filesystem::path copy = copy_of_store("damaged-on-ranks");
   const std::filesystem::path shard = first_shard(copy, "train");

@@ -159,7 +159,8 @@ StepRecord step_record(double loss) {
 
 TEST(ProgressLine, PlainLinesOffATerminal) {
   std::ostringstream out;
-  ProgressLine line(out, false);
+  const Log log;
+  ProgressLine line(out, false, log);
   line.on_start(start_record());
   line.on_step(step_record(2.5));
   EXPECT_EQ(out.str(), "epoch 2.00/90  step 20/900  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s\n");
@@ -167,8 +168,9 @@ TEST(ProgressLine, PlainLinesOffATerminal) {
 
 TEST(ProgressLine, TheLiveLineIsWrittenOver) {
   std::ostringstream out;
+  const Log log;
   {
-    ProgressLine line(out, true);
+    ProgressLine line(out, true, log);
     line.on_start(start_record());
     line.on_step(step_record(12.5));
     line.on_step(step_record(2.5));
@@ -181,8 +183,9 @@ TEST(ProgressLine, TheLiveLineIsWrittenOver) {
 
 TEST(ProgressLine, BetweenRecordsOnlyTheLiveLineMoves) {
   std::ostringstream plain, live;
+  const Log log;
   {
-    ProgressLine line(plain, false), other(live, true);
+    ProgressLine line(plain, false, log), other(live, true, log);
     line.on_progress(step_record(2.5));
     other.on_progress(step_record(2.5));
     other.on_validation({.step = 20, .epoch = 2, .samples = 7, .loss = 1, .top1 = 0.5, .top5 = 1});
@@ -190,6 +193,24 @@ TEST(ProgressLine, BetweenRecordsOnlyTheLiveLineMoves) {
   EXPECT_EQ(plain.str(), "");
   EXPECT_NE(live.str().find("loss 2.5000"), std::string::npos);
   EXPECT_NE(live.str().find("top-1 50.00%  top-5 100.00%  (7 images)\n"), std::string::npos);
+}
+
+// A stream that takes nothing, as standard output does when the disk is full or the pipe closed.
+TEST(ProgressLine, LostLinesAreToldOnce) {
+  std::ostringstream out;
+  const Log log;
+  ProgressLine line(out, false, log);
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) {
+    out.setstate(std::ios::badbit);
+    line.on_step(step_record(2.5));
+  }
+  line.on_step(step_record(1.5));
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said.find("progress lines are being lost"), said.rfind("progress lines are being lost")) << said;
+  EXPECT_NE(said.find("warning"), std::string::npos) << said;
+  EXPECT_EQ(out.str().find("loss 2.5"), std::string::npos);
+  EXPECT_NE(out.str().find("loss 1.5"), std::string::npos) << "lines are tried again";
 }
 
 TEST(Duration, ReadsWell) {

@@ -171,5 +171,21 @@ TEST_F(Stopping, SigtermAndHangUpThroughLaunchLocal) {
   }
 }
 
+// A Ctrl-C in a terminal also ends the reader of "launch/local train … | tee log", and mpirun would abort at
+// its next lines.
+TEST_F(Stopping, ThroughLaunchLocalWithoutAReader) {
+  std::vector<std::string> command = endless("unread", {"--epochs", "10"});
+  command.erase(command.begin());
+  std::string line = "CONVOY='" + program + "' '" + local + "' -n 2 --threads 1";
+  for (const std::string& word : command) line += " '" + word + "'";
+  const Outcome outcome = run({"bash", "-c", line + " 2>&1 | head -n 1; exit ${PIPESTATUS[0]}"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(checkpoints("unread") / "step-000000040.h5"));
+  // A command whose output is its result fails when it is lost, behind mpirun too.
+  const std::string verify = "CONVOY='" + program + "' '" + local + "' -n 2 --threads 1 verify '" +
+                             place("store").string() + "' > /dev/full";
+  EXPECT_EQ(run({"bash", "-c", verify}).code, 74);
+}
+
 }  // namespace
 }  // namespace convoy::test

@@ -1,0 +1,29 @@
+// What the launcher (mpirun, srun) tells this process in its environment, before MPI starts and independently
+// of it. Used by cli/ to answer once for all ranks, and to detect ranks that MPI does not connect.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace convoy {
+
+// Gives an environment variable's value, null if it is not set: std::getenv, or a test's.
+using Environment = std::function<const char*(const char* name)>;
+
+struct Launcher {
+  int rank = 0, size = 1;
+  std::string source;  // the variable that gives the size or the rank: "OMPI_COMM_WORLD_SIZE=4"; may be empty
+  bool slurm = false;  // srun itself started this process
+};
+
+// The innermost launcher counts: mpirun may run inside a step of srun. The variables of a Slurm job that is
+// no step (SLURM_NTASKS in a batch script) do not count.
+Launcher find_launcher(const Environment& environment);
+Launcher find_launcher();
+
+// Why `ranks`, the number that MPI found, cannot be right: the launcher started several processes, but MPI
+// takes each for a group of its own, which would all do the same work and write the same files. Empty if
+// there is no such contradiction.
+std::string disconnected_ranks(const Launcher& launcher, int ranks);
+
+}  // namespace convoy
