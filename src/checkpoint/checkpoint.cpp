@@ -44,7 +44,8 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& folder) {
   return steps;
 }
 
-NewestCheckpoint find_newest_checkpoint(const fs::path& folder, const ParameterTable& table) {
+NewestCheckpoint find_newest_checkpoint(const fs::path& folder, const ParameterTable& table,
+                                        const HeaderCheck& check) {
   NewestCheckpoint newest;
   auto steps = list_checkpoints(folder);
   std::reverse(steps.begin(), steps.end());
@@ -54,10 +55,12 @@ NewestCheckpoint find_newest_checkpoint(const fs::path& folder, const ParameterT
       const CheckpointFile file(path);
       if (file.header().step != step)
         fail(ExitCode::bad_data, "{}: was renamed, it holds step {}", path.string(), file.header().step);
+      if (check) check(path, file.header());
       newest.checkpoint = file.read(table);
       newest.path = path;
       return newest;
     } catch (const Error& error) {
+      if (error.category() == ExitCode::usage) throw;
       newest.refused.emplace_back(path, error.what());
     }
   }

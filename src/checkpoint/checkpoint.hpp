@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -96,6 +97,10 @@ struct NewestCheckpoint {
   Checkpoint checkpoint;
   std::vector<std::pair<std::filesystem::path, std::string>> refused;
 };
-NewestCheckpoint find_newest_checkpoint(const std::filesystem::path& folder, const ParameterTable& table);
+// `check` looks at a header before the arrays are read: an ExitCode::usage that it throws (the options do not
+// fit the run) is thrown on, since an older checkpoint of the run would not fit either.
+using HeaderCheck = std::function<void(const std::filesystem::path&, const CheckpointHeader&)>;
+NewestCheckpoint find_newest_checkpoint(const std::filesystem::path& folder, const ParameterTable& table,
+                                        const HeaderCheck& check = {});
 
 }  // namespace convoy

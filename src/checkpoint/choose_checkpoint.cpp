@@ -6,8 +6,8 @@ namespace convoy {
 namespace {
 
 NewestCheckpoint newest_in(const std::filesystem::path& checkpoints, const ParameterTable& table,
-                           const Log& log) {
-  NewestCheckpoint newest = find_newest_checkpoint(checkpoints, table);
+                           const HeaderCheck& check, const Log& log) {
+  NewestCheckpoint newest = find_newest_checkpoint(checkpoints, table, check);
   for (const auto& [refused, reason] : newest.refused)
     log.warn("a checkpoint cannot be used, so the one before it is tried: {}", reason);
   if (newest.path.empty() && !newest.refused.empty())
@@ -20,11 +20,11 @@ NewestCheckpoint newest_in(const std::filesystem::path& checkpoints, const Param
 
 // The newest checkpoint of a run's folder that the user names.
 ChosenCheckpoint newest_of_named(const std::filesystem::path& named, const ParameterTable& table,
-                                 const Log& log) {
+                                 const HeaderCheck& check, const Log& log) {
   std::error_code error;
   const std::filesystem::path inner = named / "checkpoints";
   NewestCheckpoint newest =
-      newest_in(std::filesystem::is_directory(inner, error) ? inner : named, table, log);
+      newest_in(std::filesystem::is_directory(inner, error) ? inner : named, table, check, log);
   if (newest.path.empty()) fail(ExitCode::usage, "--resume {}: no checkpoint is there", named.string());
   newest.path = std::filesystem::canonical(newest.path);
   return ChosenCheckpoint(std::move(newest));
@@ -32,13 +32,13 @@ ChosenCheckpoint newest_of_named(const std::filesystem::path& named, const Param
 
 // A checkpoint named by the user: a file, or the folder of a run (then its newest).
 ChosenCheckpoint named_checkpoint(const std::filesystem::path& named, const OutputFolder& folder,
-                                  const ParameterTable& table, const Log& log) {
+                                  const ParameterTable& table, const HeaderCheck& check, const Log& log) {
   std::error_code error;
   if (!std::filesystem::exists(named, error))
     fail(ExitCode::usage, "--resume {}: there is no such file; auto takes the newest checkpoint of --output",
          named.string());
   const bool is_folder = std::filesystem::is_directory(named, error);
-  ChosenCheckpoint chosen = is_folder ? newest_of_named(named, table, log) : ChosenCheckpoint();
+  ChosenCheckpoint chosen = is_folder ? newest_of_named(named, table, check, log) : ChosenCheckpoint();
   const std::filesystem::path path = is_folder ? chosen.path() : std::filesystem::canonical(named);
   const bool inside = path.parent_path() == std::filesystem::weakly_canonical(folder.checkpoints);
   if (folder.holds_run && !inside)
@@ -70,15 +70,15 @@ Checkpoint ChosenCheckpoint::take(const ParameterTable& table, std::string_view 
 }
 
 ChosenCheckpoint choose_checkpoint(const std::string& resume, const OutputFolder& folder,
-                                   const ParameterTable& table, const Log& log) {
+                                   const ParameterTable& table, const HeaderCheck& check, const Log& log) {
   if (resume == "auto") {
     if (!folder.holds_run) return {};
-    NewestCheckpoint newest = newest_in(folder.checkpoints, table, log);
+    NewestCheckpoint newest = newest_in(folder.checkpoints, table, check, log);
     if (newest.path.empty())
       log.warn("{} holds a run without a checkpoint: it starts from the beginning", folder.path.string());
     return ChosenCheckpoint(std::move(newest));
   }
-  if (resume != "none") return named_checkpoint(resume, folder, table, log);
+  if (resume != "none") return named_checkpoint(resume, folder, table, check, log);
   if (folder.holds_run)
     fail(ExitCode::usage,
          "--output {} holds a run already: resume it with --resume auto, or choose another folder",

@@ -37,9 +37,9 @@ class ChosenCheckpoint {
 
 // By `resume`, the value of --resume: auto (the newest sound checkpoint of the output folder, if it holds a
 // run), none, or a path (a file, or the folder of a run: then its newest). Warns of newer files that are left
-// alone. Throws ExitCode::usage when the folder holds another run, bad_data when checkpoints are there but
-// none is sound.
+// alone. `check` is asked before a checkpoint is read in a search (find_newest_checkpoint). Throws
+// ExitCode::usage when the folder holds another run, bad_data when checkpoints are there but none is sound.
 ChosenCheckpoint choose_checkpoint(const std::string& resume, const OutputFolder& folder,
-                                   const ParameterTable& table, const Log& log);
+                                   const ParameterTable& table, const HeaderCheck& check, const Log& log);
 
 }  // namespace convoy

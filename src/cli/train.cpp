@@ -49,11 +49,11 @@ then resumes where it stopped. Every option may also be set in the configuration
 
   ExitCode run(RankContext& context) override {
     const TrainingResult result = train(context);
-    // The progress line has ended.
-    if (result.code == ExitCode::diverged)
-      context.log.error("{}", result.text);
-    else
+    // The progress line has ended. All ranks have the same result; errors are printed by each.
+    if (result.code != ExitCode::diverged)
       context.log.info("{}", result.text);
+    else if (context.communicator.rank() == 0)
+      context.log.error("{}", result.text);
     return result.code;
   }
 

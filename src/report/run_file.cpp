@@ -20,9 +20,25 @@ Json configuration_object(const std::string& text) {
   return object;
 }
 
+// What one attempt was started with, of a run.json.
+Json attempt_of(const Json& run) {
+  Json attempt = Json::object();
+  for (const char* key : {"attempt", "first_step", "last_step", "batch", "configuration"})
+    if (run.contains(key)) attempt[key] = run[key];
+  return attempt;
+}
+
+// The attempts in the text of a run.json; of an older version's file, its only one.
+Json attempts_in(const std::string& text) {
+  const Json run = Json::parse(text, nullptr, false);
+  if (!run.is_object()) return Json::array();
+  if (run.contains("attempts") && run["attempts"].is_array()) return run["attempts"];
+  return Json::array({attempt_of(run)});
+}
+
 }  // namespace
 
-std::string run_to_json(const RunRecord& record) {
+std::string run_to_json(const RunRecord& record, const std::string& before) {
   Json json;
   json["format"] = "convoy-run";
   json["attempt"] = record.attempt;
@@ -49,6 +65,8 @@ std::string run_to_json(const RunRecord& record) {
                       {"hosts", record.hosts}};
   Json& versions = json["versions"] = Json::object();
   for (const auto& [name, version] : record.versions) versions[name] = version;
+  json["attempts"] = attempts_in(before);
+  json["attempts"].push_back(attempt_of(json));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -75,10 +93,11 @@ RunFile::RunFile(const std::filesystem::path& folder, const Log& log)
 void RunFile::on_start(const RunRecord& record) {
   try {
     std::error_code error;
-    if (record.step > 0 && std::filesystem::exists(path_, error))
-      for (const std::string& difference : run_differences(read_text_file(path_), record))
+    const std::string before = std::filesystem::exists(path_, error) ? read_text_file(path_) : "";
+    if (record.step > 0)
+      for (const std::string& difference : run_differences(before, record))
         log_.warn("the resumed run is not bitwise identical: {}", difference);
-    write_file_atomically(path_, run_to_json(record));
+    write_file_atomically(path_, run_to_json(record, before));
   } catch (const Error& error) {
     log_.warn("{}; the run continues without it", error.what());
   }

@@ -1,5 +1,5 @@
-// run.json in a run's folder: configuration, versions and hardware of the run; written once at each start of
-// the run, complete or not at all (README, "Reading the output").
+// run.json in a run's folder: configuration, versions and hardware of the run, and what each attempt was
+// started with; written once at each start of the run, complete or not at all (README, "Reading the output").
 #pragma once
 
 #include <filesystem>
@@ -25,7 +25,7 @@ class RunFile : public Observer {
 // device, libraries; one "key: old → new" each.
 std::vector<std::string> run_differences(const std::string& before, const RunRecord& record);
 
-// The text of run.json.
-std::string run_to_json(const RunRecord& record);
+// The text of run.json. `before`: the file's text so far, whose attempts are kept; may be empty.
+std::string run_to_json(const RunRecord& record, const std::string& before = {});
 
 }  // namespace convoy

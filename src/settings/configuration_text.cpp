@@ -36,6 +36,10 @@ OnResume rule_of(const std::vector<TrainOption>& options, std::string_view key) 
 
 }  // namespace
 
+std::string difference_text(const OptionDifference& difference) {
+  return fmt::format("{}: {} → {}", difference.option, difference.before, difference.now);
+}
+
 std::string configuration_text(const TrainConfiguration& configuration) {
   return text_of(configuration, Concern::result);
 }
@@ -61,13 +65,12 @@ ConfigurationDifferences compare_configurations(const std::string& before, const
   ConfigurationDifferences differences;
   for (const auto& [key, value] : keys) {
     const auto was = old_values.find(key), is = new_values.find(key);
-    const std::string left = was == old_values.end() ? "default" : was->second;
-    const std::string right = is == new_values.end() ? "default" : is->second;
+    const std::string left = was == old_values.end() ? "unset" : was->second;
+    const std::string right = is == new_values.end() ? "unset" : is->second;
     if (left == right) continue;
     const OnResume rule = rule_of(options, key);
     const bool refused = rule == OnResume::refuse || (rule == OnResume::refuse_within_epoch && within_epoch);
-    (refused ? differences.refused : differences.allowed)
-        .push_back(fmt::format("{}: {} → {}", key, left, right));
+    (refused ? differences.refused : differences.allowed).push_back({key, left, right});
   }
   return differences;
 }

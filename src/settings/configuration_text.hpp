@@ -14,15 +14,23 @@ namespace convoy {
 // The options that decide the result (not paths, threads, intervals of logging): kept in checkpoints.
 std::string configuration_text(const TrainConfiguration& configuration);
 
-// All options, for run.json and for --config, which reads the configuration back (a '#' in a path excepted).
+// All options, for run.json and for --config, which reads the configuration back (" #" in a path excepted).
 std::string full_configuration_text(const TrainConfiguration& configuration);
 
 // The value of `key` in such a text; empty when it is not there.
 std::string configured_value(const std::string& text, std::string_view key);
 
-// Lines "key: old → new".
+// An option whose value differs; "unset" if it is not in one of the texts.
+struct OptionDifference {
+  std::string option, before, now;
+  friend bool operator==(const OptionDifference&, const OptionDifference&) = default;
+};
+
+// "lr: 0.01 → 0.001".
+std::string difference_text(const OptionDifference& difference);
+
 struct ConfigurationDifferences {
-  std::vector<std::string> allowed, refused;
+  std::vector<OptionDifference> allowed, refused;
 };
 
 // Compares two texts of configuration_text: what a resumed run may change, and what it may not (OnResume;

@@ -124,8 +124,13 @@ void add_what(List& list) {
 void add_batch(List& list) {
   list.in(group_length, Concern::result);
   list.add(
-      "epochs", [](auto& c) -> auto& { return c.epochs; },
-      real_number<double>("N", {.least = 0, .most = most_epochs}), "passes over the training split");
+          "epochs", [](auto& c) -> auto& { return c.epochs; },
+          real_number<double>("N", {.least = 0, .most = most_epochs}), "passes over the training split")
+      .when([](const Configuration& c) { return c.steps < 0; });
+  list.add(
+          "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),
+          "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs")
+      .when([](const Configuration& c) { return c.steps != -1; });
   list.in(group_batch, Concern::result);
   list.add(
           "global-batch", [](auto& c) -> auto& { return c.global_batch; },
@@ -219,7 +224,7 @@ void add_schedule(List& list) {
       .when(follows(ScheduleKind::polynomial));
   list.add(
           "end-lr", [](auto& c) -> auto& { return c.schedule.end_rate; },
-          real_number<double>("RATE", not_negative), "polynomial and cosine: the rate at the end")
+          real_number<double>("RATE", not_negative), "polynomial and cosine: the rate at the run's end")
       .when([](const Configuration& c) {
         return c.schedule.kind == ScheduleKind::polynomial || c.schedule.kind == ScheduleKind::cosine;
       });
@@ -344,10 +349,6 @@ void add_place(List& list) {
       "auto: resume from the newest valid checkpoint in --output, if there is one; PATH: from this one; "
       "none: start a new run");
   list.in(group_length, Concern::place);
-  list.add(
-          "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),
-          "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs")
-      .when([](const Configuration& c) { return c.steps != -1; });
   list.add(
       "evaluate-every", [](auto& c) -> auto& { return c.evaluate_every; }, interval(),
       "500steps, 1epoch, or 0: only at the end");

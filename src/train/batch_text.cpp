@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "data/batch_plan.hpp"
 
 namespace convoy {
 
@@ -36,6 +35,24 @@ void check_batch(std::int64_t global_batch, int ranks, int accumulate) {
        "--global-batch {} cannot be shared by {} ranks × {} micro-batches (--accumulate): each needs a "
        "sample; set --global-batch to {} or more, or use fewer ranks or micro-batches",
        global_batch, ranks, accumulate, needed);
+}
+
+void check_rows(const BatchPlan& plan) {
+  const std::int64_t largest = std::min(plan.images, plan.global_batch);
+  if (largest >= plan.ranks) return;
+  fail(ExitCode::usage,
+       "the training split has {} image{}, which cannot be shared by {} ranks: each needs one in a step; "
+       "start "
+       "at most {} rank{}",
+       plan.images, plan.images == 1 ? "" : "s", plan.ranks, largest, largest == 1 ? "" : "s");
+}
+
+std::string batch_warning(const BatchPlan& plan) {
+  if (plan.global_batch <= plan.images) return {};
+  return fmt::format(
+      "--global-batch {} is larger than the training split of {} images: each epoch is a "
+      "single step of {} samples",
+      plan.global_batch, plan.images, plan.images);
 }
 
 }  // namespace convoy

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "data/batch_plan.hpp"
+
 namespace convoy {
 
 // "256 = 8 ranks × 32", "64 = 3 ranks × 21–22", "256 = 2 ranks × 4 micro-batches × 32".
@@ -12,6 +14,13 @@ std::string batch_text(std::int64_t global_batch, int ranks, int accumulate);
 
 // Throws ExitCode::usage, with the limits, when a rank would have no sample in a full step.
 void check_batch(std::int64_t global_batch, int ranks, int accumulate);
+
+// Throws ExitCode::usage, with both numbers, when a rank would have no sample in any step of an epoch.
+void check_rows(const BatchPlan& plan);
+
+// What is unusual about an epoch of the plan, with both numbers: a global batch larger than the split. Empty
+// if there is nothing.
+std::string batch_warning(const BatchPlan& plan);
 
 // For as_error.
 inline constexpr std::string_view memory_advice =

@@ -116,6 +116,7 @@ ResolvedRun resolve_run(const TrainConfiguration& asked, Communicator& communica
               .global_batch = asked.global_batch,
               .ranks = communicator.size(),
               .accumulate = asked.accumulate};
+  check_rows(run.plan);
   run.length = {.last_step = updates_of_run(asked, run.plan), .steps_per_epoch = run.plan.steps_per_epoch()};
   run.rate_factor = linear_scaling_factor(asked);
   run.threads = plan_threads(asked.threads, communicator);

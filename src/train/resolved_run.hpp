@@ -29,6 +29,7 @@ struct RunLength {
   double epoch_of(std::int64_t step) const {
     return static_cast<double>(step) / static_cast<double>(steps_per_epoch);
   }
+  double total_epochs() const { return epoch_of(last_step); }
   bool is_epoch_end(std::int64_t step) const { return step % steps_per_epoch == 0; }
 };
 

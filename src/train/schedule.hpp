@@ -32,7 +32,7 @@ double rate_at(const DatedRate& rate, double epoch);
 // A position in the schedule: how far the run is and how long it will be.
 struct SchedulePoint {
   double epoch = 0;
-  double total_epochs = 1;  // polynomial and cosine end here, and stay at the end rate after it
+  double total_epochs = 1;  // of the run, by --epochs or --steps: polynomial and cosine end here
   PlateauState plateau;
   double factor = 1;  // multiplies every rate: linear scaling with the global batch (Goyal et al. 2017)
 };

@@ -24,8 +24,21 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StartingPoint, resumed, attempt, from, state)
 
 namespace {
 
+ConfigurationDifferences differences_from(const ResolvedRun& run, const CheckpointHeader& header) {
+  return compare_configurations(header.configuration, configuration_text(run.configuration),
+                                header.epoch_samples > 0);
+}
+
+// "--classes 20 where the run has 10, …".
+std::string refusal_text(const std::vector<OptionDifference>& refused) {
+  std::vector<std::string> texts;
+  for (const auto& [option, before, now] : refused)
+    texts.push_back(fmt::format("--{} {} where the run has {}", option, now, before));
+  return text_list(texts);
+}
+
 void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
-                     const CheckpointHeader& header, const Log& log) {
+                     const CheckpointHeader& header) {
   const int slots = slot_count(run.configuration.optimizer.rule);
   if (header.optimizer.empty())
     fail(ExitCode::usage, "{} holds weights alone, no state of training; start from it with --weights",
@@ -36,13 +49,13 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
          "other data start a new run with --weights {}",
          path.string(), header.store_fingerprint, run.configuration.data, run.store.fingerprint,
          path.string());
-  const ConfigurationDifferences differences = compare_configurations(
-      header.configuration, configuration_text(run.configuration), header.epoch_samples > 0);
+  const ConfigurationDifferences differences = differences_from(run, header);
   if (!differences.refused.empty())
-    fail(ExitCode::usage,
-         "{} cannot be resumed with different options ({}); start a new run with --weights {} instead",
-         path.string(), text_list(differences.refused, "; "), path.string());
-  for (const std::string& line : differences.allowed) log.warn("the resumed run is changed: {}", line);
+    fail(
+        ExitCode::usage,
+        "{}: a resumed run cannot change this; resume {} with the run's own options, or start a new run with "
+        "--weights {}",
+        refusal_text(differences.refused), path.string(), path.string());
   if (static_cast<int>(header.slots.size()) != slots)
     fail(ExitCode::bad_data, "{} holds {} optimiser slots where {} has {}", path.string(),
          header.slots.size(), header.optimizer, slots);
@@ -53,8 +66,9 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
 }
 
 void load_checkpoint(const ResolvedRun& run, ChosenCheckpoint& chosen, const ParameterTable& table,
-                     const Log& log, StartingPoint& start) {
-  check_resumable(run, chosen.path(), chosen.header(), log);
+                     StartingPoint& start) {
+  check_resumable(run, chosen.path(), chosen.header());
+  start.changes = differences_from(run, chosen.header()).allowed;
   Checkpoint checkpoint = chosen.take(table, run.configuration.model);
   start.resumed = true;
   start.from = chosen.path().string();
@@ -104,9 +118,12 @@ void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& ta
   std::error_code error;
   if (std::filesystem::is_directory(c.output, error)) start.lock = FolderLock(c.output, lock_patience);
   const OutputFolder folder = inspect_output_folder(c.output);
-  ChosenCheckpoint chosen = choose_checkpoint(c.resume, folder, table, log);
+  const HeaderCheck check = [&](const std::filesystem::path& path, const CheckpointHeader& header) {
+    check_resumable(run, path, header);
+  };
+  ChosenCheckpoint chosen = choose_checkpoint(c.resume, folder, table, check, log);
   if (!chosen.empty()) {
-    load_checkpoint(run, chosen, table, log, start);
+    load_checkpoint(run, chosen, table, start);
     // Another folder than the checkpoint's gets a `best` of its own, though the run has seen better.
     if (!std::filesystem::equivalent(chosen.path().parent_path(), folder.checkpoints, error))
       start.state.best_checkpoint_top1 = std::numeric_limits<double>::quiet_NaN();

@@ -38,7 +38,7 @@ RunRecord describe(const ResolvedRun& run, Communicator& communicator, const Rep
   record.logged_step = start.state.step - start.state.window.steps;
   record.last_step = run.length.last_step;
   record.steps_per_epoch = run.length.steps_per_epoch;
-  record.epochs = run.length.epoch_of(run.length.last_step);
+  record.epochs = run.length.total_epochs();
   record.model = c.model;
   record.device = replica.device_name();
   record.cpu = vector_instruction_names();
@@ -73,8 +73,40 @@ void log_devices(const RunRecord& record, const Log& log) {
   log.info("gradients are summed by {}", record.collective);
 }
 
+bool ends_with_the_run(ScheduleKind kind) {
+  return kind == ScheduleKind::polynomial || kind == ScheduleKind::cosine;
+}
+
+// What the user should know of this start: what it changes of the run that it resumes, and settings that
+// hardly anyone means.
+std::vector<EventRecord> remarks_of(const ResolvedRun& run, const StartingPoint& start) {
+  const ScheduleSettings& schedule = run.configuration.schedule;
+  std::vector<EventRecord> remarks;
+  bool other_end = false;
+  for (const OptionDifference& change : start.changes) {
+    remarks.push_back({.step = start.state.step, .what = "option", .text = difference_text(change)});
+    other_end = other_end || change.option == "epochs" || change.option == "steps";
+  }
+  if (other_end && ends_with_the_run(schedule.kind))
+    remarks.push_back({.step = start.state.step,
+                       .what = "option",
+                       .text = fmt::format("the {} schedule ends at step {} now",
+                                           word_of(schedule_words(), schedule.kind), run.length.last_step)});
+  if (std::string text = batch_warning(run.plan); !text.empty())
+    remarks.push_back({.step = start.state.step, .what = "warning", .text = std::move(text)});
+  if (run.length.last_step > 0 && schedule.warmup_epochs > 0 &&
+      schedule.warmup_epochs >= run.length.total_epochs())
+    remarks.push_back({.step = start.state.step,
+                       .what = "warning",
+                       .text = fmt::format(
+                           "--warmup-epochs {}: the run ends after {:.4g} epochs, before the rate has risen "
+                           "to --lr",
+                           schedule.warmup_epochs, run.length.total_epochs())});
+  return remarks;
+}
+
 void report_start(const ResolvedRun& run, const Log& log, const Replica& replica, const StartingPoint& start,
-                  const RunRecord& record, RunReport& report) {
+                  const RunRecord& record, RunReport& report, bool logs) {
   report.start(record);
   log_devices(record, log);
   const std::string from = start.resumed
@@ -84,12 +116,10 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
   report.event(start.state.step, start.resumed ? "resume" : "start", from);
   log.info("{} ({} parameters, {} classes) on {} images, {} steps an epoch; {}", run.configuration.model,
            replica.table().count(), run.classes.size(), run.plan.images, run.length.steps_per_epoch, from);
-  const ScheduleKind kind = run.configuration.schedule.kind;
-  if (run.length.epoch_of(run.length.last_step) > run.configuration.epochs + 1e-9 &&
-      (kind == ScheduleKind::polynomial || kind == ScheduleKind::cosine))
-    log.warn(
-        "--steps {} go beyond --epochs {}, where the schedule ends: the rate stays at its end value after it",
-        run.length.last_step, run.configuration.epochs);
+  for (const EventRecord& remark : remarks_of(run, start)) {
+    if (logs) log.warn("{}{}", remark.what == "option" ? "the resumed run is changed: " : "", remark.text);
+    report.event(remark.step, remark.what, remark.text);
+  }
 }
 
 std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicator& communicator,
@@ -161,7 +191,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
       collective->connect();
     }
     report_start(run, log, *replica, start, describe(run, communicator, *replica, collective.get(), start),
-                 report);
+                 report, communicator.rank() == 0);
     loop.emplace(TrainingParts{.run = run,
                                .communicator = communicator,
                                .log = log,

@@ -99,7 +99,7 @@ TrainingResult TrainingLoop::run() {
 
 SchedulePoint TrainingLoop::schedule_point(std::int64_t step) const {
   return {.epoch = parts_.run.length.epoch_of(step),
-          .total_epochs = parts_.run.configuration.epochs,
+          .total_epochs = parts_.run.length.total_epochs(),
           .plateau = state_.plateau,
           .factor = parts_.run.rate_factor};
 }

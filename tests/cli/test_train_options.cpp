@@ -34,7 +34,7 @@ const std::vector<OtherValue>& other_values() {
       {"seed", "2", Resume::refused_within_epoch},
       {"classes", "7", Resume::refused},
       {"epochs", "3", Resume::warned},
-      {"steps", "9", Resume::ignored},
+      {"steps", "9", Resume::warned},
       {"evaluate-every", "7steps", Resume::ignored},
       {"checkpoint-every", "7steps", Resume::ignored},
       {"keep", "1", Resume::ignored},

@@ -150,6 +150,35 @@ TEST(RunFile, SaysWhatKeepsAResumedRunFromBeingTheSame) {
   EXPECT_TRUE(run_differences("not JSON", record).empty());
 }
 
+TEST(RunFile, KeepsWhatEachAttemptWasStartedWith) {
+  TemporaryFolder folder;
+  const Log log;
+  RunRecord record = start_record();
+  RunFile(folder.path(), log).on_start(record);
+  record.attempt = 2, record.step = 40, record.last_step = 1200;
+  record.configuration = "model = alexnet-mini\nlr = 0.5\n";
+  RunFile(folder.path(), log).on_start(record);
+  record.attempt = 3, record.step = 60;
+  RunFile(folder.path(), log).on_start(record);
+  const json run = json::parse(read_text_file(folder / "run.json"));
+  EXPECT_EQ(run["attempt"], 3);
+  ASSERT_EQ(run["attempts"].size(), 3U);
+  EXPECT_EQ(run["attempts"][0]["attempt"], 1);
+  EXPECT_EQ(run["attempts"][0]["last_step"], 900);
+  EXPECT_EQ(run["attempts"][0]["configuration"]["lr"], "0.01, 25:0.001");
+  EXPECT_EQ(run["attempts"][1]["first_step"], 40);
+  EXPECT_EQ(run["attempts"][1]["configuration"]["lr"], "0.5");
+  EXPECT_EQ(run["attempts"][2]["first_step"], 60);
+  // A file of an earlier version has no list.
+  json old = run;
+  old.erase("attempts");
+  record.attempt = 4;
+  const json next = json::parse(run_to_json(record, old.dump()));
+  ASSERT_EQ(next["attempts"].size(), 2U);
+  EXPECT_EQ(next["attempts"][0]["attempt"], 3);
+  EXPECT_EQ(next["attempts"][1]["attempt"], 4);
+}
+
 StepRecord step_record(double loss) {
   StepRecord step;
   step.step = 20, step.epoch = 2, step.loss = loss, step.top1 = 0.25, step.images_per_second = 99.6;

@@ -142,10 +142,20 @@ TEST(Configuration, TextHoldsWhatDecidesTheResultAlone) {
   EXPECT_EQ(text.find("output"), std::string::npos);
   EXPECT_EQ(text.find("threads"), std::string::npos);
   TrainConfiguration other = sound();
-  other.output = "elsewhere", other.threads = 7, other.log_every = 1, other.steps = 3, other.resume = "auto";
+  other.output = "elsewhere", other.threads = 7, other.log_every = 1, other.resume = "auto";
   EXPECT_EQ(configuration_text(other), text);
   other.seed = 2;
   EXPECT_NE(configuration_text(other), text);
+}
+
+// Either decides how long the run is, and where its schedule ends.
+TEST(Configuration, TextHoldsEpochsOrSteps) {
+  TrainConfiguration configuration = sound();
+  EXPECT_NE(configuration_text(configuration).find("\nepochs = 90\n"), std::string::npos);
+  EXPECT_EQ(configuration_text(configuration).find("steps ="), std::string::npos);
+  configuration.steps = 300;
+  EXPECT_NE(configuration_text(configuration).find("\nsteps = 300\n"), std::string::npos);
+  EXPECT_EQ(configuration_text(configuration).find("\nepochs ="), std::string::npos);
 }
 
 TEST(Configuration, FullTextHoldsEverything) {
@@ -166,16 +176,22 @@ TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
   TrainConfiguration changed = sound();
   changed.epochs = 120, changed.schedule.rate.first = 0.02;
   const auto allowed = compare_configurations(before, configuration_text(changed), true);
-  EXPECT_EQ(allowed.allowed, (std::vector<std::string>{"epochs: 90 → 120", "lr: 0.01 → 0.02"}));
+  EXPECT_EQ(allowed.allowed,
+            (std::vector<OptionDifference>{{"epochs", "90", "120"}, {"lr", "0.01", "0.02"}}));
+  EXPECT_EQ(difference_text(allowed.allowed[1]), "lr: 0.01 → 0.02");
   EXPECT_TRUE(allowed.refused.empty());
   changed = sound();
   changed.global_batch = 64;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).refused,
-            std::vector<std::string>{"global-batch: 128 → 64"});
+            (std::vector<OptionDifference>{{"global-batch", "128", "64"}}));
   changed = sound();
   changed.model = "caffe-alexnet";  // tensors of the same shapes as alexnet's
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).refused,
-            std::vector<std::string>{"model: alexnet → caffe-alexnet"});
+            (std::vector<OptionDifference>{{"model", "alexnet", "caffe-alexnet"}}));
+  changed = sound();
+  changed.steps = 20;
+  EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).allowed,
+            (std::vector<OptionDifference>{{"epochs", "90", "unset"}, {"steps", "unset", "20"}}));
   changed = sound();
   changed.seed = 7;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), true).refused.size(), 1U);

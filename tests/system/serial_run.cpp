@@ -61,9 +61,9 @@ SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep) {
     program->backward(false, [](std::size_t) {});
     run.losses.push_back(program->metrics().loss / samples);
     replica->inspect_gradients(0, table.size());
-    const auto rates =
-        tensor_rates(table, c.schedule, decay_of(c),
-                     {.epoch = setup.length.epoch_of(step), .total_epochs = c.epochs, .plateau = {}});
+    const auto rates = tensor_rates(
+        table, c.schedule, decay_of(c),
+        {.epoch = setup.length.epoch_of(step), .total_epochs = setup.length.total_epochs(), .plateau = {}});
     EXPECT_TRUE(replica->update({.number = step + 1, .rates = rates}).finite);
     if (step + 1 == keep) run.kept = checkpoint_of(setup, *replica, keep);
   }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.hpp"
@@ -142,7 +143,63 @@ TEST_F(Resume, AnotherBatchIsRefused) {
   configuration.global_batch = 6;
   const Refusal refusal = refused(configuration, world());
   EXPECT_EQ(refusal.category, ExitCode::usage);
-  EXPECT_NE(refusal.text.find("global-batch: 8 → 6"), std::string::npos) << refusal.text;
+  EXPECT_NE(refusal.text.find("--global-batch 6 where the run has 8"), std::string::npos) << refusal.text;
+}
+
+// Every checkpoint of the run would be refused: the option is to blame, not the newest file.
+TEST_F(Resume, WhatContradictsTheRunIsRefusedByItsName) {
+  TrainConfiguration first = tiny_configuration(folder_, "run");
+  Recorder recorder;
+  train(first, world(), recorder);
+  first.resume = "auto";
+  const std::vector<std::pair<std::string, std::function<void(TrainConfiguration&)>>> changes = {
+      {"--classes 20 where the run has 3", [](TrainConfiguration& c) { c.classes = 20; }},
+      {"--model alexnet-cifar where the run has alexnet-mini",
+       [](TrainConfiguration& c) { c.model = "alexnet-cifar"; }},
+      {"--optimizer adam where the run has sgd",
+       [](TrainConfiguration& c) { c.optimizer.rule = OptimizerRule::adam; }},
+  };
+  for (const auto& [part, change] : changes) {
+    TrainConfiguration changed = first;
+    change(changed);
+    const Refusal refusal = refused(changed, world());
+    EXPECT_EQ(refusal.category, ExitCode::usage) << part;
+    EXPECT_EQ(refusal.text.find(part), 0U) << refusal.text;
+    changed.resume = changed.output;  // a folder named by the user is searched alike
+    EXPECT_EQ(refused(changed, world()).text, refusal.text);
+  }
+}
+
+TEST_F(Resume, ChangedOptionsAreReported) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.epochs = 1;
+  configuration.schedule.kind = ScheduleKind::cosine;
+  Recorder first;
+  train(configuration, world(), first);
+  configuration.resume = "auto";
+  configuration.epochs = 2;
+  configuration.schedule.rate.first = 0.04;
+  configuration.log_every = 2;  // decides nothing
+  Recorder second;
+  train(configuration, world(), second);
+  Recorder third;
+  configuration.resume = (folder_ / "run" / "checkpoints" / checkpoint_name(6)).string();
+  train(configuration, world(), third);
+  if (world().rank() != 0) return;
+  EXPECT_TRUE(first.events_of("option").empty());
+  EXPECT_TRUE(third.events_of("option").empty());
+  std::vector<std::string> texts;
+  for (const EventRecord& event : second.events_of("option")) {
+    EXPECT_EQ(event.step, 3);
+    texts.push_back(event.text);
+  }
+  EXPECT_EQ(texts, (std::vector<std::string>{"epochs: 1 → 2", "lr: 0.02 → 0.04",
+                                             "the cosine schedule ends at step 6 now"}));
+  const auto run = nlohmann::json::parse(read_text_file(folder_ / "run" / "run.json"));
+  ASSERT_EQ(run["attempts"].size(), 3U);
+  EXPECT_EQ(run["attempts"][0]["configuration"]["lr"], "0.02");
+  EXPECT_EQ(run["attempts"][1]["configuration"]["lr"], "0.04");
+  EXPECT_EQ(run["attempts"][1]["first_step"], 3);
 }
 
 TEST_F(Resume, FallsBackToTheNewestSoundCheckpoint) {

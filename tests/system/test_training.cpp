@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "inference/evaluation.hpp"
 #include "inference/prediction.hpp"
@@ -117,6 +118,47 @@ TEST_F(Training, FineTuningTakesTheLayersThatFit) {
   EXPECT_EQ(tensor("conv1/weight", first), tensor("conv1/weight", start));
   EXPECT_EQ(tensor("fc7/bias", first), tensor("fc7/bias", start));
   EXPECT_EQ(CheckpointFile(start).read_tensor("/parameters/fc8/weight")->shape, (std::vector<int>{4, 512}));
+}
+
+// A schedule that ends with the run ends at --steps, whatever --epochs is.
+TEST_F(Training, StepsBoundTheSchedule) {
+  for (const ScheduleKind kind : {ScheduleKind::cosine, ScheduleKind::polynomial}) {
+    TrainConfiguration configuration =
+        tiny_configuration(folder_, kind == ScheduleKind::cosine ? "cosine" : "polynomial");
+    configuration.epochs = 90;
+    configuration.steps = 8;  // 3 steps an epoch
+    configuration.evaluate_every = configuration.checkpoint_every = {0, true};
+    configuration.schedule.kind = kind;
+    configuration.schedule.end_rate = 0.001;
+    Recorder recorder;
+    EXPECT_EQ(train(configuration, world(), recorder).step, 8);
+    if (world().rank() != 0) continue;
+    ASSERT_EQ(recorder.steps.size(), 8U);
+    for (int step = 0; step < 8; ++step) {
+      const double left = kind == ScheduleKind::cosine ? (1 + std::cos(std::numbers::pi * step / 8)) / 2
+                                                       : std::pow(1 - step / 8.0, 2);
+      EXPECT_NEAR(recorder.steps[static_cast<std::size_t>(step)].rate, 0.001 + 0.019 * left, 1e-15) << step;
+    }
+    EXPECT_EQ(recorder.starts.at(0).last_step, 8);
+    EXPECT_NEAR(recorder.starts.at(0).epochs, 8 / 3.0, 1e-12);
+  }
+}
+
+TEST_F(Training, SettingsThatHardlyAnyoneMeansAreReported) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.global_batch = 1000;  // 18 images
+  configuration.steps = 2;
+  configuration.schedule.warmup_epochs = 5;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  if (world().rank() != 0) return;
+  EXPECT_EQ(recorder.steps.at(0).samples, 18);
+  const std::vector<EventRecord> warnings = recorder.events_of("warning");
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_NE(warnings[0].text.find("--global-batch 1000 is larger than the training split of 18 images"),
+            std::string::npos);
+  EXPECT_NE(warnings[1].text.find("--warmup-epochs 5: the run ends after 2 epochs"), std::string::npos)
+      << warnings[1].text;
 }
 
 TEST_F(Training, DivergenceEndsTheRunAndKeepsTheLastSoundCheckpoint) {

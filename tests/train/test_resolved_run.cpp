@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "settings/values.hpp"
+#include "support/expect_error.hpp"
 #include "train/batch_text.hpp"
 #include "train/resolved_run.hpp"
 #include "train/training_state.hpp"
@@ -23,6 +24,20 @@ TEST(BatchText, RefusesMoreRanksThanSamples) {
   EXPECT_THROW(check_batch(8, 9, 1), Error);
   EXPECT_NO_THROW(check_batch(8, 4, 2));
   EXPECT_THROW(check_batch(8, 4, 3), Error);
+}
+
+TEST(BatchText, RefusesARankWithoutAnImage) {
+  EXPECT_NO_THROW(check_rows({.images = 4, .global_batch = 100, .ranks = 4}));
+  EXPECT_NO_THROW(check_rows({.images = 9, .global_batch = 4, .ranks = 4}));  // the last step is short
+  test::expect_error(ExitCode::usage, {"3 images", "4 ranks", "at most 3 ranks"},
+                     [] { check_rows({.images = 3, .global_batch = 100, .ranks = 4}); });
+}
+
+TEST(BatchText, WarnsOfABatchBeyondTheSplit) {
+  EXPECT_EQ(batch_warning({.images = 6000, .global_batch = 6000}), "");
+  EXPECT_EQ(batch_warning({.images = 6000, .global_batch = 100'000}),
+            "--global-batch 100000 is larger than the training split of 6000 images: each epoch is a single "
+            "step of 6000 samples");
 }
 
 TEST(InputScale, TakesNamesNumbersAndFractions) {
