@@ -57,6 +57,11 @@ void OptionTable::add_flag(std::string name, std::string help, bool& target) {
   options_.back().flag = true;
 }
 
+void OptionTable::add_integer(const std::string& name, std::string help, std::uint64_t& target) {
+  help += fmt::format(" [{}]", target);
+  add(name, "N", std::move(help), [&target](const std::string& value) { target = parse_unsigned(value); });
+}
+
 void OptionTable::positional(std::string name, std::string help, std::vector<std::string>& target,
                              bool required, bool many) {
   positionals_.push_back({std::move(name), std::move(help), &target, required, many});

@@ -1,5 +1,6 @@
 // The options of one command, declared once: read from the command line and, where the command takes them,
-// from configuration files (`key = value`, `#` comments; the command line wins), and printed in groups by
+// from configuration files (`key = value`, comments after `#`; the command line wins), and printed in groups
+// by
 // --help. Every command fills one in (cli/command.hpp). A value goes into the plain variable given at the
 // declaration, which must outlive the table.
 #pragma once
@@ -45,6 +46,7 @@ class OptionTable {
                                                std::numeric_limits<std::int64_t>::max()
                                            ? static_cast<std::int64_t>(std::numeric_limits<Integer>::max())
                                            : std::numeric_limits<std::int64_t>::max());
+  void add_integer(const std::string& name, std::string help, std::uint64_t& target);  // of any size
   template <typename Real>
   void add_real(const std::string& name, const std::string& value_name, std::string help, Real& target,
                 double least, double most = std::numeric_limits<double>::max());

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/atomic_file.hpp"
 #include "cli/commands.hpp"
@@ -17,8 +18,13 @@ namespace {
 constexpr std::size_t group_size = 32;
 
 std::vector<std::uint8_t> read_square(const std::string& path, int side) {
-  if (std::filesystem::is_directory(path))
+  std::error_code unknown;  // opening the file reports the reason
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  if (std::filesystem::is_directory(status))
     fail(ExitCode::usage, "{} is a folder: pass image files, for example {}/*.jpg", path, path);
+  // Opening a pipe waits until somebody writes to it.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    fail(ExitCode::usage, "{} is not a regular file: pass image files", path);
   const std::string bytes = read_text_file(path);
   std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
   try {
@@ -35,7 +41,8 @@ class PredictCommand : public Command {
   std::string_view summary() const override { return "predict the classes of image files"; }
   std::string_view description() const override {
     return R"(Prints the most probable classes of each image (JPEG or PNG of any size), predicted by the network of a
-checkpoint. The checkpoint is sufficient: no store or configuration file is needed.)";
+checkpoint. The checkpoint is sufficient: no store or configuration file is needed. Files that cannot be used
+are named on standard error, and the exit code is that of the first one.)";
   }
   std::string_view example() const override {
     return "  convoy predict --checkpoint runs/owt/checkpoints/best cat.jpg dog.png --top 3";
@@ -60,20 +67,54 @@ checkpoint. The checkpoint is sufficient: no store or configuration file is need
     check_precision(device_, precision_);
   }
 
-  ExitCode run_alone(const Log&) override {
+  ExitCode run_alone(const Log& log) override {
     Predictor predictor(checkpoint_, device_, precision_, threads_);
+    ExitCode code = ExitCode::done;
     for (std::size_t first = 0; first < images_.size(); first += group_size) {
       const std::size_t end = std::min(first + group_size, images_.size());
-      std::vector<std::vector<std::uint8_t>> squares;
-      for (std::size_t i = first; i < end; ++i)
-        squares.push_back(read_square(images_[i], predictor.stored_side()));
-      const auto predictions = predictor.predict(squares, top_);
-      for (std::size_t i = first; i < end; ++i) print(images_[i], predictions[i - first]);
+      const ExitCode of_group = predict_group(predictor, std::span(images_).subspan(first, end - first), log);
+      if (code == ExitCode::done) code = of_group;
     }
-    return ExitCode::done;
+    return code;
   }
 
  private:
+  // Images of one forward pass. A bad one costs the others nothing; returns the code of the first bad one.
+  ExitCode predict_group(Predictor& predictor, std::span<const std::string> images, const Log& log) const {
+    ExitCode code = ExitCode::done;
+    std::vector<std::vector<std::uint8_t>> squares;
+    std::vector<std::string> errors(images.size());  // empty for a good image
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      try {
+        squares.push_back(read_square(images[i], predictor.stored_side()));
+      } catch (const Error& error) {
+        if (error.category() == ExitCode::bug || error.category() == ExitCode::device) throw;
+        errors[i] = error.what();
+        if (code == ExitCode::done) code = error.category();
+      }
+    }
+    const auto predictions = predictor.predict(squares, top_);
+    auto next = predictions.begin();
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      if (errors[i].empty()) {
+        print(images[i], *next++);
+      } else {
+        print_error(images[i], errors[i]);
+        log.error("{}", errors[i]);
+      }
+    }
+    return code;
+  }
+
+  void print_error(const std::string& image, const std::string& error) const {
+    if (json_) print(nlohmann::json{{"image", image}, {"error", error}});
+  }
+
+  // File names need not be UTF-8.
+  static void print(const nlohmann::json& object) {
+    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+
   void print(const std::string& image, const std::vector<Prediction>& predictions) const {
     if (!json_) {
       fmt::print("{}\n", image);
@@ -88,9 +129,7 @@ checkpoint. The checkpoint is sufficient: no store or configuration file is need
     for (const Prediction& p : predictions)
       top.push_back(
           {{"id", p.entry.id}, {"name", p.entry.name}, {"index", p.index}, {"probability", p.probability}});
-    const nlohmann::json object = {{"image", image}, {"top", top}};
-    // File names need not be UTF-8.
-    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print(nlohmann::json{{"image", image}, {"top", top}});
   }
 
   std::vector<std::string> images_;

@@ -34,7 +34,7 @@ interrupted command again with the same options to complete it.)";
                       options_.val_images, 0);
     table.add_integer("classes", "number of classes", options_.classes, 2, 1000);
     table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
-    table.add_integer("seed", "seed of the images", options_.seed, 0);
+    table.add_integer("seed", "seed of the images", options_.seed);
     table.add("shard-bytes", "SIZE", "approximate size of a shard [100MB]",
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
     table.add_flag("replace", "discard splits that the store has with other options", options_.replace);

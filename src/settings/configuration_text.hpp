@@ -14,7 +14,8 @@ namespace convoy {
 // The options that decide the result (not paths, threads, intervals of logging): kept in checkpoints.
 std::string configuration_text(const TrainConfiguration& configuration);
 
-// All options, for run.json and for --config, which reads the configuration back (" #" in a path excepted).
+// All options, for run.json and for --config, which reads the configuration back (paths with " #" or
+// quotation marks excepted).
 std::string full_configuration_text(const TrainConfiguration& configuration);
 
 // The value of `key` in such a text; empty when it is not there.

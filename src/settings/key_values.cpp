@@ -17,6 +17,31 @@ void for_lines(std::string_view text, Take&& take) {
   for (std::string line; std::getline(lines, line);) take(std::string_view(line), ++number);
 }
 
+// What comes before a comment: a '#' at the start or after a blank, outside quotation marks around a value.
+std::string_view without_comment(std::string_view line) {
+  const auto equals = line.find('=');
+  std::size_t from = 0;
+  if (equals != std::string_view::npos) {
+    const auto value = line.find_first_not_of(" \t", equals + 1);
+    if (value != std::string_view::npos && line[value] == '"') {
+      const auto end = line.find('"', value + 1);
+      if (end != std::string_view::npos && line.substr(0, equals).find('#') == std::string_view::npos)
+        from = end;
+    }
+  }
+  for (std::size_t at = from; (at = line.find('#', at)) != std::string_view::npos; ++at)
+    if (at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t') return line.substr(0, at);
+  return line;
+}
+
+// The value between quotation marks, which may hold " #" and blanks at its ends.
+std::string unquoted(const std::string& value, std::string_view source, int number) {
+  if (!value.starts_with('"')) return value;
+  if (value.size() < 2 || value.find('"', 1) != value.size() - 1)
+    fail(ExitCode::usage, "{}:{}: {} is not a value between two quotation marks", source, number, value);
+  return value.substr(1, value.size() - 2);
+}
+
 KeyValue split(std::string_view line, std::size_t equals, int number) {
   return {.key = std::string(trimmed(line.substr(0, equals))),
           .value = std::string(trimmed(line.substr(equals + 1))),
@@ -28,14 +53,16 @@ KeyValue split(std::string_view line, std::size_t equals, int number) {
 std::vector<KeyValue> read_key_values(std::string_view text, std::string_view source) {
   std::vector<KeyValue> values;
   for_lines(text, [&](std::string_view line, int number) {
-    const std::string_view content = trimmed(line.substr(0, line.find('#')));
+    const std::string_view content = trimmed(without_comment(line));
     if (content.empty()) return;
     const auto equals = content.find('=');
     if (equals == std::string_view::npos)
       fail(ExitCode::usage,
            "{}:{}: '{}' is not of the form key = value; is this a recipe of Convoy, like those in configs/?",
            source, number, content);
-    values.push_back(split(content, equals, number));
+    KeyValue entry = split(content, equals, number);
+    entry.value = unquoted(entry.value, source, number);
+    values.push_back(std::move(entry));
   });
   return values;
 }

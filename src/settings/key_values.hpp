@@ -12,9 +12,10 @@ struct KeyValue {
   int line = 0;  // counted from 1
 };
 
-// Of a file that people write: lines of `text` without blanks around key and value; empty lines and what
-// follows a '#' are left out. Throws ExitCode::usage, naming `source` (for instance a path) and line, for a
-// line without '='.
+// Of a file that people write: lines of `text` without blanks around key and value, nor quotation marks
+// around a value. Empty lines and comments are left out: a comment begins with a '#' at the start of a line
+// or after a blank. Throws ExitCode::usage, naming `source` (for instance a path) and line, for a line
+// without '=' and for an open quotation mark.
 std::vector<KeyValue> read_key_values(std::string_view text, std::string_view source);
 
 // Of a text that configuration_text.hpp wrote, where a '#' belongs to a value (a path). Other lines are left

@@ -31,6 +31,12 @@ Notation<Integer> whole_number(std::int64_t least, std::int64_t most) {
           .text = [](const Integer& value) { return fmt::format("{}", value); }};
 }
 
+inline Notation<std::uint64_t> any_whole_number() {
+  return {.value_name = "N",
+          .parse = [](const std::string& text) { return parse_unsigned(text); },
+          .text = [](const std::uint64_t& value) { return fmt::format("{}", value); }};
+}
+
 template <typename Real>
 Notation<Real> real_number(const char* value_name, const Bounds& bounds) {
   return {

@@ -116,8 +116,7 @@ void add_what(List& list) {
           "outputs of the last layer; 0: the store's number of classes")
       .resumed(OnResume::refuse);
   list.add(
-          "seed", [](auto& c) -> auto& { return c.seed; }, whole_number<std::uint64_t>(0, any_count),
-          "seed of everything random")
+          "seed", [](auto& c) -> auto& { return c.seed; }, any_whole_number(), "seed of everything random")
       .resumed(OnResume::refuse_within_epoch);
 }
 

@@ -19,9 +19,16 @@ bool read_real(std::string_view text, double& value) {
   return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
 }
 
-bool read_integer(std::string_view text, std::int64_t& value) {
+// std::errc() if the whole of `text` is a number of this type, result_out_of_range if it is one beyond it.
+template <typename Integer>
+std::errc read_integer(std::string_view text, Integer& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
+  return end == text.data() + text.size() ? error : std::errc::invalid_argument;
+}
+
+// Updates take rates as float32.
+bool is_rate(double value) {
+  return value >= 0 && value <= std::numeric_limits<float>::max();
 }
 
 bool lies_within(double value, const Bounds& bounds) {
@@ -69,11 +76,19 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
 
 std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most) {
   std::int64_t value = 0;
-  if (!read_integer(trimmed(text), value) || value < least || value > most) {
-    if (most == std::numeric_limits<std::int64_t>::max())
-      fail(ExitCode::usage, "'{}' is not a whole number of at least {}", text, least);
-    fail(ExitCode::usage, "'{}' is not a whole number from {} to {}", text, least, most);
-  }
+  const std::errc error = read_integer(trimmed(text), value);
+  if (error == std::errc() && value >= least && value <= most) return value;
+  // The largest number of the type is told only to whom it matters.
+  if (most == std::numeric_limits<std::int64_t>::max() && error != std::errc::result_out_of_range)
+    fail(ExitCode::usage, "'{}' is not a whole number of at least {}", text, least);
+  fail(ExitCode::usage, "'{}' is not a whole number from {} to {}", text, least, most);
+}
+
+std::uint64_t parse_unsigned(std::string_view text) {
+  std::uint64_t value = 0;
+  if (read_integer(trimmed(text), value) != std::errc())
+    fail(ExitCode::usage, "'{}' is not a whole number from 0 to {}", text,
+         std::numeric_limits<std::uint64_t>::max());
   return value;
 }
 
@@ -131,7 +146,8 @@ Interval parse_interval(std::string_view text) {
   const bool steps = unit == "step" || unit == "steps";
   const bool epochs = unit == "epoch" || unit == "epochs";
   constexpr std::int64_t most = 1'000'000'000;  // so that epochs times steps of an epoch can be counted
-  if (!read_integer(number, count) || count > most || (!steps && !epochs && (count != 0 || !unit.empty())))
+  if (read_integer(number, count) != std::errc() || count > most ||
+      (!steps && !epochs && (count != 0 || !unit.empty())))
     fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0 for only at the end",
          text);
   return {count, !steps};
@@ -162,7 +178,7 @@ DatedRate parse_dated_rate(std::string_view text) {
   };
   DatedRate rate;
   const std::vector<std::string> parts = split_list(text, ',');
-  if (!read_real(parts[0], rate.first) || rate.first < 0) refuse();
+  if (!read_real(parts[0], rate.first) || !is_rate(rate.first)) refuse();
   double previous = 0;
   for (std::size_t i = 1; i < parts.size(); ++i) {
     const auto colon = parts[i].find(':');
@@ -171,7 +187,7 @@ DatedRate parse_dated_rate(std::string_view text) {
     if (colon == std::string::npos ||
         !read_real(trimmed(std::string_view(parts[i]).substr(0, colon)), epoch) ||
         !read_real(trimmed(std::string_view(parts[i]).substr(colon + 1)), value) || epoch <= previous ||
-        value < 0)
+        !is_rate(value))
       refuse();
     rate.later.emplace_back(epoch, value);
     previous = epoch;

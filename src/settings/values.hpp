@@ -22,6 +22,9 @@ std::vector<std::string> split_list(std::string_view text, char separator);  // 
 // A whole number in [least, most].
 std::int64_t parse_integer(std::string_view text, std::int64_t least, std::int64_t most);
 
+// A whole number of 64 bits without a sign, such as a seed.
+std::uint64_t parse_unsigned(std::string_view text);
+
 // Where a number must lie; both ends belong to it unless it is `above` the least or `below` the most.
 struct Bounds {
   double least = -std::numeric_limits<double>::max(), most = std::numeric_limits<double>::max();

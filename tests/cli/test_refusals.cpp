@@ -1,9 +1,13 @@
 // What the program refuses, through the real binary: the exit code and what the message says.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "support/process.hpp"
 #include "support/program_runs.hpp"
@@ -108,6 +112,28 @@ TEST_F(Refusals, NumbersBeyondCounting) {
   expect_refused(train({"--epochs", "1e300"}), 64, {"--epochs", "'1e300'"});
   expect_refused(train({"--checkpoint-every", "9223372036854775807epochs"}), 64, {"--checkpoint-every"});
   expect_refused(train({"--watchdog-seconds", "1e300"}), 64, {"--watchdog-seconds"});
+  expect_refused(train({"--seed", "18446744073709551616"}), 64, {"--seed", "from 0 to 18446744073709551615"});
+  expect_refused(train({"--seed", "-1"}), 64, {"--seed", "from 0 to 18446744073709551615"});
+  expect_refused(train({"--epochs", "99999999999999999999"}), 64, {"--epochs", "from 0 to 1000000000"});
+  expect_refused(train({"--log-every", "9223372036854775808"}), 64, {"from 1 to 9223372036854775807"});
+  for (const char* steps : {"1e3", "0x10", "-2", "99999999999999999999"})
+    expect_refused(train({"--steps", steps}), 64, {"--steps", "from -1 to 1000000000000"});
+  for (const char* rate : {"1e999", "1e39", "nan", "inf", "0x1p-3"})
+    expect_refused(train({"--lr", rate}), 64, {"--lr", rate, "is not a rate"});
+}
+
+TEST_F(Refusals, TheLargestSeedIsASeed) {
+  const std::string output = fresh_output();
+  const std::string largest = "18446744073709551615";
+  EXPECT_EQ(run(tiny_training(program, store(), output, {"--seed", largest, "--steps", "1"})).code, 0);
+  EXPECT_NE(read_file(output + "/run.json").find("\"seed\": \"" + largest + "\""), std::string::npos);
+  const auto resumed =
+      tiny_training(program, store(), output, {"--seed", largest, "--steps", "2", "--resume", "auto"});
+  EXPECT_EQ(run(resumed).code, 0) << "the checkpoint holds it";
+  EXPECT_EQ(run({program, "synthesize", place("seeded"), "--images", "2", "--val-images", "0", "--classes",
+                 "2", "--image-size", "8", "--seed", largest})
+                .code,
+            0);
 }
 
 TEST_F(Refusals, AFolderIsNoCheckpoint) {
@@ -122,6 +148,19 @@ TEST_F(Refusals, ConfigurationFilesAreNamedWithTheLine) {
   std::ofstream(file) << "# mine\nlr = 0.1\nbatch_size = 4\n";
   expect_refused(train({"--config", file}), 64, {"mine.cfg:3", "--global-batch"});
   expect_refused(train({"--config", place("absent.cfg")}), 74, {"absent.cfg", "No such file"});
+}
+
+// As editors on Windows store them.
+TEST_F(Refusals, ConfigurationFilesWithMarks) {
+  const std::string file = place("marked.cfg"), output = fresh_output();
+  std::ofstream(file) << "\xEF\xBB\xBFsteps = 1\r\n\r\n# a run\r\noutput = " << output
+                      << "#1 # the first\r\n";
+  std::vector<std::string> command = tiny_training(program, store(), output, {"--config", file});
+  command.erase(std::find(command.begin(), command.end(), "--output"), command.begin() + 8);
+  EXPECT_EQ(run(command).code, 0) << run(command).err;
+  EXPECT_TRUE(std::filesystem::exists(output + "#1/checkpoints/step-000000001.h5"));
+  std::ofstream(file) << std::string("\xFF\xFEl\0r\0", 6);
+  expect_refused(train({"--config", file}), 65, {"--config", "marked.cfg", "UTF-16", "save it as UTF-8"});
 }
 
 TEST_F(Refusals, AFolderOfImagesIsNoStore) {
@@ -156,6 +195,51 @@ TEST_F(Refusals, AFileThatIsNoImage) {
   const std::string file = place("words.jpg");
   std::ofstream(file) << "these are words";
   expect_refused(run({program, "predict", "--checkpoint", checkpoint(), file}), 65, {"words.jpg"});
+}
+
+// A bad file costs the good ones nothing.
+TEST_F(Refusals, BadImagesBesideGoodOnes) {
+  const std::string images = place("pictures");
+  ASSERT_EQ(run({program, "synthesize", place("for-pictures"), "--images", "2", "--val-images", "2",
+                 "--classes", "2", "--image-size", "64", "--export", images, "--export-images", "2"})
+                .code,
+            0);
+  std::vector<std::string> good;
+  for (const auto& entry : std::filesystem::directory_iterator(images)) good.push_back(entry.path());
+  ASSERT_EQ(good.size(), 2U);
+  const std::string bad = place("broken.png"), absent = place("gone.png"), pipe = place("pipe.png");
+  std::ofstream(bad) << "no image";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto predict = [&](const std::vector<std::string>& files) {
+    std::vector<std::string> command = {program, "predict", "--json", "--checkpoint", checkpoint()};
+    command.insert(command.end(), files.begin(), files.end());
+    return run(command, 30);
+  };
+  const Outcome outcome = predict({good[0], bad, absent, good[1]});
+  EXPECT_EQ(outcome.code, 65) << "that of the first bad one";
+  std::istringstream lines(outcome.out);
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(objects.size(), 4U) << outcome.out;
+  for (const std::size_t i : {0U, 3U}) {
+    EXPECT_EQ(objects[i]["image"], good[i == 0 ? 0 : 1]);
+    EXPECT_EQ(objects[i]["top"].size(), 4U);
+    EXPECT_FALSE(objects[i].contains("error"));
+  }
+  EXPECT_EQ(objects[1]["image"], bad);
+  EXPECT_NE(objects[1]["error"].get<std::string>().find("broken.png"), std::string::npos);
+  EXPECT_FALSE(objects[1].contains("top"));
+  EXPECT_NE(objects[2]["error"].get<std::string>().find("No such file"), std::string::npos);
+  EXPECT_EQ(occurrences(outcome.err, "broken.png"), 1) << outcome.err;
+  EXPECT_EQ(occurrences(outcome.err, "gone.png"), 1) << outcome.err;
+  EXPECT_EQ(predict({good[0], absent, bad}).code, 74);
+  expect_refused(predict({pipe, good[0]}), 64, {"pipe.png is not a regular file"});
+  EXPECT_NE(predict({pipe, good[0]}).out.find("\"top\""), std::string::npos);
+  // The text form prints nothing for a bad image.
+  const Outcome text = run({program, "predict", "--checkpoint", checkpoint(), bad, good[0]});
+  EXPECT_EQ(text.code, 65);
+  EXPECT_EQ(text.out.find("broken"), std::string::npos);
+  EXPECT_EQ(text.out.find(good[0]), 0U) << text.out;
 }
 
 TEST_F(Refusals, ADamagedShardIsNamedByEveryCommand) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.hpp"
 #include "settings/values.hpp"
 
@@ -22,6 +24,22 @@ TEST(Values, WholeNumbers) {
   EXPECT_EQ(parse_integer(" -1 ", -1, 1000), -1);
   for (const char* text : {"", "12x", "1.5", "1e3", "0", "1001", "99999999999999999999"})
     EXPECT_NE(refusal([&] { parse_integer(text, 1, 1000); }).find("from 1 to 1000"), std::string::npos)
+        << text;
+}
+
+// A bound that a number misses is told, also where it is the type's.
+TEST(Values, WholeNumbersBeyondTheirType) {
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(parse_integer("9223372036854775807", 1, any), any);
+  EXPECT_EQ(refusal([] { parse_integer("9223372036854775808", 1, any); }),
+            "'9223372036854775808' is not a whole number from 1 to 9223372036854775807");
+  EXPECT_EQ(refusal([] { parse_integer("0", 1, any); }), "'0' is not a whole number of at least 1");
+  EXPECT_EQ(refusal([] { parse_integer("1e3", 1, any); }), "'1e3' is not a whole number of at least 1");
+  EXPECT_EQ(parse_unsigned("18446744073709551615"), 18446744073709551615U);
+  EXPECT_EQ(parse_unsigned(" 0 "), 0U);
+  for (const char* text : {"18446744073709551616", "-1", "", "0x10", "1.0", "7 8"})
+    EXPECT_NE(refusal([&] { parse_unsigned(text); }).find("from 0 to 18446744073709551615"),
+              std::string::npos)
         << text;
 }
 
@@ -73,7 +91,8 @@ TEST(Values, DatedRates) {
   EXPECT_EQ(rate.first, 0.01);
   ASSERT_EQ(rate.later.size(), 2u);
   EXPECT_EQ(rate.later[1], (std::pair<double, double>(51, 1e-4)));
-  for (const char* text : {"", "x", "0.01,", "0.01, 25", "0.01, 25:x", "0.01, 51:1, 25:1", "-1", "0.01, 0:1"})
+  for (const char* text : {"", "x", "0.01,", "0.01, 25", "0.01, 25:x", "0.01, 51:1, 25:1", "-1", "0.01, 0:1",
+                           "1e999", "1e39", "nan", "inf", "0x10", "0.01, 2:1e39"})
     EXPECT_NE(refusal([&] { parse_dated_rate(text); }), "not refused") << text;
 }
 
