@@ -1,5 +1,9 @@
 #include "checkpoint/output_folder.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.hpp"
@@ -30,6 +34,8 @@ OutputFolder inspect_output_folder(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error))
     fail(ExitCode::usage, "--output {}: is a file, not a folder", path.string());
+  if (std::filesystem::exists(path / "store.json", error))
+    fail(ExitCode::usage, "--output {}: is a store; choose another folder for the run", path.string());
   const bool started = std::filesystem::exists(path / "run.json", error);
   if (started) folder.attempts = read_attempts(path / "run.json");
   folder.holds_run = started || std::filesystem::exists(path / "metrics.jsonl", error) ||
@@ -42,6 +48,11 @@ void create_output_folder(const OutputFolder& folder) {
   std::filesystem::create_directories(folder.checkpoints, error);
   if (error)
     fail(ExitCode::io, "--output {}: the folder cannot be made: {}", folder.path.string(), error.message());
+  // Now rather than at the first checkpoint.
+  for (const std::filesystem::path& place : {folder.path, folder.checkpoints})
+    if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+      fail(ExitCode::io, "--output {}: cannot write to {}: {}", folder.path.string(), place.string(),
+           system_error_text(errno));
 }
 
 }  // namespace convoy

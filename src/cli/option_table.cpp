@@ -83,9 +83,10 @@ void OptionTable::parse(const std::vector<std::string>& arguments) {
 }
 
 std::string OptionTable::configured(std::string_view name) const {
+  std::string last;
   for (const Given& given : given_)
-    if (given.from_file && given.option->name == name && given.key.empty()) return given.value;
-  return {};
+    if (given.from_file && given.option->name == name && given.key.empty()) last = given.value;
+  return last;
 }
 
 const OptionTable::Option* OptionTable::find(std::string_view name, std::string& key) const {
@@ -162,6 +163,10 @@ void OptionTable::set_positionals(const std::vector<std::string>& plain) const {
     if (positional.required && next == end)
       fail(ExitCode::usage, "{}: {} is missing ({}); see {} --help", command_, positional.name,
            positional.help, command_);
+    for (std::size_t i = next; i < end; ++i)
+      if (plain[i].empty())
+        fail(ExitCode::usage, "{}: {} is empty ({}); see {} --help", command_, positional.name,
+             positional.help, command_);
     positional.target->insert(positional.target->end(), plain.begin() + next, plain.begin() + end);
     next = end;
   }

@@ -56,7 +56,7 @@ std::vector<KeyValue> read_key_values(std::string_view text, std::string_view so
     const std::string_view content = trimmed(without_comment(line));
     if (content.empty()) return;
     const auto equals = content.find('=');
-    if (equals == std::string_view::npos)
+    if (equals == std::string_view::npos || trimmed(content.substr(0, equals)).empty())
       fail(ExitCode::usage,
            "{}:{}: '{}' is not of the form key = value; is this a recipe of Convoy, like those in configs/?",
            source, number, content);

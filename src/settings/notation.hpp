@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.hpp"
 #include "settings/train_configuration.hpp"
 #include "settings/values.hpp"
 
@@ -60,6 +61,17 @@ Notation<Value> one_of(Words<Value> words) {
 inline Notation<std::string> plain_text(const char* value_name) {
   return {.value_name = value_name,
           .parse = [](const std::string& text) { return text; },
+          .text = [](const std::string& value) { return value; }};
+}
+
+// An empty text is a mistake, such as a variable of a script that is not set.
+inline Notation<std::string> some_text(const char* value_name) {
+  return {.value_name = value_name,
+          .parse =
+              [](const std::string& text) {
+                if (trimmed(text).empty()) fail(ExitCode::usage, "the value is empty");
+                return text;
+              },
           .text = [](const std::string& value) { return value; }};
 }
 

@@ -339,12 +339,12 @@ void add_place(List& list) {
       "output", [](auto& c) -> auto& { return c.output; }, plain_text("FOLDER"),
       "where the run writes: run.json, metrics.jsonl, checkpoints/");
   list.add(
-          "weights", [](auto& c) -> auto& { return c.weights; }, plain_text("CHECKPOINT"),
+          "weights", [](auto& c) -> auto& { return c.weights; }, some_text("CHECKPOINT"),
           "start from this checkpoint's parameters alone (fine-tuning); layers whose shape differs get "
           "initial weights")
       .when([](const Configuration& c) { return !c.weights.empty(); });
   list.add(
-      "resume", [](auto& c) -> auto& { return c.resume; }, plain_text("auto|none|PATH"),
+      "resume", [](auto& c) -> auto& { return c.resume; }, some_text("auto|none|PATH"),
       "auto: resume from the newest valid checkpoint in --output, if there is one; PATH: from this one; "
       "none: start a new run");
   list.in(group_length, Concern::place);

@@ -127,6 +127,17 @@ TEST_F(OptionFiles, ErrorsNameFileAndLine) {
             std::string::npos);
 }
 
+TEST_F(OptionFiles, TheLastOfSeveralFilesWins) {
+  Options options;
+  OptionTable table = table_for(options);
+  const std::string first = folder_ / "first.cfg";
+  std::ofstream(first) << "number = 5\nreal = 0.75\n";
+  table.parse({"--config", first, "--config", write("number = 6\n")});
+  EXPECT_EQ(options.number, 6);
+  EXPECT_EQ(options.real, 0.75);
+  EXPECT_EQ(table.configured("number"), "6");
+}
+
 TEST_F(OptionFiles, AnOverruledValueIsNotLookedAt) {
   Options options;
   table_for(options).parse({"--number", "9", "--config", write("number = 5000\n")});
@@ -149,6 +160,10 @@ TEST(OptionTable, Positionals) {
   EXPECT_EQ(rest, (std::vector<std::string>{"a.jpg", "b.jpg"}));
   OptionTable incomplete = make();
   EXPECT_THROW(incomplete.parse({"store"}), Error);
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"", "a.jpg"}, {"store", ""}}) {
+    OptionTable empty = make();
+    EXPECT_THROW(empty.parse(arguments), Error);
+  }
 }
 
 TEST(OptionTable, HelpShowsGroupsValuesAndDefaults) {

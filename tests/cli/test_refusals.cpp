@@ -93,6 +93,9 @@ TEST_F(Refusals, ValuesNameOptionValueAndWhatIsAccepted) {
   expect_refused(train({"--evaluate-every", "500"}), 64, {"--evaluate-every", "500steps"});
   expect_refused(train({"--lr.conv9", "x2"}), 64, {"lr.conv9", "conv1"});
   expect_refused(train({"--precision", "fp16"}), 64, {"--precision", "fp16"});
+  expect_refused(train({"--weights", ""}), 64, {"--weights", "empty"});
+  expect_refused(train({"--resume", ""}), 64, {"--resume", "empty"});
+  expect_refused(run({program, "verify", ""}), 64, {"STORE is empty"});
   expect_refused(train({"--resume", "nowhere"}), 64, {"--resume nowhere", "auto"});
 }
 
@@ -266,6 +269,16 @@ TEST_F(Refusals, AShardThatWasCutShort) {
 
 TEST_F(Refusals, AnOutputFolderThatHoldsARun) {
   expect_refused(run(tiny_training(program, store(), place("run"))), 64, {"--output", "--resume auto"});
+}
+
+TEST_F(Refusals, AnOutputThatIsNoFolderOfARun) {
+  const std::string file = place("file");
+  std::ofstream(file) << "mine";
+  expect_refused(run(tiny_training(program, store(), file)), 64, {"--output", "is a file"});
+  expect_refused(run(tiny_training(program, store(), file + "/run")), 74, {"--output", "Not a directory"});
+  expect_refused(run(tiny_training(program, store(), store())), 64, {"--output", "is a store"});
+  EXPECT_EQ(read_file(file), "mine");
+  EXPECT_FALSE(std::filesystem::exists(store() + "/.lock"));
 }
 
 TEST_F(Refusals, ACheckpointOfAnotherModel) {

@@ -33,6 +33,12 @@ TEST(KeyValues, QuotationMarksKeepWhatIsBetween) {
                        [&] { read_key_values(line, "try.cfg"); });
 }
 
+TEST(KeyValues, ALineNeedsAKey) {
+  for (const char* line : {"lr", " = 3", "=", "net: \"train_val.prototxt\""})
+    test::expect_error(ExitCode::usage, {"try.cfg:2", "is not of the form key = value"},
+                       [&] { read_key_values(std::string("\n") + line, "try.cfg"); });
+}
+
 TEST(KeyValues, LinesOfWindows) {
   const std::vector<KeyValue> values = read_key_values("lr = 0.1\r\n\r\noutput = a b \r\n", "try.cfg");
   ASSERT_EQ(values.size(), 2U);
