@@ -33,6 +33,7 @@ struct CheckpointHeader {
   double loss_scale = 1;
   double best_top1 = std::numeric_limits<double>::quiet_NaN();
   InputSpec input;
+  Fit fit = Fit::cut;  // how the images of input.stored_side were made
   std::vector<ClassEntry> classes;
   std::string optimizer;           // "sgd", "adam", …; empty when there are no slots (imported weights)
   std::vector<std::string> slots;  // "velocity"; "first_moment", "second_moment"

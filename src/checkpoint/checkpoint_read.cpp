@@ -73,6 +73,15 @@ int take_side(const Hdf5File& file, const char* attribute) {
   return static_cast<int>(side);
 }
 
+// Checkpoints from before there was a choice hold none.
+Fit take_fit(const Hdf5File& file) {
+  if (!file.has_attribute("/input", "fit")) return Fit::cut;
+  const std::string word = file.text_attribute("/input", "fit");
+  const std::optional<Fit> fit = value_of(fit_words(), word);
+  if (!fit) refuse(file, "/input: attribute fit is '{}', expected cut, warp or pad", word);
+  return *fit;
+}
+
 InputSpec take_input(const Hdf5File& file) {
   InputSpec input;
   input.stored_side = take_side(file, "size");
@@ -113,6 +122,7 @@ CheckpointHeader take_header(const Hdf5File& file) {
   header.loss_scale = file.real_attribute("/", "loss_scale");
   header.best_top1 = file.real_attribute("/", "best_top1");
   header.input = take_input(file);
+  header.fit = take_fit(file);
   header.classes = take_classes(file);
   if (file.exists("/optimizer")) {
     header.optimizer = file.text_attribute("/optimizer", "optimizer");

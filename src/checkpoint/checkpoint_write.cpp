@@ -86,6 +86,7 @@ void put_all(Hdf5File& file, const ParameterTable& table, const Checkpoint& chec
           tensor_in(checkpoint.optimizer[i], parameter), extents_of(parameter));
   }
   put_input(file, header.input);
+  file.set_attribute("/input", "fit", word_of(fit_words(), header.fit));
   put_classes(file, header.classes);
 }
 

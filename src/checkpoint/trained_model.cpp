@@ -7,8 +7,8 @@
 namespace convoy {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckpointHeader, model, epoch, epoch_samples, step, configuration,
-                                   store_fingerprint, schedule_state, loss_scale, best_top1, input, classes,
-                                   optimizer, slots)
+                                   store_fingerprint, schedule_state, loss_scale, best_top1, input, fit,
+                                   classes, optimizer, slots)
 
 namespace {
 

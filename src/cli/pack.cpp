@@ -17,9 +17,11 @@ class PackCommand : public Command {
   std::string_view description() const override {
     return R"(Builds one split of a store from a folder of class folders, a tar of class folders, the ILSVRC2012 tars as
 distributed (read in place), or CIFAR-10's binary batches. The type of SOURCE is detected from its content.
-The shorter side of each image is scaled to the side of the store and the centre square is kept. Ranks share
-the work; run an interrupted pack again to complete it. Pack the training split first: its sorted folder
-names are the classes.)";
+Each image becomes a square as --fit says: `cut` scales the shorter side to the side of the store and keeps
+the centre, `warp` scales both sides (as Caffe's ImageNet was prepared), `pad` scales the longer side and
+fills the borders with ImageNet's mean colour. Both splits take the same. Ranks share the work; run an
+interrupted pack again to complete it. Pack the training split first: its sorted folder names are the
+classes.)";
   }
   std::string_view example() const override {
     return R"(  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names words.txt
@@ -35,6 +37,7 @@ names are the classes.)";
     table.add_word<std::string>("split", "the split to build", options_.split,
                                 {{"train", "train"}, {"val", "val"}});
     table.add_integer("image-size", "side of the stored squares", options_.image_size, 8, 4096);
+    table.add_word("fit", "how an image becomes a square", options_.fit, fit_words());
     table.add("shard-bytes", "SIZE", "approximate size of a shard [1GB]",
               [this](const std::string& value) { options_.shard_bytes = parse_bytes(value); });
     table.add_flag("skip-bad", "leave out images that cannot be used and list them in skipped.jsonl",

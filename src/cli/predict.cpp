@@ -17,7 +17,7 @@ namespace {
 // Images per forward pass: enough for full speed, few enough for memory.
 constexpr std::size_t group_size = 32;
 
-std::vector<std::uint8_t> read_square(const std::string& path, int side) {
+std::vector<std::uint8_t> read_square(const std::string& path, int side, Fit fit) {
   std::error_code unknown;  // opening the file reports the reason
   const std::filesystem::file_status status = std::filesystem::status(path, unknown);
   if (std::filesystem::is_directory(status))
@@ -28,7 +28,7 @@ std::vector<std::uint8_t> read_square(const std::string& path, int side) {
   const std::string bytes = read_text_file(path);
   std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
   try {
-    decode_square(std::as_bytes(std::span(bytes)), side, square);
+    decode_square(std::as_bytes(std::span(bytes)), side, fit, square);
   } catch (const Error& error) {
     fail(error.category(), "{}: {}", path, error.what());
   }
@@ -86,7 +86,7 @@ are named on standard error, and the exit code is that of the first one.)";
     std::vector<std::string> errors(images.size());  // empty for a good image
     for (std::size_t i = 0; i < images.size(); ++i) {
       try {
-        squares.push_back(read_square(images[i], predictor.stored_side()));
+        squares.push_back(read_square(images[i], predictor.stored_side(), predictor.fit()));
       } catch (const Error& error) {
         if (error.category() == ExitCode::bug || error.category() == ExitCode::device) throw;
         errors[i] = error.what();

@@ -37,7 +37,7 @@ struct Affine {
 };
 
 // The random words of one training sample.
-struct Words {
+struct RandomWords {
   std::uint64_t seed;
   std::uint32_t epoch, sample;
   PhiloxBlock of(std::uint32_t draw) const { return augmentation_block(seed, epoch, sample, draw); }
@@ -72,7 +72,7 @@ Affine resize(int width, int height, double column, double row, int crop_side) {
 
 // Area 8–100 %, logarithmically uniform ratio 3/4–4/3; ten tries, then the whole (square) image:
 // torchvision's RandomResizedCrop.
-Affine random_resized_crop(int stored_side, int crop_side, const Words& words) {
+Affine random_resized_crop(int stored_side, int crop_side, const RandomWords& words) {
   const double area = static_cast<double>(stored_side) * stored_side;
   for (std::uint32_t attempt = 0; attempt < 10; ++attempt) {
     const PhiloxBlock bits = words.of(draw_resized_crop + attempt);
@@ -93,7 +93,7 @@ Affine random_resized_crop(int stored_side, int crop_side, const Words& words) {
 
 // Rotation by θ, then shift by t, about c = (S − 1)/2: pixel p of the result is the image at c + R(−θ)(p − c
 // − t).
-Affine warp(const AugmentationSettings& settings, int stored_side, const Words& words) {
+Affine warp(const AugmentationSettings& settings, int stored_side, const RandomWords& words) {
   const double centre = (stored_side - 1) / 2.0;
   double angle = 0, across = 0, down = 0;
   if (settings.rotate) {
@@ -187,7 +187,7 @@ std::string augmentation_text(const AugmentationKinds& kinds) {
 
 SampleTransform training_transform(const AugmentationSettings& settings, int stored_side, int crop_side,
                                    std::uint64_t seed, std::uint32_t epoch, std::uint32_t sample) {
-  const Words words{seed, epoch, sample};
+  const RandomWords words{seed, epoch, sample};
   // The network's input pixel is mapped back through the transforms of the image, in reverse order.
   Affine map = settings.resized_crop ? random_resized_crop(stored_side, crop_side, words)
                : settings.crop       ? random_crop(stored_side, crop_side, words.of(draw_crop))

@@ -4,12 +4,13 @@
 #include <array>
 #include <cstring>
 #include <opencv2/core.hpp>
-#include <opencv2/imgproc.hpp>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "data/jpeg_decode.hpp"
+#include "data/placement.hpp"
 #include "data/png_decode.hpp"
+#include "data/resample.hpp"
 
 namespace convoy {
 
@@ -55,34 +56,27 @@ void turn(cv::Mat& square, int orientation) {
 
 }  // namespace
 
-RgbImage decode_image(std::span<const std::byte> bytes, int least_side) {
-  if (begins_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, least_side);
+RgbImage decode_image(std::span<const std::byte> bytes, int side, Fit fit) {
+  if (begins_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, side, fit);
   if (begins_with(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes);
   fail(ExitCode::bad_data, "neither JPEG nor PNG: the file is {}", other_kind(bytes));
 }
 
-void make_square(const RgbImage& image, int side, std::span<std::uint8_t> square) {
+void make_square(const RgbImage& image, int side, Fit fit, std::span<std::uint8_t> square) {
   ensure(square.size() == std::size_t(side) * side * 3, "the square has side x side x 3 values");
-  // OpenCV does not accept a pointer to const; this view is only read.
-  const cv::Mat whole(image.height, image.width, CV_8UC3, const_cast<std::uint8_t*>(image.pixels.data()));
-  const int shorter = std::min(image.width, image.height);
-  const cv::Mat centre =
-      whole(cv::Rect((image.width - shorter) / 2, (image.height - shorter) / 2, shorter, shorter));
+  const auto [source, target] = place(image.width, image.height, image.orientation, fit, side);
   cv::Mat result(side, side, CV_8UC3);
-  if (shorter == side)
-    centre.copyTo(result);
-  else
-    cv::resize(centre, result, result.size(), 0, 0, shorter > side ? cv::INTER_AREA : cv::INTER_LINEAR);
+  if (fit == Fit::pad) result.setTo(cv::Scalar(border_colour[0], border_colour[1], border_colour[2]));
+  const double scale = 1.0 / image.reduction;
+  resample({image.pixels, image.columns(), image.rows()},
+           {source.left * scale, source.top * scale, source.right * scale, source.bottom * scale},
+           target.width(), target.height(), result.ptr(target.top, target.left), result.step[0]);
   turn(result, image.orientation);
   std::memcpy(square.data(), result.data, square.size());
 }
 
-void decode_square(std::span<const std::byte> bytes, int side, std::span<std::uint8_t> square) {
-  make_square(decode_image(bytes, side), side, square);
-}
-
-void resize_on_calling_thread() {
-  cv::setNumThreads(1);
+void decode_square(std::span<const std::byte> bytes, int side, Fit fit, std::span<std::uint8_t> square) {
+  make_square(decode_image(bytes, side, fit), side, fit, square);
 }
 
 }  // namespace convoy

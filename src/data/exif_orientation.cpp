@@ -3,6 +3,7 @@
 #include <libexif/exif-data.h>
 
 #include <memory>
+#include <vector>
 
 namespace convoy {
 
@@ -14,6 +15,12 @@ int exif_orientation(std::span<const std::uint8_t> block) {
   if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;
   const int orientation = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
   return orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
+int exif_orientation_of_tiff(std::span<const std::uint8_t> block) {
+  std::vector<std::uint8_t> marked{'E', 'x', 'i', 'f', 0, 0};
+  marked.insert(marked.end(), block.begin(), block.end());
+  return exif_orientation(marked);
 }
 
 }  // namespace convoy

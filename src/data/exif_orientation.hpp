@@ -11,4 +11,7 @@ namespace convoy {
 // invalid.
 int exif_orientation(std::span<const std::uint8_t> block);
 
+// The same for a block without these six bytes, as in PNG's eXIf chunk.
+int exif_orientation_of_tiff(std::span<const std::uint8_t> block);
+
 }  // namespace convoy

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "data/exif_orientation.hpp"
+#include "data/placement.hpp"
 
 namespace convoy {
 
@@ -18,6 +19,10 @@ namespace {
 
 // A file with thousands of progressive scans takes minutes to decode; cameras and encoders use about ten.
 constexpr int most_scans = 200;
+
+// How far an image must still shrink after it was reduced during decoding: then its square differs from that
+// of the whole image by about half a level on average. Without a rest it would be 1 to 5 levels.
+constexpr double least_remaining_shrinkage = 4;
 
 // libjpeg's state and error handling. libjpeg reports an error by a longjmp, so each function that calls it
 // sets its own jump target and contains no object with a destructor.
@@ -107,23 +112,19 @@ bool read_rows(JpegState& state, unsigned char* pixels, std::size_t row_bytes) {
   return true;
 }
 
-// The largest reduction (1, 2, 4 or 8) that leaves the shorter side at least `least_side`.
-unsigned reduction(unsigned shorter, int least_side) {
-  unsigned denominator = 8;
-  while (denominator > 1 && (least_side <= 0 || shorter / denominator < static_cast<unsigned>(least_side)))
-    denominator /= 2;
+// The largest reduction (1, 2, 4 or 8) after which the image must still shrink enough.
+int reduction(double shrinkage) {
+  int denominator = 8;
+  while (denominator > 1 && shrinkage / denominator < least_remaining_shrinkage) denominator /= 2;
   return denominator;
 }
 
-// Adobe's programs store CMYK inverted (0 is full ink) and mark this with their own marker.
-void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, bool inverted, std::vector<std::uint8_t>& rgb) {
-  const int flip = inverted ? 0 : 255;
+// Inverted CMYK (255 is no ink).
+void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, std::vector<std::uint8_t>& rgb) {
   for (std::size_t pixel = 0; pixel < cmyk.size() / 4; ++pixel) {
-    const int key = flip ^ cmyk[4 * pixel + 3];
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-      const int paper = flip ^ cmyk[4 * pixel + channel];
-      rgb[3 * pixel + channel] = static_cast<std::uint8_t>((paper * key + 127) / 255);
-    }
+    const int key = cmyk[4 * pixel + 3];
+    for (std::size_t channel = 0; channel < 3; ++channel)
+      rgb[3 * pixel + channel] = static_cast<std::uint8_t>((cmyk[4 * pixel + channel] * key + 127) / 255);
   }
 }
 
@@ -143,24 +144,31 @@ class JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  RgbImage read(std::span<const std::byte> bytes, int least_side) {
+  RgbImage read(std::span<const std::byte> bytes, int side, Fit fit) {
     check(read_header(state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
     jpeg_decompress_struct& info = state_.info;
     if (std::int64_t{info.image_width} * info.image_height > most_pixels) {
       fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.image_width,
            info.image_height, most_pixels / 1'000'000);
     }
-    check(start(state_, reduction(std::min(info.image_width, info.image_height), least_side)));
     RgbImage image;
-    image.width = static_cast<int>(info.output_width);
-    image.height = static_cast<int>(info.output_height);
+    image.width = static_cast<int>(info.image_width);
+    image.height = static_cast<int>(info.image_height);
     image.orientation = saved_orientation(info);
+    if (side > 0) {
+      const Placement placement = place(image.width, image.height, image.orientation, fit, side);
+      image.reduction = reduction(least_shrinkage(placement));
+    }
+    check(start(state_, static_cast<unsigned>(image.reduction)));
+    ensure(static_cast<int>(info.output_width) == image.columns() &&
+               static_cast<int>(info.output_height) == image.rows(),
+           "libjpeg rounds the sides of a reduced image up");
     const std::size_t count = std::size_t{info.output_width} * info.output_height;
     image.pixels.resize(count * 3);
     if (info.out_color_space == JCS_CMYK) {
       std::vector<std::uint8_t> cmyk(count * 4);
       check(read_rows(state_, cmyk.data(), std::size_t{info.output_width} * 4));
-      cmyk_to_rgb(cmyk, info.saw_Adobe_marker != 0, image.pixels);
+      cmyk_to_rgb(cmyk, image.pixels);
     } else {
       check(read_rows(state_, image.pixels.data(), std::size_t{info.output_width} * 3));
     }
@@ -178,8 +186,8 @@ class JpegReader {
 
 }  // namespace
 
-RgbImage decode_jpeg(std::span<const std::byte> bytes, int least_side) {
-  return JpegReader().read(bytes, least_side);
+RgbImage decode_jpeg(std::span<const std::byte> bytes, int side, Fit fit) {
+  return JpegReader().read(bytes, side, fit);
 }
 
 }  // namespace convoy

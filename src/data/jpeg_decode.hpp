@@ -9,6 +9,6 @@
 namespace convoy {
 
 // Like decode_image, for bytes that start as a JPEG.
-RgbImage decode_jpeg(std::span<const std::byte> bytes, int least_side);
+RgbImage decode_jpeg(std::span<const std::byte> bytes, int side, Fit fit);
 
 }  // namespace convoy

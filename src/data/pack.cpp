@@ -15,7 +15,7 @@ namespace convoy {
 namespace fs = std::filesystem;
 
 // Workers are each rank's own.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, shard_bytes, skip_bad, replace,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, fit, shard_bytes, skip_bad, replace,
                                    classes, names, labels, binding)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SourceIndex, kind, encoding, files, compressed, root, ignored)
 
@@ -119,6 +119,7 @@ PackJob prepare(const PackOptions& options, int workers) {
   job.plan.folder = options.store;
   job.plan.split = options.split;
   job.plan.image_size = options.image_size;
+  job.plan.fit = options.fit;
   job.plan.shard_bytes = options.shard_bytes;
   job.plan.skip_bad = options.skip_bad;
   job.plan.replace = options.replace;
@@ -166,7 +167,6 @@ void from_json(const nlohmann::json& json, PackJob& job) {
 }  // namespace
 
 PackReport pack(const PackOptions& options, Communicator& communicator, const Log& log) {
-  resize_on_calling_thread();
   const int workers = worker_count(options.workers, communicator);
   const std::string text = communicator.on_rank_zero([&] {
     try {
@@ -182,7 +182,8 @@ PackReport pack(const PackOptions& options, Communicator& communicator, const Lo
            job.source.ignored > 0 ? fmt::format(" ({} other files ignored)", job.source.ignored) : "");
   const SourceReader reader(job.source);
   const auto produce = [&](std::int64_t position, std::span<std::uint8_t> square) {
-    reader.read_square(job.source.items[static_cast<std::size_t>(position)], job.plan.image_size, square);
+    reader.read_square(job.source.items[static_cast<std::size_t>(position)], job.plan.image_size, square,
+                       job.plan.fit);
   };
   PackReport report;
   report.kind = job.source.kind;

@@ -18,6 +18,7 @@ struct PackOptions {
   std::filesystem::path store;   // the store's folder, created if absent
   std::string split = "train";   // or "val"
   int image_size = 256;          // side S of the stored squares
+  Fit fit = Fit::cut;            // how an image becomes a square
   std::uint64_t shard_bytes = 1'000'000'000;
   bool skip_bad = false;  // leave bad images out and list them instead of failing
   bool replace = false;   // discard what the store holds of this split from another source or other options

@@ -2,34 +2,141 @@
 
 #include <png.h>
 
-#include <memory>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <vector>
 
 #include "base/error.hpp"
+#include "data/exif_orientation.hpp"
 
 namespace convoy {
 
-RgbImage decode_png(std::span<const std::byte> bytes) {
-  png_image info{};
-  info.version = PNG_IMAGE_VERSION;
-  // Frees what libpng allocated, whatever happens below.
-  const std::unique_ptr<png_image, void (*)(png_image*)> owner(&info, png_image_free);
-  if (png_image_begin_read_from_memory(&info, bytes.data(), bytes.size()) == 0)
-    fail(ExitCode::bad_data, "unreadable PNG: {}", info.message);
-  if (std::int64_t{info.width} * info.height > most_pixels) {
-    fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", info.width, info.height,
-         most_pixels / 1'000'000);
+namespace {
+
+// libpng's state. libpng's simplified interface would blend transparent pixels with a background and correct
+// gamma, so the full one is used. It reports an error by a call that must not return, here a longjmp: each
+// function that calls it sets its own jump target and contains no object with a destructor.
+struct PngState {
+  png_structp png;
+  png_infop info;
+  std::span<const std::byte> rest;  // bytes that were not read yet
+  std::jmp_buf target;
+  char message[200];
+};
+
+[[noreturn]] void on_error(png_structp png, const char* text) {
+  PngState& state = *static_cast<PngState*>(png_get_error_ptr(png));
+  std::snprintf(state.message, sizeof(state.message), "%s", text);
+  std::longjmp(state.target, 1);
+}
+
+// Warnings are about chunks that do not concern the pixels.
+void on_warning(png_structp, const char*) {}
+
+void on_read(png_structp png, png_bytep target, std::size_t count) {
+  PngState& state = *static_cast<PngState*>(png_get_io_ptr(png));
+  if (count > state.rest.size()) png_error(png, "the file ends too early");
+  std::memcpy(target, state.rest.data(), count);
+  state.rest = state.rest.subspan(count);
+}
+
+bool create(PngState& state) {
+  if (setjmp(state.target) != 0) return false;
+  state.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, on_error, on_warning);
+  if (state.png != nullptr) state.info = png_create_info_struct(state.png);
+  std::snprintf(state.message, sizeof(state.message), "libpng does not start");
+  return state.info != nullptr;
+}
+
+bool read_header(PngState& state) {
+  if (setjmp(state.target) != 0) return false;
+  png_set_read_fn(state.png, &state, on_read);
+  png_read_info(state.png, state.info);
+  return true;
+}
+
+// Every kind of pixel becomes 8-bit RGB; transparency is dropped.
+bool convert_to_rgb(PngState& state) {
+  if (setjmp(state.target) != 0) return false;
+  const int type = png_get_color_type(state.png, state.info);
+  if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(state.png);
+  if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(state.png);
+  if ((type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(state.png);
+  png_set_strip_16(state.png);
+  png_set_strip_alpha(state.png);
+  png_set_interlace_handling(state.png);
+  png_read_update_info(state.png, state.info);
+  return true;
+}
+
+bool read_pixels(PngState& state, png_bytepp rows) {
+  if (setjmp(state.target) != 0) return false;
+  png_read_image(state.png, rows);
+  return true;
+}
+
+// The chunks after the pixels. Without them an image is still complete.
+bool read_end(PngState& state) {
+  if (setjmp(state.target) != 0) return false;
+  png_read_end(state.png, state.info);
+  return true;
+}
+
+// Owns the state and with it libpng's memory.
+class PngReader {
+ public:
+  explicit PngReader(std::span<const std::byte> bytes) : state_{} {
+    state_.rest = bytes;
+    check(create(state_), "unreadable");
   }
-  // 16-bit files without a gamma chunk are treated as sRGB, as all other files, not as linear light.
-  info.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-  info.format = PNG_FORMAT_RGB;
-  RgbImage image;
-  image.width = static_cast<int>(info.width);
-  image.height = static_cast<int>(info.height);
-  image.pixels.resize(PNG_IMAGE_SIZE(info));
-  const png_color white{255, 255, 255};
-  if (png_image_finish_read(&info, &white, image.pixels.data(), 0, nullptr) == 0)
-    fail(ExitCode::bad_data, "damaged PNG: {}", info.message);
-  return image;
+  ~PngReader() { png_destroy_read_struct(&state_.png, &state_.info, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  RgbImage read() {
+    check(read_header(state_), "unreadable");
+    const std::int64_t width = png_get_image_width(state_.png, state_.info);
+    const std::int64_t height = png_get_image_height(state_.png, state_.info);
+    if (width * height > most_pixels) {
+      fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", width, height,
+           most_pixels / 1'000'000);
+    }
+    check(convert_to_rgb(state_), "unreadable");
+    RgbImage image;
+    image.width = static_cast<int>(width);
+    image.height = static_cast<int>(height);
+    const std::size_t row_bytes = static_cast<std::size_t>(width) * 3;
+    ensure(png_get_rowbytes(state_.png, state_.info) == row_bytes, "libpng converts to 8-bit RGB");
+    image.pixels.resize(row_bytes * static_cast<std::size_t>(height));
+    std::vector<png_bytep> rows;
+    for (std::int64_t y = 0; y < height; ++y)
+      rows.push_back(image.pixels.data() + static_cast<std::size_t>(y) * row_bytes);
+    check(read_pixels(state_, rows.data()), "damaged");
+    read_end(state_);
+    image.orientation = orientation();
+    return image;
+  }
+
+ private:
+  void check(bool fine, const char* fault) const {
+    if (!fine) fail(ExitCode::bad_data, "{} PNG: {}", fault, state_.message);
+  }
+
+  int orientation() {
+    png_uint_32 size = 0;
+    png_bytep block = nullptr;
+    if (png_get_eXIf_1(state_.png, state_.info, &size, &block) == 0) return 1;
+    return exif_orientation_of_tiff({block, size});
+  }
+
+  PngState state_;
+};
+
+}  // namespace
+
+RgbImage decode_png(std::span<const std::byte> bytes) {
+  return PngReader(bytes).read();
 }
 
 }  // namespace convoy

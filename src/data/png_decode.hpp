@@ -1,4 +1,4 @@
-// PNG through libpng's simplified interface; called only by decode.cpp.
+// PNG through libpng; called only by decode.cpp.
 #pragma once
 
 #include <cstddef>

@@ -174,12 +174,13 @@ std::vector<std::byte> SourceReader::read_bytes(const SourceItem& item) const {
   return bytes;
 }
 
-void SourceReader::read_square(const SourceItem& item, int side, std::span<std::uint8_t> square) const {
+void SourceReader::read_square(const SourceItem& item, int side, std::span<std::uint8_t> square,
+                               Fit fit) const {
   const std::vector<std::byte> bytes = read_bytes(item);
   if (index_.encoding == SourceEncoding::cifar_planes)
-    make_square(from_planes(bytes), side, square);
+    make_square(from_planes(bytes), side, fit, square);
   else
-    decode_square(bytes, side, square);
+    decode_square(bytes, side, fit, square);
 }
 
 }  // namespace convoy

@@ -55,9 +55,10 @@ class SourceReader {
  public:
   explicit SourceReader(const SourceIndex& index);  // `index` must outlive it; throws ExitCode::io
 
-  // The item's centre square, side × side × 3. Throws ExitCode::bad_data (only the reason) for an image that
-  // cannot be used, ExitCode::io if it cannot be read.
-  void read_square(const SourceItem& item, int side, std::span<std::uint8_t> square) const;
+  // The item fitted into side × side × 3 values. Throws ExitCode::bad_data (only the reason) for an image
+  // that cannot be used, ExitCode::io if it cannot be read.
+  void read_square(const SourceItem& item, int side, std::span<std::uint8_t> square,
+                   Fit fit = Fit::cut) const;
 
  private:
   std::vector<std::byte> read_bytes(const SourceItem& item) const;

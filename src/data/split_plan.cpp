@@ -45,6 +45,8 @@ void bind_plan(SplitPlan& plan, const std::string& details) {
   ensure(state != nullptr && XXH3_128bits_reset(state.get()) == XXH_OK, "XXH3 starts");
   const auto add = [&](std::string_view text) { XXH3_128bits_update(state.get(), text.data(), text.size()); };
   add(fmt::format("{} {} {} {}\n", plan.split, plan.image_size, plan.shards(), plan.images()));
+  // Not for `cut`, so that stores from before there was a choice are recognised.
+  if (plan.fit != Fit::cut) add(fmt::format("{}\n", word_of(fit_words(), plan.fit)));
   add(details);
   for (std::size_t i = 0; i < plan.names.size(); ++i)
     add(fmt::format("{}\t{}\n", plan.names[i], plan.labels[i]));

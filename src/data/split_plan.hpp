@@ -19,6 +19,7 @@ struct SplitPlan {
   std::filesystem::path folder;  // of the store
   std::string split;             // "train" or "val"
   int image_size = 256;
+  Fit fit = Fit::cut;
   std::uint64_t shard_bytes = 1'000'000'000;  // of pixels, approximate
   bool skip_bad = false;
   bool replace = false;             // discard shards of this split that another plan made
@@ -40,8 +41,8 @@ struct SplitPlan {
 // itself if two hashes are equal). All names must be different.
 std::vector<std::uint32_t> stored_order(std::span<const std::string> names);
 
-// Hexadecimal XXH3-128 of everything that determines a shard's content: split, image size, names, labels, and
-// `details` of the source (its kind, sizes of the items). Sets plan.binding.
+// Hexadecimal XXH3-128 of everything that determines a shard's content: split, image size, fit, names,
+// labels, and `details` of the source (its kind, sizes of the items). Sets plan.binding.
 void bind_plan(SplitPlan& plan, const std::string& details);
 
 }  // namespace convoy

@@ -77,6 +77,12 @@ class Entry {
 constexpr std::int64_t most_bytes = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t most_images = std::numeric_limits<std::uint32_t>::max();  // sample ids have 32 bits
 
+Fit parse_fit(const Entry& entry) {
+  const std::optional<Fit> fit = value_of(fit_words(), entry.text());
+  if (!fit) entry.refuse(fmt::format("is \"{}\", expected cut, warp or pad", entry.text()));
+  return *fit;
+}
+
 std::vector<ClassEntry> parse_classes(const Entry& list) {
   std::vector<ClassEntry> classes;
   std::set<std::string> seen;
@@ -204,6 +210,7 @@ Store parse_store(std::string_view json_text, const fs::path& folder) {
   Store store;
   store.folder = folder;
   store.image_size = static_cast<int>(root.at("image_size").count(1, 8192));
+  if (root.has("fit")) store.fit = parse_fit(root.at("fit"));
   store.classes = parse_classes(root.at("classes"));
   const Entry splits = root.at("splits");
   for (const std::string& name : splits.keys()) {
@@ -219,6 +226,7 @@ Store parse_store(std::string_view json_text, const fs::path& folder) {
 
 std::string store_to_json(const Store& store) {
   Json json = {{"format", "convoy-store"}, {"version", 1}, {"image_size", store.image_size}};
+  json["fit"] = word_of(fit_words(), store.fit);
   json["classes"] = Json::array();
   for (const ClassEntry& entry : store.classes)
     json["classes"].push_back({{"id", entry.id}, {"name", entry.name}});

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/fit.hpp"
+
 namespace convoy {
 
 struct ClassEntry {
@@ -37,6 +39,7 @@ struct Statistics {
 struct Store {
   std::filesystem::path folder;
   int image_size = 0;
+  Fit fit = Fit::cut;  // how images became squares; a store without the entry: cut
   std::vector<ClassEntry> classes;
   std::optional<SplitEntry> train, val;
   std::optional<Statistics> statistics;

@@ -94,6 +94,7 @@ Store write_catalogue(const SplitPlan& plan, const std::optional<Store>& before,
   Store store = before.value_or(Store{});
   store.folder = plan.folder;
   store.image_size = plan.image_size;
+  store.fit = plan.fit;
   store.classes = plan.classes;
   (plan.split == "train" ? store.train : store.val) = collect_split(plan);
   store.fingerprint = fingerprint_of(store);

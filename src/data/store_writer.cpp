@@ -150,6 +150,11 @@ void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
          "{} contains images of {} x {}, not {} x {}: use --image-size {}, or another folder", where,
          store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
   }
+  if (store->fit != plan.fit) {
+    const std::string_view fit = word_of(fit_words(), store->fit);
+    fail(ExitCode::usage, "{} contains images packed with --fit {}, not {}: use --fit {}, or another folder",
+         where, fit, word_of(fit_words(), plan.fit), fit);
+  }
   if (store->classes != plan.classes) {
     fail(ExitCode::usage,
          "the classes differ (ids, order or names) from those of {}, which its first split fixed: "

@@ -23,7 +23,7 @@ struct SplitReport {
 };
 
 // Called on rank 0 before anything is written: throws ExitCode::usage if the existing store has another image
-// size, other classes, or already contains this split with other content. `store`: store_beside()'s.
+// size or fit, other classes, or already contains this split with other content. `store`: store_beside()'s.
 void check_fits(const SplitPlan& plan, const std::optional<Store>& store);
 
 // Collective; `plan` is the same on every rank (except `workers`). When it returns, the store is complete on

@@ -105,6 +105,13 @@ void check_store(const EvaluationOptions& options, const Store& store, const Che
          "--image-size {}",
          options.data, store.image_size, store.image_size, options.checkpoint, header.input.stored_side,
          header.input.stored_side, header.input.stored_side);
+  if (store.fit != header.fit)
+    fail(
+        ExitCode::usage,
+        "--data {}: its images were packed with --fit {}, but {} was trained on --fit {}; pack the data with "
+        "--fit {}",
+        options.data, word_of(fit_words(), store.fit), options.checkpoint, word_of(fit_words(), header.fit),
+        word_of(fit_words(), header.fit));
   if (store.classes.size() > header.classes.size() ||
       !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
                   [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; }))

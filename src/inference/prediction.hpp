@@ -32,6 +32,7 @@ class Predictor {
   std::vector<std::vector<Prediction>> predict(std::span<const std::vector<std::uint8_t>> images, int top);
 
   int stored_side() const { return header_.input.stored_side; }
+  Fit fit() const { return header_.fit; }  // how the images of stored_side() are made
   const CheckpointHeader& header() const { return header_; }
   Replica& replica() { return *replica_; }
 

@@ -26,6 +26,7 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
   header.epoch_samples = state.step % run_.length.steps_per_epoch * run_.plan.global_batch;
   header.configuration = configuration_text(c);
   header.store_fingerprint = run_.store.fingerprint;
+  header.fit = run_.store.fit;
   header.schedule_state = state_to_json(state);
   header.loss_scale = c.precision == Precision::fp16 ? state.loss_scale.scale : 1;
   header.best_top1 = state.best_top1;

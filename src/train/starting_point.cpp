@@ -83,9 +83,13 @@ void load_checkpoint(const ResolvedRun& run, ChosenCheckpoint& chosen, const Par
 }
 
 // Fine-tuning: layers of the same shape are taken, the others keep their initial weights and are named.
-void load_weights(const std::string& path, const ParameterTable& table, const Log& log,
+void load_weights(const std::string& path, const ParameterTable& table, Fit fit, const Log& log,
                   std::span<float> flat) {
   const CheckpointFile file(path);
+  if (file.header().fit != fit)
+    log.warn(
+        "--weights {}: it was trained on images packed with --fit {}, this store's were packed with --fit {}",
+        path, word_of(fit_words(), file.header().fit), word_of(fit_words(), fit));
   std::vector<std::string> renewed;
   std::size_t taken = 0;
   for (const Parameter& parameter : table.parameters()) {
@@ -132,7 +136,7 @@ void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& ta
     start.parameters.resize(table.size());
     initialise_parameters(table, run.initialiser, c.seed, start.parameters);
     if (!c.weights.empty()) {
-      load_weights(c.weights, table, log, start.parameters);
+      load_weights(c.weights, table, run.store.fit, log, start.parameters);
       start.from = c.weights;
     }
   }

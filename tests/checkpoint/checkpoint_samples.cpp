@@ -52,6 +52,7 @@ Checkpoint sample_checkpoint(const ParameterTable& table, std::int64_t step, boo
   for (std::size_t i = 0; i < header.input.mean.size(); ++i)
     header.input.mean[i] = 100.0F + static_cast<float>(i);
   header.input.scale[0] = 1 / 58.0F, header.input.scale[1] = 1 / 57.0F, header.input.scale[2] = 1 / 56.0F;
+  header.fit = Fit::warp;
   for (int i = 0; i < 5; ++i)
     header.classes.push_back({"n0000" + std::to_string(i), "Klasse №" + std::to_string(i)});
   header.optimizer = "adam";
@@ -68,7 +69,7 @@ bool same_content(const Checkpoint& a, const Checkpoint& b) {
          x.configuration == y.configuration && x.store_fingerprint == y.store_fingerprint &&
          x.schedule_state == y.schedule_state && same_real(x.loss_scale, y.loss_scale) &&
          same_real(x.best_top1, y.best_top1) && x.input.stored_side == y.input.stored_side &&
-         x.input.crop_side == y.input.crop_side && x.input.mean == y.input.mean &&
+         x.input.crop_side == y.input.crop_side && x.fit == y.fit && x.input.mean == y.input.mean &&
          std::equal(x.input.scale, x.input.scale + 3, y.input.scale) && x.classes == y.classes &&
          x.optimizer == y.optimizer && x.slots == y.slots && a.parameters == b.parameters &&
          a.optimizer == b.optimizer;

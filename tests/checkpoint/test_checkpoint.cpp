@@ -106,6 +106,7 @@ TEST_F(CheckpointTest, FormatIsTheDocumentedOne) {
   EXPECT_EQ(file.text_attribute("/optimizer", "optimizer"), "adam");
   EXPECT_EQ(file.integer_attribute("/input", "size"), 10);
   EXPECT_EQ(file.integer_attribute("/input", "crop"), 8);
+  EXPECT_EQ(file.text_attribute("/input", "fit"), "warp");
   EXPECT_EQ(file.read<float>("/input/mean"), written.header.input.mean);
   EXPECT_EQ(file.read_strings("/classes/name")[2], "Klasse №2");
   const Parameter& weight = table_.find("conv2", ParameterKind::weight);

@@ -75,6 +75,20 @@ TEST_F(CheckpointDamage, EveryDatasetIsGuarded) {
   }
 }
 
+// A checkpoint from before there was a choice has no such attribute: it is renamed here.
+TEST_F(CheckpointDamage, FitIsCutUnlessItIsNamed) {
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string other = bytes_.substr(0, end_of_hdf5(bytes_));
+    return other.replace(other.find(from), from.size(), to);
+  };
+  EXPECT_EQ(CheckpointFile(path_).header().fit, Fit::warp);
+  write_bytes(path_, changed(std::string("fit\0", 4), std::string("fix\0", 4)));
+  EXPECT_EQ(CheckpointFile(path_).header().fit, Fit::cut);
+  EXPECT_EQ(read(changed("warp", "wasp")), Verdict::refused);
+  EXPECT_NE(reason_.find("/input: attribute fit is 'wasp', expected cut, warp or pad"), std::string::npos)
+      << reason_;
+}
+
 TEST_F(CheckpointDamage, TruncatedAnywhere) {
   // Whoever changes a file with HDF5 cuts off the checksum at its end; what is left is whole.
   EXPECT_EQ(read(bytes_.substr(0, end_of_hdf5(bytes_))), Verdict::same);

@@ -5,6 +5,7 @@
 #include <matio.h>
 #include <png.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -28,32 +29,27 @@ std::uint8_t byte(int value) {
   return static_cast<std::uint8_t>(value);
 }
 
-// The samples of a pixel as they go into the encoder.
+bool has_ink(JpegKind kind) {
+  return kind == JpegKind::cmyk_adobe || kind == JpegKind::cmyk_plain || kind == JpegKind::cmyk_progressive ||
+         kind == JpegKind::ycck;
+}
+
+// The samples of a pixel as they go into the encoder. Ink is inverted, as all programs write it: 255 is none.
 std::vector<std::uint8_t> samples(const Rgb& colour, JpegKind kind) {
-  switch (kind) {
-    case JpegKind::grey:
-      return {byte(colour.r)};
-    case JpegKind::cmyk_plain:
-      return {byte(255 - colour.r), byte(255 - colour.g), byte(255 - colour.b), 0};
-    case JpegKind::cmyk_adobe:
-    case JpegKind::ycck:  // Adobe's are inverted: 255 is no ink
-      return {byte(colour.r), byte(colour.g), byte(colour.b), 255};
-    default:
-      return {byte(colour.r), byte(colour.g), byte(colour.b)};
-  }
+  if (kind == JpegKind::grey) return {byte(colour.r)};
+  if (!has_ink(kind)) return {byte(colour.r), byte(colour.g), byte(colour.b)};
+  const int key = std::max({colour.r, colour.g, colour.b, 1});
+  const auto paper = [key](int value) { return byte((value * 255 + key / 2) / key); };
+  return {paper(colour.r), paper(colour.g), paper(colour.b), byte(key)};
 }
 
 void set_colours(jpeg_compress_struct& info, JpegKind kind) {
-  const bool four = kind == JpegKind::cmyk_adobe || kind == JpegKind::cmyk_plain || kind == JpegKind::ycck;
-  info.input_components = four ? 4 : kind == JpegKind::grey ? 1 : 3;
-  info.in_color_space = four ? JCS_CMYK : kind == JpegKind::grey ? JCS_GRAYSCALE : JCS_RGB;
+  info.input_components = has_ink(kind) ? 4 : kind == JpegKind::grey ? 1 : 3;
+  info.in_color_space = has_ink(kind) ? JCS_CMYK : kind == JpegKind::grey ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_set_defaults(&info);
   if (kind == JpegKind::ycck) jpeg_set_colorspace(&info, JCS_YCCK);
   if (kind == JpegKind::cmyk_plain) info.write_Adobe_marker = FALSE;
-  if (kind == JpegKind::progressive) jpeg_simple_progression(&info);
-  jpeg_set_quality(&info, 95, TRUE);
-  for (int component = 0; component < info.num_components; ++component)
-    info.comp_info[component].h_samp_factor = info.comp_info[component].v_samp_factor = 1;
+  if (kind == JpegKind::progressive || kind == JpegKind::cmyk_progressive) jpeg_simple_progression(&info);
 }
 
 // An EXIF block with the orientation alone (big-endian TIFF, one entry).
@@ -65,7 +61,22 @@ std::string exif_block(int orientation) {
 
 }  // namespace
 
-std::string jpeg_bytes(const Quadrants& picture, JpegKind kind, int orientation) {
+namespace {
+
+void write_markers(jpeg_compress_struct& info, JpegKind kind, int orientation) {
+  const auto write = [&](int number, const std::string& block) {
+    jpeg_write_marker(&info, JPEG_APP0 + number, reinterpret_cast<const JOCTET*>(block.data()),
+                      static_cast<unsigned>(block.size()));
+  };
+  if (orientation > 0) write(1, exif_block(orientation));
+  if (kind == JpegKind::icc_profile)
+    write(2, std::string("ICC_PROFILE\0\1\1", 14) + std::string(500, '\x55'));
+}
+
+// `colour_at(x, y)` is the picture.
+template <typename ColourAt>
+std::string encode_jpeg(int width, int height, const ColourAt& colour_at, JpegKind kind, int quality,
+                        bool subsampled, int orientation) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
@@ -73,19 +84,18 @@ std::string jpeg_bytes(const Quadrants& picture, JpegKind kind, int orientation)
   unsigned char* buffer = nullptr;
   unsigned long size = 0;
   jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = static_cast<unsigned>(picture.width);
-  info.image_height = static_cast<unsigned>(picture.height);
+  info.image_width = static_cast<unsigned>(width);
+  info.image_height = static_cast<unsigned>(height);
   set_colours(info, kind);
+  jpeg_set_quality(&info, quality, TRUE);
+  for (int component = 0; component < info.num_components && !subsampled; ++component)
+    info.comp_info[component].h_samp_factor = info.comp_info[component].v_samp_factor = 1;
   jpeg_start_compress(&info, TRUE);
-  if (orientation > 0) {
-    const std::string block = exif_block(orientation);
-    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(block.data()),
-                      static_cast<unsigned>(block.size()));
-  }
-  for (int y = 0; y < picture.height; ++y) {
+  write_markers(info, kind, orientation);
+  for (int y = 0; y < height; ++y) {
     std::vector<std::uint8_t> row;
-    for (int x = 0; x < picture.width; ++x)
-      for (const std::uint8_t sample : samples(picture.at(x, y), kind)) row.push_back(sample);
+    for (int x = 0; x < width; ++x)
+      for (const std::uint8_t sample : samples(colour_at(x, y), kind)) row.push_back(sample);
     JSAMPROW pointer = row.data();
     jpeg_write_scanlines(&info, &pointer, 1);
   }
@@ -94,6 +104,22 @@ std::string jpeg_bytes(const Quadrants& picture, JpegKind kind, int orientation)
   jpeg_destroy_compress(&info);
   std::free(buffer);
   return bytes;
+}
+
+}  // namespace
+
+std::string jpeg_bytes(const Quadrants& picture, JpegKind kind, int orientation) {
+  return encode_jpeg(
+      picture.width, picture.height, [&](int x, int y) { return picture.at(x, y); }, kind, 95, false,
+      orientation);
+}
+
+std::string photo_bytes(const Picture& picture, int orientation) {
+  const auto colour_at = [&](int x, int y) {
+    const std::uint8_t* pixel = picture.pixels.data() + (static_cast<std::size_t>(y) * picture.width + x) * 3;
+    return Rgb{pixel[0], pixel[1], pixel[2]};
+  };
+  return encode_jpeg(picture.width, picture.height, colour_at, JpegKind::rgb, 92, true, orientation);
 }
 
 namespace {
@@ -139,24 +165,58 @@ int png_colour_type(PngKind kind) {
 }  // namespace
 
 std::string png_bytes(const Quadrants& picture, PngKind kind) {
+  PngParts parts;
+  parts.width = picture.width;
+  parts.height = picture.height;
+  parts.depth = kind == PngKind::rgb16 ? 16 : 8;
+  parts.colour_type = png_colour_type(kind);
+  parts.interlaced = kind == PngKind::interlaced;
+  if (kind == PngKind::palette) parts.palette = {picture.colours, picture.colours + 4};
+  for (int y = 0; y < picture.height; ++y) parts.rows.push_back(png_row(picture, kind, y));
+  return png_bytes(parts);
+}
+
+namespace {
+
+void set_chunks(png_structp png, png_infop info, const PngParts& parts) {
+  std::vector<png_color> palette;
+  for (const Rgb& colour : parts.palette) palette.push_back({byte(colour.r), byte(colour.g), byte(colour.b)});
+  if (!palette.empty()) png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));
+  png_color_16 key{};
+  if (parts.transparent) {
+    key.red = key.gray = static_cast<png_uint_16>(parts.transparent->r);
+    key.green = static_cast<png_uint_16>(parts.transparent->g);
+    key.blue = static_cast<png_uint_16>(parts.transparent->b);
+  }
+  if (parts.transparent || !parts.palette_alpha.empty())
+    png_set_tRNS(png, info, parts.palette_alpha.data(), static_cast<int>(parts.palette_alpha.size()), &key);
+  if (parts.gamma > 0) png_set_gAMA(png, info, parts.gamma);
+}
+
+void write_orientation(png_structp png, int orientation) {
+  const std::string tiff = exif_block(orientation).substr(6);
+  png_write_chunk(png, reinterpret_cast<png_const_bytep>("eXIf"),
+                  reinterpret_cast<png_const_bytep>(tiff.data()), tiff.size());
+}
+
+}  // namespace
+
+std::string png_bytes(const PngParts& parts) {
   std::string bytes;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
   png_set_write_fn(png, &bytes, append, nullptr);
-  png_set_IHDR(png, info, static_cast<unsigned>(picture.width), static_cast<unsigned>(picture.height),
-               kind == PngKind::rgb16 ? 16 : 8, png_colour_type(kind),
-               kind == PngKind::interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+  png_set_IHDR(png, info, static_cast<unsigned>(parts.width), static_cast<unsigned>(parts.height),
+               parts.depth, parts.colour_type, parts.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  std::vector<png_color> palette;
-  for (const Rgb& colour : picture.colours)
-    palette.push_back({byte(colour.r), byte(colour.g), byte(colour.b)});
-  if (kind == PngKind::palette) png_set_PLTE(png, info, palette.data(), 4);
+  set_chunks(png, info, parts);
   png_write_info(png, info);
-  std::vector<std::vector<std::uint8_t>> rows;
+  if (parts.orientation > 0 && !parts.orientation_last) write_orientation(png, parts.orientation);
+  std::vector<std::vector<std::uint8_t>> rows = parts.rows;
   std::vector<png_bytep> pointers;
-  for (int y = 0; y < picture.height; ++y) rows.push_back(png_row(picture, kind, y));
   for (auto& row : rows) pointers.push_back(row.data());
   png_write_image(png, pointers.data());
+  if (parts.orientation > 0 && parts.orientation_last) write_orientation(png, parts.orientation);
   png_write_end(png, info);
   png_destroy_write_struct(&png, &info);
   return bytes;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,15 +24,41 @@ struct Quadrants {
   Rgb at(int x, int y) const { return colours[(y >= height / 2 ? 2 : 0) + (x >= width / 2 ? 1 : 0)]; }
 };
 
-enum class JpegKind { rgb, grey, cmyk_adobe, cmyk_plain, ycck, progressive };
+// Any picture: rows of width × 3 values.
+struct Picture {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> pixels;
+};
 
-// A JPEG of quality 95 without chroma subsampling; `orientation` > 0 adds an EXIF block.
+enum class JpegKind { rgb, grey, cmyk_adobe, cmyk_plain, cmyk_progressive, ycck, progressive, icc_profile };
+
+// A JPEG of quality 95 without chroma subsampling; `orientation` > 0 adds an EXIF block. The CMYK kinds carry
+// the grey part of each colour in the black plate.
 std::string jpeg_bytes(const Quadrants& picture, JpegKind kind = JpegKind::rgb, int orientation = 0);
+
+// A JPEG as cameras write it: quality 92, chroma at half the resolution.
+std::string photo_bytes(const Picture& picture, int orientation = 0);
 
 enum class PngKind { rgb8, rgb16, grey8, palette, rgba, interlaced };
 
 // The alpha of `rgba` is 0 in the top left quadrant and 255 elsewhere.
 std::string png_bytes(const Quadrants& picture, PngKind kind = PngKind::rgb8);
+
+// Everything that a PNG file can hold.
+struct PngParts {
+  int width = 0, height = 0;
+  int depth = 8;                                // bits of a sample
+  int colour_type = 2;                          // 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA
+  std::vector<std::vector<std::uint8_t>> rows;  // packed as in the file
+  std::vector<Rgb> palette;
+  std::vector<std::uint8_t> palette_alpha;
+  std::optional<Rgb> transparent;  // the colour that is transparent; grey: in r
+  bool interlaced = false;
+  double gamma = 0;               // > 0: the file's gamma
+  int orientation = 0;            // > 0: an eXIf chunk
+  bool orientation_last = false;  // after the pixels
+};
+std::string png_bytes(const PngParts& parts);
 
 void write_file(const std::filesystem::path& path, const std::string& bytes);  // makes the folders above it
 

@@ -355,6 +355,72 @@ TEST(Pack, WhatDoesNotFitTheStoreIsRefused) {
   expect_error(ExitCode::usage, {"--split test"}, [&] { pack_quietly(options); });
 }
 
+// Of each image of 48 × 16 pixels, left half red: `cut` keeps the middle, `warp` all, `pad` all with borders.
+TEST(Pack, FitDecidesThePixelsAndIsRecorded) {
+  const SharedFolder folder(world());
+  on_rank_zero([&] {
+    Quadrants wide;
+    wide.width = 48;
+    wide.colours[0] = wide.colours[2] = {200, 0, 0};
+    wide.colours[1] = wide.colours[3] = {0, 0, 200};
+    for (int i = 0; i < 20; ++i)
+      write_file(folder / fmt::format("images/class{}/{:02}.png", i % 2, i), png_bytes(wide));
+  });
+  std::map<Fit, std::string> fingerprints;
+  for (const Fit fit : {Fit::cut, Fit::warp, Fit::pad}) {
+    PackOptions options = options_for(folder / "images", folder / std::string(word_of(fit_words(), fit)));
+    options.fit = fit;
+    fingerprints[fit] = pack_quietly(options).fingerprint;
+    on_rank_zero([&] {
+      const Store store = parse_store(read_store_text(options.store), options.store);
+      EXPECT_EQ(store.fit, fit);
+      EXPECT_TRUE(verify_store(store).bad.empty());
+      const Hdf5File file(store.folder / store.train->shards[0].file, Hdf5File::Access::read);
+      const auto pixels = file.read<std::uint8_t>("/images");
+      const int row = fit == Fit::pad ? 5 : 0;  // 48 × 16 becomes 16 × 5, from row 5 on
+      for (int x = 0; x < image_side; ++x) {
+        const std::uint8_t* pixel = pixels.data() + (row * image_side + x) * 3;
+        EXPECT_EQ(pixel[0], x < image_side / 2 ? 200 : 0) << x;
+        EXPECT_EQ(pixel[2], x < image_side / 2 ? 0 : 200) << x;
+      }
+      if (fit == Fit::pad) {
+        EXPECT_EQ(pixels[0], 124);
+      }
+    });
+  }
+  EXPECT_NE(fingerprints[Fit::cut], fingerprints[Fit::pad]);
+}
+
+TEST(Pack, FitsDoNotMixInAStore) {
+  const SharedFolder folder(world());
+  on_rank_zero([&] {
+    for (int i = 0; i < 20; ++i) {
+      Quadrants picture;
+      picture.width = 16 + i;
+      write_file(folder / fmt::format("images/class{}/{:02}.png", i % 2, i), png_bytes(picture));
+    }
+  });
+  PackOptions warped = options_for(folder / "images", folder / "store");
+  warped.fit = Fit::warp;
+  const std::string fingerprint = pack_quietly(warped).fingerprint;
+  EXPECT_EQ(pack_quietly(warped).kept_shards, 3);
+  PackOptions cut = warped;
+  cut.fit = Fit::cut;
+  for (const std::string split : {"train", "val"}) {
+    cut.split = split;
+    expect_error(ExitCode::usage, {"store", "packed with --fit warp, not cut", "use --fit warp"},
+                 [&] { pack_quietly(cut); });
+  }
+  // Shards of an interrupted pack are not taken for those of another fit.
+  on_rank_zero([&] { fs::remove(folder / "store/store.json"); });
+  cut.split = "train";
+  const SplitReport again = pack_quietly(cut);
+  EXPECT_EQ(again.kept_shards, 0);
+  EXPECT_NE(again.fingerprint, fingerprint);
+  cut.store = folder / "fresh";
+  EXPECT_EQ(pack_quietly(cut).fingerprint, again.fingerprint);
+}
+
 TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
   const SharedFolder folder(world());
   on_rank_zero([&] {

@@ -69,6 +69,18 @@ TEST(ParseStore, MaySplitOrStatisticsBeAbsent) {
   EXPECT_FALSE(store.statistics);
 }
 
+// A store from before there was a choice says nothing of it.
+TEST(ParseStore, FitIsCutUnlessItIsNamed) {
+  json described = sound_json();
+  EXPECT_EQ(parse_store(described.dump(), "x").fit, Fit::cut);
+  for (const Fit fit : {Fit::cut, Fit::warp, Fit::pad}) {
+    described["fit"] = word_of(fit_words(), fit);
+    const Store store = parse_store(described.dump(), "x");
+    EXPECT_EQ(store.fit, fit);
+    EXPECT_EQ(json::parse(store_to_json(store))["fit"], described["fit"]);
+  }
+}
+
 TEST(StoreToJson, RoundTripsExactly) {
   const TemporaryFolder folder;
   Store store = test::write_small_store(folder / "store");
@@ -108,6 +120,8 @@ TEST(ParseStore, NamesEveryFault) {
       {"/image_size", "-3", {"image_size", "is -3"}},
       {"/image_size", "\"big\"", {"image_size", "is \"big\""}},
       {"/image_size", "18446744073709551615", {"image_size"}},
+      {"/fit", "\"squash\"", {"fit", "squash", "cut, warp or pad"}},
+      {"/fit", "3", {"fit", "number, expected text"}},
       {"/classes", "[]", {"classes", "no classes"}},
       {"/classes", "{}", {"classes", "object, expected a list"}},
       {"/classes/1", "7", {"classes[1]", "number, expected an object"}},

@@ -80,6 +80,23 @@ TEST_F(Training, PredictsFromTheCheckpointAlone) {
   }
 }
 
+TEST_F(Training, TheCheckpointSaysHowItsImagesWereFitted) {
+  write_tiny_store(folder_ / "warped", {.fit = Fit::warp}, world());
+  TrainConfiguration configuration = tiny_configuration(folder_, "run");
+  configuration.data = (folder_ / "warped").string();
+  configuration.steps = 0;
+  Recorder recorder;
+  train(configuration, world(), recorder);
+  EvaluationOptions options{.checkpoint = checkpoint("run", 0).string(),
+                            .data = configuration.data,
+                            .device = DeviceKind::cpu,
+                            .threads = 1};
+  const Log log(world().rank(), world().size(), true);
+  EXPECT_EQ(evaluate_checkpoint(options, world(), log).samples, 7);
+  if (world().rank() != 0) return;
+  EXPECT_EQ(Predictor(checkpoint("run", 0), DeviceKind::cpu, Precision::fp32, 1).fit(), Fit::warp);
+}
+
 TEST_F(Training, TenCropsOfEveryImage) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
   configuration.steps = 3;
@@ -228,6 +245,7 @@ TEST_F(Training, EvaluationRefusesWhatDoesNotFitTheCheckpoint) {
   Recorder recorder;
   train(configuration, world(), recorder);
   write_tiny_store(folder_ / "wide", {.images = 4, .validation_images = 4, .side = 72}, world());
+  write_tiny_store(folder_ / "warped", {.images = 4, .validation_images = 4, .fit = Fit::warp}, world());
   write_tiny_store(folder_ / "many", {.images = 4, .validation_images = 4, .classes = 4}, world());
   const Log log(world().rank(), world().size(), true);
   const auto refusal = [&](const EvaluationOptions& options) {
@@ -246,6 +264,9 @@ TEST_F(Training, EvaluationRefusesWhatDoesNotFitTheCheckpoint) {
   EvaluationOptions options = sound;
   options.data = (folder_ / "wide").string();
   EXPECT_NE(refusal(options).second.find("--image-size 68"), std::string::npos);
+  options.data = (folder_ / "warped").string();
+  EXPECT_EQ(refusal(options).first, ExitCode::usage);
+  EXPECT_NE(refusal(options).second.find("pack the data with --fit cut"), std::string::npos);
   options.data = (folder_ / "many").string();
   EXPECT_NE(refusal(options).second.find("--class-list"), std::string::npos);
   options = sound;

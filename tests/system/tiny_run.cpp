@@ -32,6 +32,7 @@ void write_split_of(const std::filesystem::path& folder, const std::string& spli
   plan.folder = folder;
   plan.split = split;
   plan.image_size = tiny.side;
+  plan.fit = tiny.fit;
   plan.shard_bytes = 100'000;  // several shards
   for (int index = 0; index < tiny.classes; ++index)
     plan.classes.push_back({fmt::format("c{}", index), fmt::format("class number {}", index)});
@@ -133,6 +134,7 @@ void expect_same(const Checkpoint& left, const Checkpoint& right) {
   EXPECT_EQ(a.loss_scale, b.loss_scale);
   EXPECT_EQ(std::memcmp(&a.best_top1, &b.best_top1, sizeof(double)), 0) << a.best_top1 << " " << b.best_top1;
   EXPECT_EQ(a.input.mean, b.input.mean);
+  EXPECT_EQ(a.fit, b.fit);
   EXPECT_EQ(a.classes, b.classes);
   EXPECT_EQ(a.slots, b.slots);
   EXPECT_TRUE(left.parameters == right.parameters);

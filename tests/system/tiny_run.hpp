@@ -19,6 +19,7 @@ namespace convoy::test {
 
 struct TinyStore {
   int images = 18, validation_images = 7, classes = 3, side = 68;
+  Fit fit = Fit::cut;
 };
 
 // Writes a store whose classes differ by colour and stripes, so that a network learns them in a few steps;
