@@ -1,17 +1,16 @@
 #include "data/class_list.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <set>
 #include <span>
-#include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/text_file.hpp"
 #include "base/text_list.hpp"
 #include "data/imagenet_devkit.hpp"
-#include "data/source_kinds.hpp"
+#include "data/natural_order.hpp"
+#include "data/text_table.hpp"
 
 namespace convoy {
 
@@ -19,134 +18,94 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank_letters = " \t\r";
-  const auto first = text.find_first_not_of(blank_letters);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blank_letters) - first + 1);
+// The records of a file that has any.
+std::vector<TextRecord> records_of(const fs::path& path, std::string_view text, Separator separator) {
+  TextTable table = split_records(text, separator);
+  if (table.records.empty()) fail(ExitCode::bad_data, "{} is empty", path.string());
+  if (table.open_quote > 0)
+    fail(ExitCode::bad_data, "{}: the quote in line {} is never closed", path.string(), table.open_quote);
+  return std::move(table.records);
 }
 
-// The non-blank lines of a text file, trimmed.
-std::vector<std::string> read_lines(const fs::path& path) {
-  std::istringstream text(read_text(path));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);)
-    if (const auto content = trimmed(line); !content.empty()) lines.emplace_back(content);
-  if (lines.empty()) fail(ExitCode::bad_data, "{} is empty", path.string());
-  return lines;
+// Whether a line is a synset of WordNet and something after it.
+bool is_synset_with_words(std::string_view line) {
+  constexpr std::size_t synset_letters = 9;
+  return line.size() > synset_letters && line.front() == 'n' &&
+         is_whole_number(line.substr(1, synset_letters - 1)) &&
+         std::string_view(" \t,;").find(line[synset_letters]) != std::string_view::npos;
 }
 
-// Items in order of their file names.
-std::vector<SourceItem*> by_file_name(SourceIndex& index) {
-  std::vector<SourceItem*> order;
-  for (SourceItem& item : index.items) order.push_back(&item);
-  std::ranges::sort(order, {}, [](const SourceItem* item) { return file_name(item->name); });
-  return order;
-}
-
-void require_count(const SourceIndex& index, std::size_t count, const fs::path& labels) {
-  if (index.items.size() == count) return;
-  fail(ExitCode::bad_data,
-       "{} contains {} labels but the source has {} images: is it the other split's, "
-       "or is the source incomplete?",
-       labels.string(), count, index.items.size());
-}
-
-void apply_ids(SourceIndex& index, const std::vector<std::string>& ids, const fs::path& labels) {
-  require_count(index, ids.size(), labels);
-  std::set<std::string> sorted(ids.begin(), ids.end());
-  index.classes.assign(sorted.begin(), sorted.end());
-  const auto order = by_file_name(index);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    order[i]->label =
-        static_cast<std::int32_t>(std::ranges::lower_bound(index.classes, ids[i]) - index.classes.begin());
+// The records split where most of them begin with an id.
+std::vector<TextRecord> named_records(const fs::path& path, const std::vector<std::string>& ids) {
+  const std::unordered_set<std::string_view> known(ids.begin(), ids.end());
+  const std::string text = read_text(path);
+  Separator best = Separator::first_blank;
+  std::ptrdiff_t most = 0;
+  for (const Separator separator :
+       {Separator::tab, Separator::comma, Separator::semicolon, Separator::first_blank}) {
+    const auto found =
+        std::ranges::count_if(split_records(text, separator).records, [&](const TextRecord& record) {
+          return record.fields.size() > 1 && known.contains(record.fields[0]);
+        });
+    if (found <= most) continue;
+    most = found;
+    best = separator;
   }
+  return records_of(path, text, best);
 }
 
-void apply_devkit(SourceIndex& index, const fs::path& labels) {
-  const ImagenetDevkit kit = read_devkit(labels);
-  if (kit.ground_truth.empty())
-    fail(ExitCode::bad_data, "{} contains no ILSVRC2012_validation_ground_truth.txt", labels.string());
-  std::unordered_map<int, std::string> wnid_of;
-  for (const Synset& synset : kit.synsets) wnid_of[synset.id] = synset.wnid;
-  std::vector<std::string> ids;
-  for (const int id : kit.ground_truth) {
-    const auto found = wnid_of.find(id);
-    if (found == wnid_of.end())
-      fail(ExitCode::bad_data, "{}: line {} of the ground truth names class {}, which meta.mat does not have",
-           labels.string(), ids.size() + 1, id);
-    ids.push_back(found->second);
-  }
-  require_count(index, ids.size(), labels);
-  // All classes of the kit, so that a validation split packed first fixes the complete list even if some
-  // classes have no image.
-  std::vector<std::string> all;
-  for (const Synset& synset : kit.synsets) all.push_back(synset.wnid);
-  apply_ids(index, ids, labels);
-  std::ranges::sort(all);
-  relabel(index, all);
-}
-
-// Splits "name 65" at its last blank; false if the line has a different form.
-bool split_caffe_line(std::string_view line, std::string_view& name, int& label) {
-  const auto blank = line.find_last_of(" \t");
-  if (blank == std::string_view::npos) return false;
-  name = file_name(trimmed(line.substr(0, blank)));
-  const auto number = line.substr(blank + 1);
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), label);
-  return error == std::errc() && end == number.data() + number.size();
-}
-
-void apply_caffe(SourceIndex& index, const std::vector<std::string>& lines, const fs::path& labels,
-                 const std::vector<std::string>& known) {
-  if (known.empty()) {
-    fail(ExitCode::usage,
-         "{} contains class numbers, which refer to the order of the classes: "
-         "pack the training split first, or pass --class-list",
-         labels.string());
-  }
-  std::unordered_map<std::string_view, int> label_of;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    std::string_view name;
-    int label = 0;
-    if (!split_caffe_line(lines[i], name, label))
-      fail(ExitCode::bad_data, "{}: line {} is not \"file-name class-number\": {}", labels.string(), i + 1,
-           lines[i]);
-    if (label < 0 || static_cast<std::size_t>(label) >= known.size())
-      fail(ExitCode::bad_data, "{}: line {} has class {}, but there are {} classes", labels.string(), i + 1,
-           label, known.size());
-    label_of[name] = label;
-  }
-  index.classes = known;
-  for (SourceItem& item : index.items) {
-    const auto found = label_of.find(file_name(item.name));
-    if (found == label_of.end())
-      fail(ExitCode::bad_data, "{} has no line for {}", labels.string(), item.name);
-    item.label = found->second;
-  }
+// Words with unquoted commas are in several fields; further columns, which all records have, are no words.
+std::string words_of(const TextRecord& record, bool columns) {
+  const auto words = std::span(record.fields).subspan(1);
+  return columns ? words.front() : text_list(words);
 }
 
 }  // namespace
 
 std::vector<std::string> read_class_list(const fs::path& path) {
-  std::vector<std::string> ids = read_lines(path);
-  std::set<std::string> seen;
-  for (const std::string& id : ids)
-    if (!seen.insert(id).second) fail(ExitCode::bad_data, "{}: class {} occurs twice", path.string(), id);
+  const std::string text = read_text(path);
+  const std::vector<TextRecord> lines = records_of(path, text, Separator::none);
+  if (std::ranges::all_of(lines, [](const auto& line) { return is_synset_with_words(line.fields[0]); })) {
+    fail(ExitCode::bad_data,
+         "--class-list {} has words after the ids: pass it as --class-names, and here a file of ids only",
+         path.string());
+  }
+  std::unordered_map<std::string_view, std::size_t> line_of;
+  std::vector<std::string> ids;
+  for (const TextRecord& line : lines) {
+    const std::string& id = ids.emplace_back(line.fields[0]);
+    const auto [before, added] = line_of.emplace(line.fields[0], line.line);
+    if (!added)
+      fail(ExitCode::bad_data, "{}: class {} occurs twice, in lines {} and {}", path.string(), id,
+           before->second, line.line);
+  }
   return ids;
 }
 
-std::map<std::string, std::string> read_class_names(const fs::path& path) {
+std::map<std::string, std::string> read_class_names(const fs::path& path,
+                                                    const std::vector<std::string>& ids) {
   std::map<std::string, std::string> names;
   if (looks_like_devkit(path)) {
     for (const Synset& synset : read_devkit(path).synsets) names[synset.wnid] = synset.words;
     return names;
   }
-  for (const std::string& line : read_lines(path)) {
-    const auto blank = line.find_first_of(" \t");
-    if (blank == std::string::npos)
-      fail(ExitCode::bad_data, "{}: \"{}\" is not a class id followed by its name", path.string(), line);
-    names[line.substr(0, blank)] = trimmed(std::string_view(line).substr(blank));
+  const std::vector<TextRecord> records = named_records(path, ids);
+  const std::size_t fields = records.front().fields.size();
+  const bool columns =
+      std::ranges::all_of(records, [&](const TextRecord& record) { return record.fields.size() == fields; });
+  std::unordered_map<std::string_view, std::size_t> line_of;
+  for (const TextRecord& record : records) {
+    const std::string& id = record.fields[0];
+    if (record.fields.size() < 2)
+      fail(ExitCode::bad_data, "{}: line {}: \"{}\" is not a class id followed by its name", path.string(),
+           record.line, id);
+    const std::string words = words_of(record, columns);
+    const auto [before, added] = names.emplace(id, words);
+    if (added)
+      line_of[id] = record.line;
+    else if (before->second != words)
+      fail(ExitCode::bad_data, "{}: lines {} and {} name class {} differently", path.string(), line_of[id],
+           record.line, id);
   }
   return names;
 }
@@ -164,24 +123,6 @@ std::vector<ClassEntry> name_classes(const std::vector<std::string>& ids,
     fail(ExitCode::usage, "--class-names contains none of the classes: it has {}, the data {}",
          names.begin()->first, ids.front());
   return classes;
-}
-
-void apply_labels(SourceIndex& index, const fs::path& labels, const std::vector<std::string>& known) {
-  if (looks_like_devkit(labels)) return apply_devkit(index, labels);
-  if (fs::is_directory(labels))
-    fail(ExitCode::usage, "--labels {} is a folder but not an ILSVRC2012 development kit", labels.string());
-  const std::vector<std::string> lines = read_lines(labels);
-  std::string_view name;
-  int label = 0;
-  if (split_caffe_line(lines.front(), name, label)) return apply_caffe(index, lines, labels, known);
-  const bool numbers = lines.front().find_first_not_of("0123456789") == std::string::npos;
-  if (numbers) {
-    fail(ExitCode::usage,
-         "{} contains only class numbers; the development kit's ground truth uses meta.mat's own numbering, "
-         "so pass the whole kit (ILSVRC2012_devkit_t12.tar.gz)",
-         labels.string());
-  }
-  apply_ids(index, lines, labels);
 }
 
 void relabel(SourceIndex& index, const std::vector<std::string>& classes) {

@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <set>
-
 #include "base/error.hpp"
 #include "data/source_kinds.hpp"
 
@@ -50,17 +47,6 @@ SourceIndex index_folder(const fs::path& folder) {
   if (error) fail(ExitCode::io, "cannot list {}: {}", folder.string(), error.message());
   assign_classes(index, class_of_item);
   return index;
-}
-
-void assign_classes(SourceIndex& index, const std::vector<std::string>& class_of_item) {
-  std::set<std::string> ids(class_of_item.begin(), class_of_item.end());
-  ids.erase("");
-  index.classes.assign(ids.begin(), ids.end());
-  for (std::size_t i = 0; i < index.items.size(); ++i) {
-    if (class_of_item[i].empty()) continue;
-    const auto found = std::lower_bound(index.classes.begin(), index.classes.end(), class_of_item[i]);
-    index.items[i].label = static_cast<std::int32_t>(found - index.classes.begin());
-  }
 }
 
 }  // namespace convoy

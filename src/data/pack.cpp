@@ -1,10 +1,13 @@
 #include "data/pack.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.hpp"
 #include "data/class_list.hpp"
+#include "data/class_order.hpp"
 #include "data/decode.hpp"
+#include "data/label_list.hpp"
 #include "data/messages.hpp"
 #include "data/source.hpp"
 #include "data/store_folder.hpp"
@@ -70,8 +73,9 @@ void label_source(SourceIndex& source, const PackOptions& options, const std::ve
     apply_labels(source, options.labels, known);
   } else if (loose != source.items.end()) {
     fail(ExitCode::usage,
-         "{} ({}): {} is not in a class folder. Pass --labels (the ILSVRC2012 development kit, "
-         "Caffe's val.txt or a list of one class per line), or put each image into its class's folder",
+         "{} ({}): {} is not in a class folder. Pass --labels (the ILSVRC2012 development kit, a list with "
+         "the name and class of each image such as LOC_val_solution.csv or Caffe's val.txt, or one class per "
+         "line), or put each image into its class's folder",
          options.source.string(), source.kind, loose->name);
   }
 }
@@ -80,7 +84,7 @@ std::vector<ClassEntry> classes_of(const PackOptions& options, const std::option
                                    const std::vector<std::string>& ids) {
   if (store && options.class_names.empty()) return store->classes;
   std::map<std::string, std::string> names;
-  if (!options.class_names.empty()) names = read_class_names(options.class_names);
+  if (!options.class_names.empty()) names = read_class_names(options.class_names, ids);
   return name_classes(ids, names);
 }
 
@@ -107,7 +111,21 @@ void order_images(PackJob& job) {
   }
 }
 
-PackJob prepare(const PackOptions& options, int workers) {
+// Classes that people mistake for others are not refused, because they may be meant.
+void remark_on_classes(const std::vector<std::string>& ids, const Log& log) {
+  constexpr std::size_t listed = 5;
+  const std::vector<std::string> similar = similar_ids(ids);
+  for (const std::string& remark : std::span(similar).first(std::min(similar.size(), listed)))
+    log.warn("{}", remark);
+  const auto numbers = number_order(ids);
+  if (!numbers) return;
+  if (numbers->same)
+    log.info("{}", numbers->text);
+  else
+    log.warn("{}", numbers->text);
+}
+
+PackJob prepare(const PackOptions& options, int workers, const Log& log) {
   check_options(options);
   const std::optional<Store> store = store_beside(options.store, options.split, options.replace);
   const std::vector<std::string> known = known_ids(options, store);
@@ -115,7 +133,10 @@ PackJob prepare(const PackOptions& options, int workers) {
   job.source = index_source(options.source, options.split, workers);
   label_source(job.source, options, known);
   const std::vector<std::string> ids = known.empty() ? job.source.classes : known;
+  if (read_folders_as_labels(job.source, known))
+    log.info("the folders 0 to {} are read as labels: folder 0 contains {}", known.size() - 1, known.front());
   relabel(job.source, ids);
+  remark_on_classes(ids, log);
   job.plan.folder = options.store;
   job.plan.split = options.split;
   job.plan.image_size = options.image_size;
@@ -170,7 +191,7 @@ PackReport pack(const PackOptions& options, Communicator& communicator, const Lo
   const int workers = worker_count(options.workers, communicator);
   const std::string text = communicator.on_rank_zero([&] {
     try {
-      return to_message(prepare(options, workers));
+      return to_message(prepare(options, workers, log));
     } catch (const fs::filesystem_error& error) {
       fail(ExitCode::io, "{}", error.what());
     }

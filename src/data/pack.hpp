@@ -24,9 +24,9 @@ struct PackOptions {
   bool replace = false;   // discard what the store holds of this split from another source or other options
   int workers = 0;        // threads of this rank; 0: this rank's share of the cores
   // Empty: not given.
-  std::filesystem::path labels;       // for images outside class folders, see data/class_list.hpp
-  std::filesystem::path class_list;   // ids in label order, one per line
-  std::filesystem::path class_names;  // "id words" lines, or the ILSVRC2012 development kit
+  std::filesystem::path labels;       // for images outside class folders, see data/label_list.hpp
+  std::filesystem::path class_list;   // see data/class_list.hpp
+  std::filesystem::path class_names;  // see data/class_list.hpp
 };
 
 struct PackReport {

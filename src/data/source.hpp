@@ -39,7 +39,7 @@ struct SourceIndex {
   bool compressed =
       false;  // the one file is CIFAR's tar.gz: offsets refer to its batches, unpacked, in order
   std::filesystem::path root;
-  std::vector<std::string> classes;  // ids, sorted by bytes
+  std::vector<std::string> classes;  // ids, in label order
   std::vector<SourceItem> items;     // in any order, all names different
   std::int64_t ignored = 0;          // files that are not images
 };

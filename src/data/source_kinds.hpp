@@ -34,8 +34,8 @@ SourceIndex index_cifar_tar_gz(const std::filesystem::path& path, std::string_vi
 // The image records of the batches in a tar.gz, in the order of the offsets of index_cifar_tar_gz.
 std::vector<std::byte> unpack_cifar_tar_gz(const SourceIndex& index);
 
-// Sets the sorted, unique classes, and the items' labels from the class id of each (parallel to index.items;
-// "" for none).
+// Sets the unique classes in the order of class_order.hpp, and the items' labels from the class id of each
+// (parallel to index.items; "" for none). Defined in class_order.cpp.
 void assign_classes(SourceIndex& index, const std::vector<std::string>& class_of_item);
 
 }  // namespace convoy

@@ -8,6 +8,7 @@
 
 #include "data/class_list.hpp"
 #include "data/image_files.hpp"
+#include "data/label_list.hpp"
 #include "data/source.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
@@ -153,7 +154,7 @@ TEST(Labels, DevelopmentKitCountsInItsOwnNumbers) {
   apply_labels(index, folder / "kit.tar.gz", {});
   EXPECT_EQ(content_of(index), val_content());
   EXPECT_EQ(index.classes, (std::vector<std::string>{"n01", "n02", "n03"}));  // the inner node is no class
-  EXPECT_EQ(read_class_names(folder / "kit.tar.gz").at("n02"), "tench, Tinca tinca");
+  EXPECT_EQ(read_class_names(folder / "kit.tar.gz", {}).at("n02"), "tench, Tinca tinca");
 }
 
 TEST(Labels, DevelopmentKitThatDoesNotFitIsRefused) {
@@ -297,10 +298,10 @@ TEST(ClassList, OrderNamesAndRefusals) {
   write_file(folder / "twice", "a\nb\na\n");
   expect_error(ExitCode::bad_data, {"twice", "class a"}, [&] { read_class_list(folder / "twice"); });
   write_file(folder / "words", "a ape, great\nz zebra\n");
-  const auto classes = name_classes({"b", "a"}, read_class_names(folder / "words"));
+  const auto classes = name_classes({"b", "a"}, read_class_names(folder / "words", {"b", "a"}));
   EXPECT_EQ(classes, (std::vector<ClassEntry>{{"b", "b"}, {"a", "ape, great"}}));
   expect_error(ExitCode::usage, {"--class-names"},
-               [&] { name_classes({"x"}, read_class_names(folder / "words")); });
+               [&] { name_classes({"x"}, read_class_names(folder / "words", {"x"})); });
 }
 
 TEST(ClassList, UnknownClassesAreRefusedByName) {
