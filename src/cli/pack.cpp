@@ -20,12 +20,20 @@ distributed (read in place), or CIFAR-10's binary batches. The type of SOURCE is
 Each image becomes a square as --fit says: `cut` scales the shorter side to the side of the store and keeps
 the centre, `warp` scales both sides (as Caffe's ImageNet was prepared), `pad` scales the longer side and
 fills the borders with ImageNet's mean colour. Both splits take the same. Ranks share the work; run an
-interrupted pack again to complete it. Pack the training split first: its sorted folder names are the
-classes.)";
+interrupted pack again to complete it. Pack the training split first: its folder names are the classes,
+sorted (by value if all are whole numbers); label i is the class at position i, from 0.
+
+LABELS for images outside class folders, detected from the content:
+  * the ILSVRC2012 development kit, as tar.gz or unpacked (ground truth in order of file names)
+  * a name and a class per line, in any order: LOC_val_solution.csv, Caffe's val.txt, val_annotations.txt,
+    CSV with or without header. Separators: comma, semicolon, tab, blank. Names: with or without folders and
+    extension. Classes: ids, or numbers that count the store's classes from 0
+  * one class id per line, for the images in order of their file names)";
   }
   std::string_view example() const override {
     return R"(  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names words.txt
   launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels ILSVRC2012_devkit_t12.tar.gz
+  launch/local pack CLS-LOC/val /data/imagenet --split val --labels LOC_val_solution.csv
   launch/local pack photos/train /data/photos --split train --skip-bad)";
   }
 
@@ -46,14 +54,12 @@ classes.)";
                    "discard this split if the store has it from another source or with other options",
                    options_.replace);
     table.group("Classes");
-    add_path(table, "labels",
-             "for images outside class folders: ILSVRC2012 devkit, Caffe's val.txt, or one synset per line",
-             options_.labels);
+    add_path(table, "labels", "classes of images outside class folders, see LABELS above", options_.labels);
     add_path(table, "class-list",
              "classes in label order, one id per line, instead of the sorted folder names",
              options_.class_list);
     add_path(table, "class-names",
-             "names of the classes: lines such as n01440764 tench, or the ILSVRC2012 devkit",
+             "names of the classes: lines such as n01440764 tench, CSV (id,name), or the ILSVRC2012 devkit",
              options_.class_names);
     table.group("Machine");
     table.add_integer("workers", "threads of each rank; 0: its share of the cores", options_.workers, 0,

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/text_file.hpp"
 #include "base/text_list.hpp"
+#include "data/class_order.hpp"
 #include "data/imagenet_devkit.hpp"
 #include "data/natural_order.hpp"
 #include "data/text_table.hpp"
@@ -141,10 +142,13 @@ void relabel(SourceIndex& index, const std::vector<std::string>& classes) {
     constexpr std::size_t listed = 5;
     fail(ExitCode::bad_data,
          "{} of the source's classes are not among the store's {}: {}{}. All splits of a store share "
-         "the classes of the split packed first, or of --class-list",
+         "the classes of the split packed first, or of --class-list{}",
          unknown.size(), classes.size(),
          text_list(std::span(unknown).first(std::min(unknown.size(), listed))),
-         unknown.size() > listed ? ", ..." : "");
+         unknown.size() > listed ? ", ..." : "",
+         are_whole_numbers(index.classes)
+             ? fmt::format("; folders are read as labels only if they are all of 0 to {}", classes.size() - 1)
+             : "");
   }
   for (SourceItem& item : index.items) item.label = label_of[static_cast<std::size_t>(item.label)];
   index.classes = classes;

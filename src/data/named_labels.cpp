@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <unordered_set>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text_list.hpp"
 #include "data/image_names.hpp"
-#include "data/natural_order.hpp"
 #include "data/text_table.hpp"
 
 namespace convoy {
@@ -58,6 +57,25 @@ NamedTable best_table(std::string_view text, const ImageNames& images) {
     if (list.score > best.score) best = std::move(list);
   }
   return best;
+}
+
+bool is_title_of_classes(std::string text) {
+  constexpr std::array<std::string_view, 8> titles{"label",  "class", "category", "target",
+                                                   "synset", "wnid",  "breed",    "species"};
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return std::ranges::find(titles, text) != titles.end();
+}
+
+// A header tells in which of several columns ("file,split,label") the classes are.
+void use_titles(NamedTable& list, const ImageNames& images) {
+  const std::vector<std::string>& titles = list.table.records.front().fields;
+  if (list.names >= titles.size() || images.find(titles[list.names]).item >= 0) return;
+  const auto title = std::ranges::find_if(titles, is_title_of_classes);
+  if (title == titles.end() || std::find_if(title + 1, titles.end(), is_title_of_classes) != titles.end())
+    return;
+  const auto column = static_cast<std::size_t>(title - titles.begin());
+  if (column != list.names) list.classes = column;
 }
 
 bool is_number(std::string_view text) {
@@ -210,8 +228,9 @@ class LabelCollector {
 std::optional<GivenLabels> labels_by_name(const SourceIndex& index, std::string_view text,
                                           const fs::path& path, const std::vector<std::string>& known) {
   const ImageNames images(index.items);
-  const NamedTable list = best_table(text, images);
+  NamedTable list = best_table(text, images);
   if (list.score == 0) return {};
+  use_titles(list, images);
   if (list.table.open_quote > 0)
     fail(ExitCode::bad_data, "{}: the quote in line {} is never closed", path.string(),
          list.table.open_quote);

@@ -1,6 +1,7 @@
 #include "data/ordered_labels.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 
 #include "base/error.hpp"

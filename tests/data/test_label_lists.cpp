@@ -140,6 +140,19 @@ TEST(NamedLabels, EveryFormGivesTheSameClasses) {
   }
 }
 
+TEST(NamedLabels, HeaderTellsTheColumnOfClasses) {
+  const Classes expected{{"1.jpg", "cat"}, {"2.jpg", "dog"}};
+  for (const std::string form : {"file,split,Label\n2.jpg,train,dog\n1.jpg,train,cat\n",
+                                 "Class;split;file\ncat;train;1.jpg\ndog;val;2\n",
+                                 "file,breed,width,target_size\n2.jpg,dog,5,6\n1.jpg,cat,7,8\n"}) {
+    SCOPED_TRACE(form);
+    EXPECT_EQ(labelled({"1.jpg", "2.jpg"}, form, {}), expected);
+  }
+  // One column per class is another form.
+  expect_refused({"1.jpg", "2.jpg"}, "file,cat,dog\n1.jpg,1,0\n2.jpg,0,1\n", {"file (line 1)"},
+                 {"cat", "dog"});
+}
+
 TEST(NamedLabels, RunningNumberIsNotTakenForAName) {
   EXPECT_EQ(labelled({"1.jpg", "2.jpg"}, "1\t0\t2.jpg\n2\t1\t1.jpg\n"),
             (Classes{{"1.jpg", "n01"}, {"2.jpg", "n00"}}));
