@@ -1,6 +1,7 @@
 #include "base/file_descriptor.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,6 +110,81 @@ FileDescriptor open_file(const std::filesystem::path& path, int flags) {
   FileDescriptor file = try_open(path, flags);
   if (!file.is_open()) refuse((flags & O_CREAT) != 0 ? "create" : "open", path.string());
   return file;
+}
+
+std::string_view file_type_text(std::filesystem::file_type type) {
+  using std::filesystem::file_type;
+  switch (type) {
+    case file_type::regular:
+      return "a file";
+    case file_type::directory:
+      return "a folder";
+    case file_type::symlink:
+      return "a symbolic link";
+    case file_type::fifo:
+      return "a FIFO (named pipe)";
+    case file_type::socket:
+      return "a socket";
+    case file_type::block:
+    case file_type::character:
+      return "a device";
+    default:
+      return "of an unknown type";
+  }
+}
+
+namespace {
+
+// Opens without waiting for the other end of a FIFO. For a regular file O_NONBLOCK changes nothing.
+FileDescriptor open_without_waiting(const std::filesystem::path& path, std::filesystem::file_type& type) {
+  // A socket cannot be opened at all, so its type is asked first.
+  type = std::filesystem::status(path).type();
+  if (type == std::filesystem::file_type::socket)
+    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  FileDescriptor file = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0) refuse("read", path.string());
+  using std::filesystem::file_type;
+  type = S_ISREG(status.st_mode)    ? file_type::regular
+         : S_ISDIR(status.st_mode)  ? file_type::directory
+         : S_ISFIFO(status.st_mode) ? file_type::fifo
+                                    : file_type::character;
+  return file;
+}
+
+}  // namespace
+
+FileDescriptor open_regular_file(const std::filesystem::path& path) {
+  std::filesystem::file_type type{};
+  FileDescriptor file = open_without_waiting(path, type);
+  if (type != std::filesystem::file_type::regular)
+    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  return file;
+}
+
+std::string read_file_or_pipe(const std::filesystem::path& path) {
+  std::filesystem::file_type type{};
+  const FileDescriptor file = open_without_waiting(path, type);
+  if (type == std::filesystem::file_type::regular) return file.read_to_end();
+  if (type != std::filesystem::file_type::fifo)
+    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  std::string bytes;
+  std::vector<char> piece(1 << 16);
+  for (;;) {
+    const ssize_t count = ::read(file.number(), piece.data(), piece.size());
+    if (count == 0) break;
+    if (count > 0) {
+      bytes.append(piece.data(), static_cast<std::size_t>(count));
+    } else if (errno == EAGAIN) {  // a program has the pipe open and has not written yet
+      pollfd wait{file.number(), POLLIN, 0};
+      ::poll(&wait, 1, -1);
+    } else if (errno != EINTR) {
+      refuse("read", path.string());
+    }
+  }
+  if (bytes.empty())
+    fail(ExitCode::io, "{} is {} to which no program writes", path.string(), file_type_text(type));
+  return bytes;
 }
 
 }  // namespace convoy

@@ -48,4 +48,15 @@ class FileDescriptor {
 FileDescriptor try_open(const std::filesystem::path& path, int flags);
 FileDescriptor open_file(const std::filesystem::path& path, int flags);
 
+// A type of file for messages: "a FIFO (named pipe)", "a socket".
+std::string_view file_type_text(std::filesystem::file_type type);
+
+// Opens a file to read at offsets. Throws ExitCode::io for what is no regular file either: opening a FIFO
+// would wait for a program that writes to it, perhaps without end.
+FileDescriptor open_regular_file(const std::filesystem::path& path);
+
+// All bytes of a file, or of a pipe to which a program writes, such as a shell's <(...). Throws ExitCode::io,
+// also for a FIFO to which no program writes.
+std::string read_file_or_pipe(const std::filesystem::path& path);
+
 }  // namespace convoy

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "base/atomic_file.hpp"
+#include "base/file_descriptor.hpp"
 #include "cli/commands.hpp"
 #include "cli/common_options.hpp"
 #include "data/decode.hpp"
@@ -19,13 +19,9 @@ constexpr std::size_t group_size = 32;
 
 std::vector<std::uint8_t> read_square(const std::string& path, int side, Fit fit) {
   std::error_code unknown;  // opening the file reports the reason
-  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
-  if (std::filesystem::is_directory(status))
+  if (std::filesystem::is_directory(path, unknown))
     fail(ExitCode::usage, "{} is a folder: pass image files, for example {}/*.jpg", path, path);
-  // Opening a pipe waits until somebody writes to it.
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-    fail(ExitCode::usage, "{} is not a regular file: pass image files", path);
-  const std::string bytes = read_text_file(path);
+  const std::string bytes = read_file_or_pipe(path);
   std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
   try {
     decode_square(std::as_bytes(std::span(bytes)), side, fit, square);

@@ -1,6 +1,7 @@
 // The owner of a descriptor: whole reads and writes, and errors that name the file.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -86,6 +87,37 @@ TEST(FileDescriptor, ErrorsNameTheFile) {
   std::string byte = "x";
   expect_error(ExitCode::io, {path + " became shorter while it was read"},
                [&] { file.read_exactly(0, bytes_of(byte)); });
+}
+
+// None of these may wait for the other end of the FIFO.
+TEST(FileDescriptor, WhatIsNoFileIsNamedInsteadOfOpened) {
+  const TemporaryFolder folder;
+  const std::string pipe = (folder / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  expect_error(ExitCode::io, {pipe + " is a FIFO (named pipe), not a file"},
+               [&] { open_regular_file(pipe); });
+  expect_error(ExitCode::io, {pipe + " is a FIFO (named pipe) to which no program writes"},
+               [&] { read_file_or_pipe(pipe); });
+  expect_error(ExitCode::io, {"/dev/null is a device, not a file"}, [&] { read_file_or_pipe("/dev/null"); });
+  expect_error(ExitCode::io, {"is a folder, not a file"}, [&] { open_regular_file(folder.path()); });
+  expect_error(ExitCode::io, {"absent: No such file"}, [&] { open_regular_file(folder / "absent"); });
+}
+
+TEST(FileDescriptor, PipeWithAWriterIsReadToItsEnd) {
+  const TemporaryFolder folder;
+  const std::filesystem::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  FileDescriptor in = open_file(pipe, O_RDWR);  // a writer, from now on
+  const std::string sent(300'000, 'x');
+  std::thread writer([&] {
+    in.write(sent);
+    in = {};
+  });
+  EXPECT_EQ(read_file_or_pipe(pipe), sent);
+  writer.join();
+  open_file(folder / "x", O_RDWR | O_CREAT).write("hello");
+  EXPECT_EQ(read_file_or_pipe(folder / "x"), "hello");
+  EXPECT_EQ(open_regular_file(folder / "x").read_to_end(), "hello");
 }
 
 }  // namespace

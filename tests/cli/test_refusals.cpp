@@ -236,7 +236,7 @@ TEST_F(Refusals, BadImagesBesideGoodOnes) {
   EXPECT_EQ(occurrences(outcome.err, "broken.png"), 1) << outcome.err;
   EXPECT_EQ(occurrences(outcome.err, "gone.png"), 1) << outcome.err;
   EXPECT_EQ(predict({good[0], absent, bad}).code, 74);
-  expect_refused(predict({pipe, good[0]}), 64, {"pipe.png is not a regular file"});
+  expect_refused(predict({pipe, good[0]}), 74, {"pipe.png is a FIFO"});
   EXPECT_NE(predict({pipe, good[0]}).out.find("\"top\""), std::string::npos);
   // The text form prints nothing for a bad image.
   const Outcome text = run({program, "predict", "--checkpoint", checkpoint(), bad, good[0]});
