@@ -353,7 +353,7 @@ void add_place(List& list) {
       "500steps, 1epoch, or 0: only at the end");
   list.add(
       "checkpoint-every", [](auto& c) -> auto& { return c.checkpoint_every; }, interval(),
-      "500steps, 1epoch, or 0: only at the end");
+      "500steps, 1epoch, or 0: only at the end; also after the best validation so far");
   list.add(
       "keep", [](auto& c) -> auto& { return c.keep; }, whole_number<int>(0, any_int),
       "newest checkpoints to keep beside the best one; 0: all");

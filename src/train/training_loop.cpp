@@ -212,12 +212,15 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
   if (due.last) return std::nullopt;
   report_rate_changes(state_.step);
   if (stop_agreed_) return stop();
-  if (due.epoch_end || due.checkpoint) {
+  if (due.epoch_end || due.checkpoint || due.evaluation) {
     require_same_parameters(parts_.communicator, parts_.replica, state_.step);
     if (weights_broke()) return diverge();
   }
   if (due.evaluation && !evaluate()) return stop();
-  if (due.checkpoint) {
+  // The best validation is kept although no checkpoint is due, unless the run keeps only its end.
+  const bool keeps_best = due.evaluation && parts_.run.configuration.checkpoint_every.count > 0 &&
+                          is_better(last_top1_, state_.best_checkpoint_top1);
+  if (due.checkpoint || keeps_best) {
     const bool best = take_best();
     note_loss_scale();
     checkpoints_.save(state_, best);

@@ -24,6 +24,11 @@ class Training : public testing::Test {
     return folder_ / run / "checkpoints" / checkpoint_name(step);
   }
 
+  // The first of the best.
+  static ValidationRecord best_of(const std::vector<ValidationRecord>& validations) {
+    return *std::ranges::max_element(validations, {}, &ValidationRecord::top1);
+  }
+
   SharedFolder folder_;
 };
 
@@ -50,14 +55,35 @@ TEST_F(Training, LearnsAndKeepsTheBestAndTheLast) {
   EXPECT_NEAR(evaluated.loss, recorder.validations.back().loss, 1e-6);  // other batch sizes, other sums
   const auto folder = folder_ / "run" / "checkpoints";
   EXPECT_EQ(std::filesystem::read_symlink(folder / "latest").filename(), checkpoint_name(24));
-  double best = -1;
-  std::int64_t best_step = 0;
-  for (const ValidationRecord& record : recorder.validations)
-    if (record.top1 > best) best = record.top1, best_step = record.step;
+  const std::int64_t best_step = best_of(recorder.validations).step;
   EXPECT_EQ(std::filesystem::read_symlink(folder / "best").filename(), checkpoint_name(best_step));
   EXPECT_TRUE(std::filesystem::exists(folder / checkpoint_name(21)));
   if (best_step != 3) {
     EXPECT_FALSE(std::filesystem::exists(folder / checkpoint_name(3)));
+  }
+}
+
+// `best` is the best validation, wherever checkpoints are due; a run that keeps only its end has no
+// other checkpoint to offer.
+TEST_F(Training, TheBestValidationIsKeptBetweenCheckpoints) {
+  for (const Interval every : {Interval{7, false}, Interval{0, false}}) {
+    TrainConfiguration configuration = tiny_configuration(folder_, fmt::format("every{}", every.count));
+    configuration.epochs = 6;
+    configuration.keep = 1;
+    configuration.checkpoint_every = every;
+    Recorder recorder;
+    train(configuration, world(), recorder);
+    if (world().rank() != 0) continue;
+    const ValidationRecord best = best_of(recorder.validations);
+    ASSERT_LT(best.step, 18) << "a best epoch at the end shows nothing";
+    const std::filesystem::path folder = std::filesystem::path(configuration.output) / "checkpoints";
+    if (every.count == 0) {
+      EXPECT_EQ(recorder.checkpoints.size(), 1U);
+      EXPECT_EQ(std::filesystem::read_symlink(folder / "best").filename(), checkpoint_name(18));
+      continue;
+    }
+    EXPECT_EQ(std::filesystem::read_symlink(folder / "best").filename(), checkpoint_name(best.step));
+    EXPECT_EQ(load(configuration.output, best.step, configuration).header.best_top1, best.top1);
   }
 }
 
