@@ -2,7 +2,9 @@
 
 #include <libexif/exif-data.h>
 
+#include <cctype>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace convoy {
@@ -21,6 +23,24 @@ int exif_orientation_of_tiff(std::span<const std::uint8_t> block) {
   std::vector<std::uint8_t> marked{'E', 'x', 'i', 'f', 0, 0};
   marked.insert(marked.end(), block.begin(), block.end());
   return exif_orientation(marked);
+}
+
+int exif_orientation_of_raw_profile(std::string_view text) {
+  constexpr int lines_before_digits = 3;  // the first is empty
+  for (int line = 0; line < lines_before_digits; ++line) {
+    const std::size_t end = text.find('\n');
+    text = end == text.npos ? std::string_view() : text.substr(end + 1);
+  }
+  std::vector<std::uint8_t> block;
+  std::string digits;
+  for (const char character : text) {
+    if (std::isxdigit(static_cast<unsigned char>(character)) == 0) continue;
+    digits += character;
+    if (digits.size() < 2) continue;
+    block.push_back(static_cast<std::uint8_t>(std::stoi(digits, nullptr, 16)));
+    digits.clear();
+  }
+  return exif_orientation(block);
 }
 
 }  // namespace convoy

@@ -5,6 +5,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -126,8 +127,17 @@ class PngReader {
   int orientation() {
     png_uint_32 size = 0;
     png_bytep block = nullptr;
-    if (png_get_eXIf_1(state_.png, state_.info, &size, &block) == 0) return 1;
-    return exif_orientation_of_tiff({block, size});
+    if (png_get_eXIf_1(state_.png, state_.info, &size, &block) != 0)
+      return exif_orientation_of_tiff({block, size});
+    png_textp texts = nullptr;
+    int count = 0;
+    png_get_text(state_.png, state_.info, &texts, &count);
+    for (const png_text& text : std::span(texts, static_cast<std::size_t>(count))) {
+      const std::string_view key = text.key;
+      if (key == "Raw profile type exif" || key == "Raw profile type APP1")
+        return exif_orientation_of_raw_profile(text.text);
+    }
+    return 1;
   }
 
   PngState state_;

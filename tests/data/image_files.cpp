@@ -193,6 +193,15 @@ void set_chunks(png_structp png, png_infop info, const PngParts& parts) {
   if (parts.gamma > 0) png_set_gAMA(png, info, parts.gamma);
 }
 
+void set_exif_text(png_structp png, png_infop info, std::string value) {
+  std::string key = "Raw profile type exif";
+  png_text text{};
+  text.compression = PNG_TEXT_COMPRESSION_zTXt;
+  text.key = key.data();
+  text.text = value.data();
+  png_set_text(png, info, &text, 1);
+}
+
 void write_orientation(png_structp png, int orientation) {
   const std::string tiff = exif_block(orientation).substr(6);
   png_write_chunk(png, reinterpret_cast<png_const_bytep>("eXIf"),
@@ -210,6 +219,7 @@ std::string png_bytes(const PngParts& parts) {
                parts.depth, parts.colour_type, parts.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   set_chunks(png, info, parts);
+  if (!parts.exif_text.empty()) set_exif_text(png, info, parts.exif_text);
   png_write_info(png, info);
   if (parts.orientation > 0 && !parts.orientation_last) write_orientation(png, parts.orientation);
   std::vector<std::vector<std::uint8_t>> rows = parts.rows;

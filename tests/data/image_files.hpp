@@ -56,6 +56,7 @@ struct PngParts {
   bool interlaced = false;
   double gamma = 0;               // > 0: the file's gamma
   int orientation = 0;            // > 0: an eXIf chunk
+  std::string exif_text;          // not empty: a compressed text "Raw profile type exif"
   bool orientation_last = false;  // after the pixels
 };
 std::string png_bytes(const PngParts& parts);

@@ -119,6 +119,19 @@ TEST(PngKinds, ExifOrientationIsRead) {
   EXPECT_EQ(decode_image(std::as_bytes(std::span(file))).orientation, 1);
 }
 
+TEST(PngKinds, ExifOrientationIsReadFromImageMagicksText) {
+  PngParts parts = three(rgb, 8, three_colours);
+  const std::string block = "45786966\n00004d4d002A000000080001011200030000000100060000\n00000000\n";
+  const auto orientation = [&](const std::string& text) {
+    parts.exif_text = text;
+    const std::string file = png_bytes(parts);
+    return decode_image(std::as_bytes(std::span(file))).orientation;
+  };
+  EXPECT_EQ(orientation("\nexif\n      32\n" + block), 6);
+  for (const std::string text : {"x", "\n", "exif\n", "\nexif\n      32\n", "\nexif\n 32\nno digits: xyz"})
+    EXPECT_EQ(orientation(text), 1) << text;
+}
+
 // The red pixel at the left of the stored row is at the top of the picture that a viewer shows.
 TEST(PngKinds, OrientationTurnsTheSquare) {
   PngParts parts;
