@@ -2,12 +2,13 @@
 // pack for every image and by predict for its images. The type of a file is detected from its content, never
 // from its name. All functions are thread-safe.
 //
-// The values are those that PIL's convert("RGB") gives. JPEG: grey, RGB, YCbCr, CMYK and YCCK are converted
-// to RGB; four-component files are taken as inverted (0 is full ink), with and without Adobe's marker, as
-// every common program writes and reads them. A file with incomplete pixels (truncated, broken codes) is
-// rejected. PNG: palette, grey, 1 to 16 bits and interlaced become 8-bit RGB (16 bits by their upper byte);
-// alpha channels, transparent colours and gamma are ignored: the stored colours count. ICC profiles are
-// ignored. EXIF's orientation is applied for both. Everything else is rejected.
+// The values are those that PIL's convert("RGB") and OpenCV give (of 16-bit grey, OpenCV's: PIL clips it).
+// JPEG: grey, RGB, YCbCr, CMYK and YCCK are converted to RGB; four-component files are taken as inverted (0
+// is full ink), with and without Adobe's marker, as every common program writes and reads them. A file with
+// incomplete pixels (truncated, broken codes) is rejected. PNG: palette, grey, 1 to 16 bits and interlaced
+// become 8-bit RGB (16 bits by their upper byte); alpha channels, transparent colours and gamma are ignored:
+// the stored colours count. ICC profiles are ignored. EXIF's orientation is applied for both. Everything else
+// is rejected.
 #pragma once
 
 #include <cstddef>
