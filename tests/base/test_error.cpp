@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <string_view>
+#include <system_error>
 
 #include "base/error.hpp"
 
@@ -27,6 +29,16 @@ TEST(ExitCode, NumbersAreFixed) {
   EXPECT_EQ(static_cast<int>(ExitCode::io), 74);
   EXPECT_EQ(static_cast<int>(ExitCode::stopped), 75);
   EXPECT_EQ(static_cast<int>(ExitCode::diverged), 76);
+}
+
+TEST(AsError, RefusedThreadsAreALimitOfTheMachine) {
+  const auto converted = [](std::errc reason) {
+    return as_error(std::make_exception_ptr(std::system_error(std::make_error_code(reason))), "");
+  };
+  const Error refused = converted(std::errc::resource_unavailable_try_again);
+  EXPECT_EQ(refused.category(), ExitCode::device);
+  EXPECT_NE(std::string_view(refused.what()).find("ulimit -u"), std::string_view::npos) << refused.what();
+  EXPECT_EQ(converted(std::errc::operation_not_permitted).category(), ExitCode::bug);
 }
 
 TEST(Ensure, ThrowsABug) {
