@@ -1,6 +1,7 @@
 #include "data/shard_reader.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -219,6 +220,13 @@ std::string ShardReader::State::name_of(std::size_t shard, std::int64_t index) c
   } catch (const std::exception&) {
     return "?";
   }
+}
+
+int shards_kept_open() {
+  constexpr rlim_t enough = 256;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return static_cast<int>(enough);
+  return static_cast<int>(std::clamp<rlim_t>(limit.rlim_cur / 4, 1, enough));
 }
 
 ShardReader::ShardReader(const Store& store, const std::string& split, int most_open)

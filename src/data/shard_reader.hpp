@@ -25,10 +25,14 @@ struct DamagedImage {
   std::uint32_t expected = 0, found = 0;
 };
 
+// How many shards a reader keeps open: a quarter of the files that this process may open, so that a second
+// reader (of the other split) and MPI's connections have room, and at most 256.
+int shards_kept_open();
+
 class ShardReader {
  public:
   // At most `most_open` shards have a descriptor at a time; the least recently used is closed for another.
-  ShardReader(const Store& store, const std::string& split, int most_open = 256);
+  ShardReader(const Store& store, const std::string& split, int most_open = shards_kept_open());
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
   ShardReader& operator=(const ShardReader&) = delete;

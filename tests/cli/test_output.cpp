@@ -74,6 +74,27 @@ TEST_F(Output, ACommandWhoseReaderHasLeftEndsQuietly) {
   }
 }
 
+// As some daemons and job managers start programs. No text may reach a file that took a stream's number.
+TEST_F(Output, ClosedStreamsAreNotReplacedByFiles) {
+  const Outcome training_run = in_shell(training("closed", {"--epochs", "1"}), "<&- >&- 2>&-");
+  EXPECT_EQ(training_run.code, 0);
+  const std::string checkpoint = place("closed") / "checkpoints" / "latest";
+  EXPECT_EQ(run({program, "evaluate", "--data", store(), "--checkpoint", checkpoint}).code, 0);
+  const Outcome made = in_shell({program, "synthesize", place("closed-store"), "--images", "4",
+                                 "--val-images", "0", "--classes", "2", "--image-size", "16"},
+                                "<&- >&-");
+  EXPECT_EQ(made.code, 74) << "its report is lost";
+  EXPECT_EQ(run({program, "verify", place("closed-store")}).code, 0);
+  std::string command;
+  for (const std::string& word : training("numbers", {"--epochs", "1000"})) command += "'" + word + "' ";
+  const Outcome numbers =
+      run({"bash", "-c",
+           command + "<&- >&- 2>&- & for i in {1..100}; do sleep 0.1; [ -e '" +
+               (place("numbers") / "metrics.jsonl").string() +
+               "' ] && break; done; readlink /proc/$!/fd/[012] | grep -c '^/dev/null$'; kill $!; wait $!"});
+  EXPECT_EQ(numbers.out, "3\n");
+}
+
 TEST_F(Output, WrongUsageKeepsItsCodeWithoutStandardError) {
   EXPECT_EQ(run({"bash", "-c", "'" + program + "' trian 2> /dev/full"}).code, 64);
   EXPECT_EQ(run({"bash", "-c", "'" + program + "' trian 2>&-"}).code, 64);

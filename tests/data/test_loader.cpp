@@ -9,8 +9,10 @@
 
 #include "data/loader.hpp"
 #include "data/loader_options.hpp"
+#include "data/shard_reader.hpp"
 #include "data/small_store.hpp"
 #include "support/expect_error.hpp"
+#include "support/open_file_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
@@ -206,6 +208,19 @@ TEST(Loader, ReadsCompressedShards) {
   LoaderOptions options = basic_options(6);
   options.workers = 3;
   EXPECT_EQ(run_of(chunked, options, 8), run_of(plain, options, 8));
+}
+
+TEST(Loader, ReadsMoreShardsThanItMayOpenFiles) {
+  const TemporaryFolder folder;
+  test::SmallStoreOptions store_options;
+  store_options.train_shards.assign(90, 1);
+  const Store store = test::write_small_store(folder / "store", store_options);
+  LoaderOptions options = basic_options(6);
+  options.workers = 3;
+  const auto expected = run_of(store, options, 30);
+  const test::OpenFileLimit limit(64);
+  EXPECT_EQ(shards_kept_open(), 16);
+  EXPECT_EQ(run_of(store, options, 30), expected);
 }
 
 TEST(Loader, KeepsTheBatchInUse) {

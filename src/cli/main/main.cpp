@@ -1,5 +1,7 @@
+#include "cli/process_setup.hpp"
 #include "cli/program.hpp"
 
 int main(int argc, char** argv) {
+  convoy::prepare_process();
   return static_cast<int>(convoy::run_program(&argc, &argv));
 }
