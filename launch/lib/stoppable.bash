@@ -10,6 +10,12 @@ relay() {
   exec tee --output-error=warn-nopipe /dev/null
 }
 
+# The width of the user's terminal, which the ranks cannot ask: mpirun gives them a terminal of its own.
+terminal_columns() {
+  local size
+  if size=$({ stty size </dev/tty; } 2>/dev/null) && [ "${size#* }" -gt 0 ]; then echo "${size#* }"; else echo 80; fi
+}
+
 # run_stoppable COMMAND...: runs it and exits with its code. mpirun kills its ranks on INT, TERM and HUP but forwards
 # USR1 to them, which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training
 # (training=true), whose result is in its output folder.

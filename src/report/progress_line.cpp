@@ -1,12 +1,17 @@
 #include "report/progress_line.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/text_list.hpp"
 
 namespace convoy {
 
@@ -23,8 +28,16 @@ std::string duration_text(double seconds) {
   return fmt::format("{}d{:02}h", whole / 86400, whole % 86400 / 3600);
 }
 
-ProgressLine::ProgressLine(std::ostream& out, bool live, const Log& log)
-    : out_(out), live_(live), log_(log) {}
+std::size_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* text = std::getenv("COLUMNS");
+  const int columns = text != nullptr ? std::atoi(text) : 0;
+  return columns > 0 ? static_cast<std::size_t>(columns) : 80;
+}
+
+ProgressLine::ProgressLine(std::ostream& out, bool live, const Log& log, std::function<std::size_t()> columns)
+    : out_(out), live_(live), log_(log), columns_(std::move(columns)) {}
 
 ProgressLine::~ProgressLine() {
   if (width_ > 0) out_ << '\n' << std::flush;
@@ -42,13 +55,22 @@ void ProgressLine::write(const std::string& text) {
   warned_ = true;
 }
 
-void ProgressLine::show(const std::string& text) {
+// A line that reaches the terminal's last column continues in the next row, where '\r' no longer reaches its
+// start: every update would leave a row behind.
+std::size_t ProgressLine::room() const {
+  return std::max<std::size_t>(columns_(), 2) - 1;
+}
+
+void ProgressLine::show(const StepRecord& record) {
+  const std::vector<std::string> fields = fields_of(record);
   if (!live_) {
-    write(text + "\n");
+    write(text_list(fields, "  ") + "\n");
     return;
   }
-  // Spaces overwrite the rest of a longer previous line.
-  const std::string cover(width_ > text.size() ? width_ - text.size() : 0, ' ');
+  const std::string text = fitting(fields);
+  // Spaces overwrite the rest of a longer previous line, up to the last column but one.
+  const std::size_t end = std::min(width_, room());
+  const std::string cover(end > text.size() ? end - text.size() : 0, ' ');
   write(fmt::format("\r{}{}", text, cover));
   width_ = text.size();
 }
@@ -64,18 +86,28 @@ void ProgressLine::on_start(const RunRecord& record) {
   epochs_ = record.epochs;
 }
 
-std::string ProgressLine::text_of(const StepRecord& record) const {
-  return fmt::format("epoch {:.2f}/{:.4g}  step {}/{}  loss {:.4f}  top-1 {:.1f}%  {:.0f} images/s  ETA {}",
-                     record.epoch, epochs_, record.step, last_step_, record.loss, 100 * record.top1,
-                     record.images_per_second, duration_text(record.seconds_left));
+std::vector<std::string> ProgressLine::fields_of(const StepRecord& record) const {
+  return {fmt::format("epoch {:.2f}/{:.4g}", record.epoch, epochs_),
+          fmt::format("step {}/{}", record.step, last_step_),
+          fmt::format("loss {:.4f}", record.loss),
+          fmt::format("top-1 {:.1f}%", 100 * record.top1),
+          fmt::format("{:.0f} images/s", record.images_per_second),
+          fmt::format("ETA {}", duration_text(record.seconds_left))};
+}
+
+std::string ProgressLine::fitting(std::vector<std::string> fields) const {
+  // A narrow terminal does without the step, then without the speed, then without the accuracy.
+  for (const std::ptrdiff_t field : {1, 3, 2})
+    if (text_list(fields, "  ").size() > room()) fields.erase(fields.begin() + field);
+  return text_list(fields, "  ").substr(0, room());
 }
 
 void ProgressLine::on_progress(const StepRecord& record) {
-  if (live_) show(text_of(record));
+  if (live_) show(record);
 }
 
 void ProgressLine::on_step(const StepRecord& record) {
-  show(text_of(record));
+  show(record);
 }
 
 void ProgressLine::on_validation(const ValidationRecord& record) {

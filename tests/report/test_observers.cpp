@@ -199,7 +199,7 @@ TEST(ProgressLine, TheLiveLineIsWrittenOver) {
   std::ostringstream out;
   const Log log;
   {
-    ProgressLine line(out, true, log);
+    ProgressLine line(out, true, log, [] { return 100; });
     line.on_start(start_record());
     line.on_step(step_record(12.5));
     line.on_step(step_record(2.5));
@@ -208,6 +208,42 @@ TEST(ProgressLine, TheLiveLineIsWrittenOver) {
   EXPECT_EQ(text.front(), '\r');
   EXPECT_EQ(text.substr(text.size() - 2), " \n");  // a blank covers the longer line's last character
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+// A line that fills the last column would continue in the next row, out of the reach of '\r'.
+TEST(ProgressLine, TheLiveLineFitsTheTerminal) {
+  const auto shown = [](std::size_t columns) {
+    std::ostringstream out;
+    const Log log;
+    ProgressLine line(out, true, log, [columns] { return columns; });
+    line.on_start(start_record());
+    line.on_progress(step_record(2.5));
+    return out.str();
+  };
+  EXPECT_EQ(shown(78), "\repoch 2.00/90  step 20/900  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s");
+  EXPECT_EQ(shown(77), "\repoch 2.00/90  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s");
+  EXPECT_EQ(shown(60), "\repoch 2.00/90  loss 2.5000  top-1 25.0%  ETA 1m05s");
+  EXPECT_EQ(shown(50), "\repoch 2.00/90  loss 2.5000  ETA 1m05s");
+  EXPECT_EQ(shown(21), "\repoch 2.00/90  loss ");
+  EXPECT_EQ(shown(0), "\re") << "a terminal that does not know its width";
+}
+
+TEST(ProgressLine, ANarrowedTerminalIsNotOverfilled) {
+  std::ostringstream out;
+  const Log log;
+  std::size_t columns = 100;
+  {
+    ProgressLine line(out, true, log, [&] { return columns; });
+    line.on_start(start_record());
+    line.on_progress(step_record(2.5));
+    out.str("");
+    columns = 40;
+    line.on_progress(step_record(2.5));
+    EXPECT_EQ(out.str(), "\repoch 2.00/90  loss 2.5000  ETA 1m05s  ");
+    out.str("");
+    line.on_validation({.step = 20, .epoch = 2, .samples = 7, .loss = 1, .top1 = 0.5, .top5 = 1});
+    EXPECT_EQ(out.str().substr(0, out.str().rfind('\r') + 1), "\r" + std::string(37, ' ') + "\r");
+  }
 }
 
 TEST(ProgressLine, BetweenRecordsOnlyTheLiveLineMoves) {
