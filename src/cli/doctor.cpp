@@ -2,6 +2,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -23,9 +25,11 @@ constexpr std::size_t probe_elements = 4 << 20;  // 16 MiB of float32, about a g
 std::string rank_line(const Communicator& communicator, const CudaDevices& gpus) {
   utsname system{};
   uname(&system);
-  return fmt::format("rank {}: host {}, {} usable core(s) of {}, sees {} GPU(s), process {}",
-                     communicator.rank(), system.nodename, usable_cores(),
-                     std::thread::hardware_concurrency(), gpus.devices.size(), getpid());
+  const std::optional<double> quota = cpu_quota();
+  return fmt::format(
+      "rank {}: host {}, {} usable core(s) of {}{}, sees {} GPU(s), process {}", communicator.rank(),
+      system.nodename, usable_cores(), std::thread::hardware_concurrency(),
+      quota ? fmt::format(" (limited to the time of {:.4g})", *quota) : "", gpus.devices.size(), getpid());
 }
 
 // The device that each rank would use, or the reason why the GPUs cannot be assigned to ranks. Collective.
@@ -93,12 +97,24 @@ what you intend.)";
   void declare(OptionTable& options) override {
     options.add_flag("count-gpus", "print only the number of GPUs that rank 0 can use (for scripts)",
                      count_only_);
+    options.add_flag(
+        "count-cores",
+        "print only the number of threads that rank 0 can run at once: its cores, or less where a "
+        "container limits its CPU time (for scripts)",
+        count_cores_);
   }
 
   ExitCode run(RankContext& context) override {
     Communicator& communicator = context.communicator;
     if (count_only_) {
       if (communicator.rank() == 0) fmt::print("{}\n", find_cuda_devices().devices.size());
+      return ExitCode::done;
+    }
+    if (count_cores_) {
+      const int cores = usable_cores();
+      if (communicator.rank() == 0)
+        fmt::print("{}\n",
+                   std::max(1, static_cast<int>(std::min<double>(cores, cpu_quota().value_or(cores)))));
       return ExitCode::done;
     }
     const CudaDevices gpus = find_cuda_devices(communicator.rank() == 0);
@@ -130,7 +146,7 @@ what you intend.)";
   }
 
  private:
-  bool count_only_ = false;
+  bool count_only_ = false, count_cores_ = false;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 
 namespace convoy {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankCores, node, cores)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankCores, node, cores, quota)
 
 namespace {
 
@@ -32,12 +32,16 @@ std::vector<int> own_cores() {
 
 std::vector<int> share_cores(std::span<const RankCores> ranks) {
   std::map<std::pair<int, int>, int> users;  // of (node, core)
-  for (const RankCores& rank : ranks)
+  std::map<int, int> ranks_of;               // node
+  for (const RankCores& rank : ranks) {
+    ++ranks_of[rank.node];
     for (const int core : rank.cores) ++users[{rank.node, core}];
+  }
   std::vector<int> threads;
   for (const RankCores& rank : ranks) {
     double share = 0;
     for (const int core : rank.cores) share += 1.0 / users[{rank.node, core}];
+    if (rank.quota > 0) share = std::min(share, rank.quota / ranks_of[rank.node]);
     threads.push_back(std::max(1, static_cast<int>(share + 1e-6)));
   }
   return threads;
@@ -50,12 +54,16 @@ bool has_spare_cores(std::span<const RankCores> ranks, std::span<const int> thre
     cores[ranks[rank].node].insert(ranks[rank].cores.begin(), ranks[rank].cores.end());
     needed[ranks[rank].node] += static_cast<std::size_t>(threads[rank]);
   }
-  return std::all_of(cores.begin(), cores.end(),
-                     [&](const auto& node) { return node.second.size() > needed[node.first]; });
+  const bool in_quota = std::all_of(ranks.begin(), ranks.end(), [&](const RankCores& rank) {
+    return rank.quota <= 0 || rank.quota >= static_cast<double>(needed[rank.node] + 1);
+  });
+  return in_quota && std::all_of(cores.begin(), cores.end(),
+                                 [&](const auto& node) { return node.second.size() > needed[node.first]; });
 }
 
 ThreadPlan plan_threads(int asked, Communicator& communicator) {
-  const auto ranks = gather(communicator, RankCores{communicator.node(), own_cores()});
+  const auto ranks =
+      gather(communicator, RankCores{communicator.node(), own_cores(), cpu_quota().value_or(0)});
   std::vector<int> threads = share_cores(ranks);
   if (asked > 0) std::fill(threads.begin(), threads.end(), asked);
   return {threads[static_cast<std::size_t>(communicator.rank())], has_spare_cores(ranks, threads)};

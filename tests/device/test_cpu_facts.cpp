@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include "device/cpu/cpu_facts.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace convoy::test {
 namespace {
@@ -37,6 +39,38 @@ TEST(CpuFacts, CoresAreThoseOfTheAffinityMask) {
   const int cores = usable_cores();
   ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
   EXPECT_EQ(cores, 1);
+}
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file) << text;
+}
+
+TEST(CpuFacts, TheQuotaIsTheLeastOfTheControlGroupAndThoseAroundIt) {
+  const TemporaryFolder root;
+  EXPECT_EQ(cpu_quota(root.path()), std::nullopt) << "no control groups at all";
+  const std::filesystem::path groups = root / "sys/fs/cgroup";
+  write(root / "proc/self/cgroup", "0::/pod/container\n");
+  EXPECT_EQ(cpu_quota(root.path()), std::nullopt);
+  write(groups / "pod/container/cpu.max", "max 100000\n");
+  EXPECT_EQ(cpu_quota(root.path()), std::nullopt);
+  write(groups / "pod/cpu.max", "250000 100000\n");
+  EXPECT_EQ(cpu_quota(root.path()), 2.5);
+  write(groups / "pod/container/cpu.max", "50000 100000\n");
+  EXPECT_EQ(cpu_quota(root.path()), 0.5);
+}
+
+// Docker without a name space for control groups: the path is the host's, the files are the container's.
+TEST(CpuFacts, TheQuotaOfVersion1IsFoundAtTheTopOfTheTree) {
+  const TemporaryFolder root;
+  write(root / "proc/self/cgroup",
+        "5:memory:/docker/1f\n4:cpu,cpuacct:/docker/1f\n1:name=systemd:/docker/1f\n");
+  const std::filesystem::path tree = root / "sys/fs/cgroup/cpu,cpuacct";
+  write(tree / "cpu.cfs_period_us", "100000\n");
+  write(tree / "cpu.cfs_quota_us", "-1\n");
+  EXPECT_EQ(cpu_quota(root.path()), std::nullopt);
+  write(tree / "cpu.cfs_quota_us", "300000\n");
+  EXPECT_EQ(cpu_quota(root.path()), 3);
 }
 
 TEST(CpuFacts, VectorInstructionsAgreeWithTheKernel) {

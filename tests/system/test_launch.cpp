@@ -50,6 +50,28 @@ TEST(Launch, LocalStartsARankForEachGpu) {
             std::string::npos);
 }
 
+// A stand-in for Convoy in a container that may use the time of one core.
+TEST(Launch, LocalStartsNoMoreThreadsThanTheContainerMayRun) {
+  const TemporaryFolder folder;
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores' ] || echo 1");
+  stand_in(folder, "mpirun", "exit 0");
+  const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
+  const Outcome outcome = Process({launch + "local", "train"}, environment).wait();
+  EXPECT_NE(outcome.err.find("mpirun -n 1 "), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("OMP_NUM_THREADS=1"), std::string::npos) << outcome.err;
+}
+
+// In a job of other nodes, as salloc leaves the environment: the ranks run here, without Slurm.
+TEST(Launch, LocalStaysOnThisNodeInAJob) {
+  std::vector<std::string> environment = {"CONVOY=" + program, "SLURM_JOB_ID=7", "SLURM_JOBID=7",
+                                          "SLURM_NNODES=2", "SLURM_TASKS_PER_NODE=1(x2)"};
+  for (const char* name : {"SLURM_NODELIST", "SLURM_JOB_NODELIST"})
+    environment.push_back(std::string(name) + "=elsewhere[1-2]");
+  const Outcome outcome = Process({launch + "local", "-n", "2", "doctor"}, environment).wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << outcome.out;
+}
+
 TEST(Launch, BootstrapNamesCudaPackagesOnAMachineWithAGpu) {
   const TemporaryFolder folder;
   stand_in(folder, "dpkg-query", "echo installed");
@@ -74,6 +96,10 @@ TEST(Launch, MpirunWantsAHostFile) {
   const Outcome two = Process({mpirun, folder / "hosts", "doctor"}, environment).wait();
   EXPECT_EQ(two.code, 0) << two.err;
   EXPECT_NE(two.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << two.out;
+  std::ofstream(folder / "windows") << "localhost slots=2\r\n";
+  const Outcome windows = Process({mpirun, folder / "windows", "doctor"}, environment).wait();
+  EXPECT_EQ(windows.code, 64);
+  EXPECT_NE(windows.err.find("line ends of Windows"), std::string::npos) << windows.err;
 }
 
 // Stand-ins for Slurm: a job whose ranks stopped with a checkpoint.

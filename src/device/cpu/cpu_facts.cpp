@@ -3,7 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <fstream>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -24,6 +27,58 @@ int usable_cores() {
     if (known) return std::max(count, 1);
   }
   return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
+}
+
+namespace {
+
+// The numbers in a file, as far as they are numbers ("max 100000" has none).
+std::vector<double> numbers_in(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::vector<double> numbers;
+  for (double number = 0; in >> number;) numbers.push_back(number);
+  return numbers;
+}
+
+// The quota of one control group, of version 2 (one file) or 1 (two files, −1 for none).
+std::optional<double> quota_of(const std::filesystem::path& group) {
+  std::vector<double> time = numbers_in(group / "cpu.max");
+  if (time.empty()) {
+    time = numbers_in(group / "cpu.cfs_quota_us");
+    const std::vector<double> period = numbers_in(group / "cpu.cfs_period_us");
+    time.insert(time.end(), period.begin(), period.end());
+  }
+  if (time.size() != 2 || time[0] <= 0 || time[1] <= 0) return std::nullopt;
+  return time[0] / time[1];
+}
+
+// The folder of `controllers` below /sys/fs/cgroup: version 2 has one tree, version 1 one for each controller
+// or pair of them; none if this tree has no quotas of CPU time.
+std::optional<std::filesystem::path> tree_of(const std::string& controllers) {
+  if (controllers.empty()) return "";
+  for (const std::string_view name : {"cpu", "cpu,cpuacct", "cpuacct,cpu"})
+    if (controllers == name) return controllers;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<double> cpu_quota(const std::filesystem::path& root) {
+  std::optional<double> least;
+  std::ifstream groups(root / "proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // "4:cpu,cpuacct:/docker/abc", version 2: "0::/abc"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto tree = tree_of(line.substr(first + 1, second - first - 1));
+    if (!tree) continue;
+    const std::filesystem::path top = root / "sys/fs/cgroup" / *tree;
+    // Inside a container the path may be the host's, which is not visible here: the folders that exist count.
+    for (std::filesystem::path below = std::filesystem::path(line.substr(second + 1)).relative_path();;
+         below = below.parent_path()) {
+      if (const auto quota = quota_of(top / below)) least = std::min(least.value_or(*quota), *quota);
+      if (below.empty()) break;
+    }
+  }
+  return least;
 }
 
 VectorInstructions vector_instructions() {

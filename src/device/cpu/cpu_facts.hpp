@@ -2,12 +2,19 @@
 // 16-bit training needs. Used by engines (threads, precision) and by `convoy doctor`.
 #pragma once
 
+#include <filesystem>
+#include <optional>
 #include <string>
 
 namespace convoy {
 
 // Cores that this process may run on (its affinity mask, which launchers and Slurm set); at least 1.
 int usable_cores();
+
+// How many cores' time the control group of this process may use at once (`docker --cpus 2.5`, a CPU limit in
+// Kubernetes, systemd's CPUQuota), of itself and of the groups around it; none without such a limit. The
+// affinity mask does not show it: threads beyond it only wait for one another. `root` is the file system's.
+std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 
 struct VectorInstructions {
   bool avx2 = false;
