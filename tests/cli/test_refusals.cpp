@@ -281,6 +281,14 @@ TEST_F(Refusals, AnOutputThatIsNoFolderOfARun) {
   EXPECT_FALSE(std::filesystem::exists(store() + "/.lock"));
 }
 
+// Told of the option, not of the checkpoints, which are sound.
+TEST_F(Refusals, AnOptionThatAResumedRunCannotChange) {
+  const Outcome outcome =
+      run(tiny_training(program, store(), place("run"), {"--resume", "auto", "--classes", "20"}));
+  expect_refused(outcome, 64, {"--classes 20 where the run has 4", "step-000000001.h5"});
+  EXPECT_EQ(outcome.err.find("cannot be used"), std::string::npos) << outcome.err;
+}
+
 TEST_F(Refusals, ACheckpointOfAnotherModel) {
   expect_refused(train({"--model", "alexnet-cifar", "--resume", checkpoint()}), 64,
                  {"alexnet-mini", "alexnet-cifar"});
@@ -306,6 +314,21 @@ TEST_F(Refusals, MoreRanksThanTheBatchHasSamples) {
   expect_refused(outcome, 64, {"--global-batch 3", "4 ranks"});
   EXPECT_EQ(occurrences(outcome.err, "--global-batch 3"), 1) << outcome.err;
   EXPECT_FALSE(std::filesystem::exists(output));
+}
+
+TEST_F(Refusals, MoreRanksThanTheSplitHasImages) {
+  const std::string few = place("few"), output = fresh_output();
+  ASSERT_EQ(run({program, "synthesize", few, "--images", "3", "--val-images", "0", "--classes", "2",
+                 "--image-size", "64"})
+                .code,
+            0);
+  const Outcome outcome = run(on_ranks(4, tiny_training(program, few, output)));
+  expect_refused(outcome, 64, {"3 images", "4 ranks", "at most 3 ranks"});
+  EXPECT_FALSE(std::filesystem::exists(output));
+  const Outcome trained = run(on_ranks(3, tiny_training(program, few, output)));
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(occurrences(trained.err, "--global-batch 16 is larger than the training split of 3 images"), 1)
+      << trained.err;
 }
 
 TEST_F(Refusals, WrongOptionsOnRanksAreToldOnce) {

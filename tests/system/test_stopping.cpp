@@ -171,6 +171,31 @@ TEST_F(Stopping, SigtermAndHangUpThroughLaunchLocal) {
   }
 }
 
+TEST_F(Stopping, DivergenceIsAnErrorToldOnce) {
+  const Outcome outcome = run(on_ranks(2, endless("diverged", {"--lr", "1e30"})));
+  EXPECT_EQ(outcome.code, 76);
+  EXPECT_EQ(occurrences(outcome.err, "error: training diverged"), 1) << outcome.err;
+}
+
+// The reader of "convoy train … | tee log" gets the terminal's Ctrl-C too.
+TEST_F(Stopping, CtrlCThroughAPipe) {
+  std::string line;
+  for (const std::string& word : endless("piped")) line += " '" + word + "'";
+  Process process(
+      {"bash", "-c", line + " 2>&1 | tee '" + place("log").string() + "'; exit ${PIPESTATUS[0]}"});
+  ASSERT_TRUE(wait_for_steps(process, "piped")) << process.out();
+  const std::vector<pid_t> runs = descendants_named(process.id(), "convoy");
+  const std::vector<pid_t> readers = descendants_named(process.id(), "tee");
+  ASSERT_EQ(runs.size(), 1U);
+  ASSERT_EQ(readers.size(), 1U);
+  ::kill(readers[0], SIGINT);
+  ASSERT_TRUE(ends_within(readers[0], 10));
+  usleep(200'000);  // many steps are reported to nobody
+  ::kill(runs[0], SIGINT);
+  EXPECT_EQ(process.wait(60).code, 75);
+  EXPECT_TRUE(std::filesystem::exists(checkpoints("piped") / "latest"));
+}
+
 // A Ctrl-C in a terminal also ends the reader of "launch/local train … | tee log", and mpirun would abort at
 // its next lines.
 TEST_F(Stopping, ThroughLaunchLocalWithoutAReader) {
