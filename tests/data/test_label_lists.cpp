@@ -86,6 +86,13 @@ TEST(NamedLabels, EqualFileNamesAreToldApartByTheirFolders) {
             (Classes{{"a/x/1.jpg", "n02"}, {"b/y/1.jpg", "n00"}}));
 }
 
+TEST(NamedLabels, WholePathComesBeforeItsEnd) {
+  EXPECT_EQ(labelled({"a/a/1.jpg", "a/1.jpg"}, "a/1.jpg 0\na/a/1.jpg 1\n"),
+            (Classes{{"a/1.jpg", "n00"}, {"a/a/1.jpg", "n01"}}));
+  EXPECT_EQ(labelled({"1.jpg", "a/1.jpg", "b/a/1.jpg"}, "a/1.jpg 0\nb/a/1.jpg 1\n1.jpg 2\n"),
+            (Classes{{"1.jpg", "n02"}, {"a/1.jpg", "n00"}, {"b/a/1.jpg", "n01"}}));
+}
+
 TEST(NamedLabels, FoldersMayDifferWhereFileNamesDo) {
   EXPECT_EQ(labelled({"images/1.jpg", "more/2.jpg"}, "val/2.jpg 0\nval/1.jpg 1\n"),
             (Classes{{"images/1.jpg", "n01"}, {"more/2.jpg", "n00"}}));
@@ -97,6 +104,8 @@ TEST(NamedLabels, NamesThatCouldMeanTwoImagesAreRefused) {
   expect_refused(parts, "img1.jpg 0\nimg2.jpg 1\n", {"line 1", "part1/img1.jpg or part2/img1.jpg"});
   expect_refused({"img1.jpg", "img2.jpg"}, "a/img1.jpg 0\na/img2.jpg 1\nb/img1.jpg 1\n",
                  {"lines 1 and 3", "a/img1.jpg and b/img1.jpg"});
+  expect_refused(parts, "part1/img1.jpg 0\npart1/img2.jpg 0\npart2/img1.jpg 1\npart3/img2.jpg 1\n",
+                 {"not images of the source", "part3/img2.jpg (line 4)"});
   expect_refused({"1.jpg", "1.png"}, "1 0\n1 0\n", {"line 1", "1.jpg or 1.png"});
 }
 
@@ -191,6 +200,7 @@ TEST(NamedLabels, ListAndImagesMustMatch) {
   expect_refused(images, "val_00000001,n02\nval_00000002,\nval_00000003,n02\n", {"line 2", "no class"});
   expect_refused(images, "val_00000001,n02\nval_00000002,n07\nval_00000003,n02\n",
                  {"line 2", "n07", "3 classes"});
+  expect_refused(images, "val_00000001,n02\rval_00000002,n00\rval_00000003,n07\r", {"line 3", "n07"});
   expect_refused(images, "val_00000001 0\nval_00000002 3\nval_00000003 -1\n", {"line 2", "class 3"});
   expect_refused(images, "val_00000001,n02 1 2 3 4 n01 1 2 3 4\nval_00000002,n00\nval_00000003,n02\n",
                  {"line 1", "boxes of different classes"});
