@@ -15,8 +15,9 @@ class PackCommand : public Command {
   std::string_view name() const override { return "pack"; }
   std::string_view summary() const override { return "build a store from images as distributed"; }
   std::string_view description() const override {
-    return R"(Builds one split of a store from a folder of class folders, a tar of class folders, the ILSVRC2012 tars as
-distributed (read in place), or CIFAR-10's binary batches. The type of SOURCE is detected from its content.
+    return R"(Builds one split of a store from a folder of class folders, a tar or zip of class folders, a folder in one of
+them (set.zip/images/val), the ILSVRC2012 tars as distributed, or CIFAR-10's binary batches. Archives are read
+in place. The type of SOURCE is detected from its content.
 Each image becomes a square as --fit says: `cut` scales the shorter side to the side of the store and keeps
 the centre, `warp` scales both sides (as Caffe's ImageNet was prepared), `pad` scales the longer side and
 fills the borders with ImageNet's mean colour. Both splits take the same. Ranks share the work; run an
@@ -33,13 +34,14 @@ LABELS for images outside class folders, detected from the content:
   std::string_view example() const override {
     return R"(  launch/local pack ILSVRC2012_img_train.tar /data/imagenet --split train --class-names words.txt
   launch/local pack ILSVRC2012_img_val.tar /data/imagenet --split val --labels ILSVRC2012_devkit_t12.tar.gz
-  launch/local pack CLS-LOC/val /data/imagenet --split val --labels LOC_val_solution.csv
+  launch/local pack imagenet.zip/ILSVRC/Data/CLS-LOC/train /data/imagenet --split train
+  launch/local pack imagenet.zip/ILSVRC/Data/CLS-LOC/val /data/imagenet --split val --labels LOC_val_solution.csv
   launch/local pack photos/train /data/photos --split train --skip-bad)";
   }
 
   void declare(OptionTable& table) override {
-    table.positional("SOURCE", "image folder, tar, ILSVRC2012 tar or folder of CIFAR-10 batches", source_,
-                     true, false);
+    table.positional("SOURCE", "image folder, tar or zip, ILSVRC2012 tar or folder of CIFAR-10 batches",
+                     source_, true, false);
     table.positional("STORE", "folder of the store, created if it does not exist", store_, true, false);
     table.group("What");
     table.add_word<std::string>("split", "the split to build", options_.split,

@@ -1,11 +1,14 @@
 #include <algorithm>
+#include <charconv>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
 #include "base/text_file.hpp"
+#include "base/text_list.hpp"
 #include "data/source_kinds.hpp"
 
 namespace convoy {
@@ -79,11 +82,48 @@ SourceIndex empty_index(std::string_view form) {
   SourceIndex index;
   index.kind = fmt::format("CIFAR-10 binary version ({})", form);
   index.encoding = SourceEncoding::cifar_planes;
+  index.storage = SourceStorage::parts_of_files;
   return index;
 }
 
 [[noreturn]] void fail_incomplete(const fs::path& path, std::string_view missing) {
-  fail(ExitCode::bad_data, "{} looks like CIFAR-10's binary version but has no {}", path.string(), missing);
+  fail(ExitCode::bad_data, "{} looks like CIFAR-10's binary version but has no {}: download or copy it again",
+       path.string(), missing);
+}
+
+// Number of a training batch, 0 if the name has none.
+int batch_number(std::string_view batch) {
+  constexpr std::string_view before = "data_batch_", after = ".bin";
+  if (!batch.starts_with(before) || !batch.ends_with(after)) return 0;
+  batch.remove_prefix(before.size());
+  int number = 0;
+  const auto [end, error] = std::from_chars(batch.data(), batch.data() + batch.size(), number);
+  return error == std::errc() && end == batch.data() + batch.size() - after.size() ? number : 0;
+}
+
+// The distributed training set is data_batch_1.bin to data_batch_5.bin of 10,000 records each. A set that is
+// smaller on purpose has smaller batches, in any number, but without a gap.
+void require_all_batches(const SourceIndex& index, const fs::path& path) {
+  constexpr std::int64_t full_records = 10'000;
+  constexpr int full_batches = 5;
+  std::map<int, std::int64_t> records;  // by the batch's number
+  for (const SourceItem& item : index.items)
+    if (const int number = batch_number(item.name.substr(0, item.name.find('/'))); number > 0)
+      ++records[number];
+  if (records.empty()) return;
+  const auto is_full = [](const auto& batch) { return batch.second == full_records; };
+  const bool distributed = std::ranges::any_of(records, is_full);
+  const int expected = std::max(distributed ? full_batches : 0, records.rbegin()->first);
+  std::vector<std::string> missing;
+  for (int number = 1; number <= expected; ++number)
+    if (!records.contains(number)) missing.push_back(fmt::format("data_batch_{}.bin", number));
+  if (!missing.empty()) fail_incomplete(path, text_list(missing));
+  for (const auto& [number, count] : records) {
+    if (distributed && count != full_records)
+      fail(ExitCode::bad_data,
+           "{}: data_batch_{}.bin has {} records instead of {}: download or copy it again", path.string(),
+           number, count, full_records);
+  }
 }
 
 std::string read_part(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
@@ -104,7 +144,10 @@ fs::path batches_folder(const fs::path& folder) {
 
 bool is_cifar_folder(const fs::path& folder) {
   const fs::path batches = batches_folder(folder);
-  return fs::exists(batches / "data_batch_1.bin") || fs::exists(batches / "test_batch.bin");
+  if (fs::exists(batches / "test_batch.bin")) return true;
+  for (int number = 1; number <= 5; ++number)
+    if (fs::exists(batches / fmt::format("data_batch_{}.bin", number))) return true;
+  return false;
 }
 
 SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
@@ -125,19 +168,20 @@ SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
     add_batch(index, file.filename().string(), bytes.size(), number, 0,
               [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * record_bytes]); });
   }
+  require_all_batches(index, batches);
   sort_classes(index);
   return index;
 }
 
-bool is_cifar_tar(const std::vector<TarMember>& members) {
-  return std::ranges::any_of(members, [](const TarMember& member) { return is_batch(member.path); });
+bool is_cifar_archive(const ArchiveListing& listing) {
+  return std::ranges::any_of(listing.members,
+                             [](const ArchiveMember& member) { return is_batch(member.path); });
 }
 
-SourceIndex index_cifar_tar(const fs::path& path, const std::vector<TarMember>& members,
-                            std::string_view split) {
+SourceIndex index_cifar_tar(const fs::path& path, const ArchiveListing& listing, std::string_view split) {
   SourceIndex index = empty_index("tar");
   index.files = {path.string()};
-  for (const TarMember& member : members) {
+  for (const ArchiveMember& member : listing.members) {
     if (is_meta(member.path))
       index.classes = parse_meta(read_part(path, member.offset, member.bytes), member.path);
     if (!is_batch_of(member.path, split)) continue;
@@ -147,6 +191,7 @@ SourceIndex index_cifar_tar(const fs::path& path, const std::vector<TarMember>& 
   }
   if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");
   if (index.items.empty()) fail_incomplete(path, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
+  require_all_batches(index, path);
   sort_classes(index);
   return index;
 }
@@ -165,7 +210,7 @@ std::vector<UnpackedMember> unpack_batches(const fs::path& path, std::string_vie
 SourceIndex index_cifar_tar_gz(const fs::path& path, std::string_view split) {
   SourceIndex index = empty_index("compressed tar");
   index.files = {path.string()};
-  index.compressed = true;
+  index.storage = SourceStorage::compressed_batches;
   std::uint64_t base = 0;
   for (const UnpackedMember& member : unpack_batches(path, split)) {
     if (is_meta(member.path)) {
@@ -186,6 +231,7 @@ SourceIndex index_cifar_tar_gz(const fs::path& path, std::string_view split) {
   }
   if (index.classes.empty()) fail_incomplete(path, "batches.meta.txt");
   if (index.items.empty()) fail_incomplete(path, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
+  require_all_batches(index, path);
   sort_classes(index);
   return index;
 }

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 // Workers are each rank's own.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SplitPlan, folder, split, image_size, fit, shard_bytes, skip_bad, replace,
                                    classes, names, labels, binding)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SourceIndex, kind, encoding, files, compressed, root, ignored)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SourceIndex, kind, encoding, storage, files, root, ignored, class_folder,
+                                   warnings)
 
 namespace {
 
@@ -80,6 +81,30 @@ void label_source(SourceIndex& source, const PackOptions& options, const std::ve
   }
 }
 
+// Images that certainly cannot be read are refused before the first one is packed.
+void refuse_flaws(const SourceIndex& source, const PackOptions& options) {
+  std::vector<const SourceItem*> flawed;
+  for (const SourceItem& item : source.items)
+    if (!item.flaw.empty()) flawed.push_back(&item);
+  if (flawed.empty() || options.skip_bad) return;
+  constexpr std::size_t most_listed = 10;
+  std::string list;
+  for (const SourceItem* item : std::span(flawed).first(std::min(flawed.size(), most_listed)))
+    list += fmt::format("\n  {} {}", item->name, item->flaw);
+  fail(ExitCode::bad_data,
+       "{}: {} images cannot be read:{}{}\nRepair or remove them, or leave them out with --skip-bad.",
+       options.source.string(), flawed.size(), list, flawed.size() > most_listed ? "\n  ..." : "");
+}
+
+// A network that can answer only one thing is right about everything and has learned nothing.
+void warn_of_single_class(SourceIndex& source, const SplitPlan& plan, const PackOptions& options) {
+  if (plan.classes.size() != 1) return;
+  source.warnings.push_back(fmt::format(
+      "{} has a single class, {}: nothing can be learned from it. The classes are the folders in SOURCE, or "
+      "those of --class-list",
+      options.source.string(), plan.classes.front().id));
+}
+
 std::vector<ClassEntry> classes_of(const PackOptions& options, const std::optional<Store>& store,
                                    const std::vector<std::string>& ids) {
   if (store && options.class_names.empty()) return store->classes;
@@ -131,6 +156,7 @@ PackJob prepare(const PackOptions& options, int workers, const Log& log) {
   const std::vector<std::string> known = known_ids(options, store);
   PackJob job;
   job.source = index_source(options.source, options.split, workers);
+  refuse_flaws(job.source, options);
   label_source(job.source, options, known);
   const std::vector<std::string> ids = known.empty() ? job.source.classes : known;
   if (read_folders_as_labels(job.source, known))
@@ -146,6 +172,7 @@ PackJob prepare(const PackOptions& options, int workers, const Log& log) {
   job.plan.replace = options.replace;
   job.plan.classes = classes_of(options, store, ids);
   refuse_unwritable_classes(job.plan);
+  warn_of_single_class(job.source, job.plan, options);
   order_images(job);
   std::string details = job.source.kind + "\n";
   for (const SourceItem& item : job.source.items) details += fmt::format("{} ", item.bytes);
@@ -157,18 +184,28 @@ PackJob prepare(const PackOptions& options, int workers, const Log& log) {
 // The text of the job, which rank 0 sends to the others. Items are sent as columns of numbers: one object per
 // item would take gigabytes.
 void to_json(nlohmann::json& json, const PackJob& job) {
-  std::vector<std::uint32_t> files;
-  std::vector<std::uint64_t> offsets, bytes;
+  std::vector<std::uint32_t> files, checksums;
+  std::vector<std::uint64_t> offsets, bytes, packed_bytes;
+  std::vector<std::uint8_t> deflated;
+  std::map<std::size_t, std::string> flaws;
   for (const SourceItem& item : job.source.items) {
+    if (!item.flaw.empty()) flaws[files.size()] = item.flaw;
     files.push_back(item.file);
     offsets.push_back(item.offset);
     bytes.push_back(item.bytes);
+    packed_bytes.push_back(item.packed_bytes);
+    checksums.push_back(item.crc32);
+    deflated.push_back(item.deflated ? 1 : 0);
   }
   json = {{"plan", job.plan},
           {"source", job.source},
           {"item_files", files},
           {"item_offsets", offsets},
-          {"item_bytes", bytes}};
+          {"item_bytes", bytes},
+          {"item_packed_bytes", packed_bytes},
+          {"item_checksums", checksums},
+          {"item_deflated", deflated},
+          {"item_flaws", flaws}};
 }
 
 void from_json(const nlohmann::json& json, PackJob& job) {
@@ -182,7 +219,12 @@ void from_json(const nlohmann::json& json, PackJob& job) {
     json.at("item_files").at(i).get_to(item.file);
     json.at("item_offsets").at(i).get_to(item.offset);
     json.at("item_bytes").at(i).get_to(item.bytes);
+    json.at("item_packed_bytes").at(i).get_to(item.packed_bytes);
+    json.at("item_checksums").at(i).get_to(item.crc32);
+    item.deflated = json.at("item_deflated").at(i).get<int>() != 0;
   }
+  for (const auto& [position, flaw] : json.at("item_flaws").get<std::map<std::size_t, std::string>>())
+    job.source.items.at(position).flaw = flaw;
 }
 
 }  // namespace
@@ -201,6 +243,10 @@ PackReport pack(const PackOptions& options, Communicator& communicator, const Lo
   log.info("{}: {}, {} images in {} classes, {} shards{}", options.source.string(), job.source.kind,
            job.plan.images(), job.plan.classes.size(), job.plan.shards(),
            job.source.ignored > 0 ? fmt::format(" ({} other files ignored)", job.source.ignored) : "");
+  if (!job.source.class_folder.empty())
+    log.info("the classes are the folders in its folder {}", job.source.class_folder);
+  if (communicator.rank() == 0)
+    for (const std::string& warning : job.source.warnings) log.warn("{}", warning);
   const SourceReader reader(job.source);
   const auto produce = [&](std::int64_t position, std::span<std::uint8_t> square) {
     reader.read_square(job.source.items[static_cast<std::size_t>(position)], job.plan.image_size, square,
@@ -209,6 +255,7 @@ PackReport pack(const PackOptions& options, Communicator& communicator, const Lo
   PackReport report;
   report.kind = job.source.kind;
   report.ignored = job.source.ignored;
+  report.warnings = job.source.warnings;
   report.classes = static_cast<std::int64_t>(job.plan.classes.size());
   report.split = write_split(job.plan, produce, communicator, log);
   return report;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "comm/communicator.hpp"
@@ -33,6 +34,7 @@ struct PackReport {
   std::string kind;          // of the source, e.g. "image folder"
   std::int64_t ignored = 0;  // files of the source that are not images
   std::int64_t classes = 0;
+  std::vector<std::string> warnings;  // already logged: a single class, classes without an image, ...
   SplitReport split;
 };
 

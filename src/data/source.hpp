@@ -1,8 +1,8 @@
-// The sources of pack: an image folder, a tar of class folders, the ILSVRC2012 tars as distributed,
-// CIFAR-10's binary batches. A source is first indexed (names, labels, positions of the bytes: plain data,
-// created on rank 0 and sent to all), so that the order of images and each rank's share are known before the
-// first image is read; then a SourceReader reads single images, from many threads. Archives are read in
-// place, without extracting them.
+// The sources of pack: an image folder, a tar or zip of class folders, a folder in one of them, the
+// ILSVRC2012 tars as distributed, CIFAR-10's binary batches. A source is first indexed (names, labels,
+// positions of the bytes: plain data, created on rank 0 and sent to all), so that the order of images and
+// each rank's share are known before the first image is read; then a SourceReader reads single images, from
+// many threads. Archives are read in place, without extracting them.
 #pragma once
 
 #include <cstddef>
@@ -23,31 +23,48 @@ enum class SourceEncoding {
   cifar_planes,  // 3072 bytes: 32 × 32 red, then green, then blue
 };
 
+// Where the bytes of the items are.
+enum class SourceStorage {
+  separate_files,      // each item is the file `root`/name
+  parts_of_files,      // of a tar or a CIFAR-10 batch
+  zip_members,         // perhaps deflated
+  compressed_batches,  // CIFAR-10's tar.gz: offsets refer to its batches, unpacked, in order
+};
+
 struct SourceItem {
   std::string name;          // as stored in /names: the path below the source, "/" between its parts
   std::int32_t label = -1;   // index into SourceIndex::classes; -1: not in a class folder
   std::uint32_t file = 0;    // index into SourceIndex::files
   std::uint64_t offset = 0;  // of the item's bytes in that file
   std::uint64_t bytes = 0;   // number of bytes
+  // Of a zip's member: its bytes as stored, and their checksum when unpacked.
+  std::uint64_t packed_bytes = 0;
+  std::uint32_t crc32 = 0;
+  bool deflated = false;
+  // Why the item cannot be read, known already from the list ("is a FIFO (named pipe), not a file"); empty if
+  // it can.
+  std::string flaw{};
 };
 
 struct SourceIndex {
   std::string kind;  // for messages: "image folder", "ILSVRC2012 training tar", …
   SourceEncoding encoding = SourceEncoding::image_file;
-  // Archives that contain the items. Empty: each item is a separate file, `root`/name.
-  std::vector<std::string> files;
-  bool compressed =
-      false;  // the one file is CIFAR's tar.gz: offsets refer to its batches, unpacked, in order
+  SourceStorage storage = SourceStorage::separate_files;
+  std::vector<std::string> files;  // that contain the items
   std::filesystem::path root;
-  std::vector<std::string> classes;  // ids, in label order
-  std::vector<SourceItem> items;     // in any order, all names different
-  std::int64_t ignored = 0;          // files that are not images
+  std::vector<std::string> classes;   // ids, in label order
+  std::vector<SourceItem> items;      // in any order, all names different
+  std::int64_t ignored = 0;           // files that are not images
+  std::string class_folder;           // the folder that contains the class folders; "" if it is the source
+  std::string archive_inside;         // an archive among the ignored files; "" if there is none
+  std::vector<std::string> warnings;  // whole sentences for the user
 };
 
 // Detects the type of `path` (from its content, not its name) and lists the images of `split` ("train" or
-// "val"; only relevant for CIFAR, whose folder contains both). `workers` threads read the tars of a tar of
-// tars. Throws ExitCode::usage for an unsupported source, with its type and a remedy; ExitCode::bad_data for
-// a damaged archive; ExitCode::io.
+// "val": CIFAR's folder contains both). A path may go on inside a tar or zip ("set.zip/images/val"): then
+// only that folder is the source. `workers` threads read the tars of a tar of tars and the headers of a zip.
+// Throws ExitCode::usage for an unsupported source, with its type and a remedy; ExitCode::bad_data for a
+// damaged archive; ExitCode::io.
 SourceIndex index_source(const std::filesystem::path& path, std::string_view split, int workers);
 
 // Reads images of an index. Thread-safe.
@@ -56,7 +73,7 @@ class SourceReader {
   explicit SourceReader(const SourceIndex& index);  // `index` must outlive it; throws ExitCode::io
 
   // The item fitted into side × side × 3 values. Throws ExitCode::bad_data (only the reason) for an image
-  // that cannot be used, ExitCode::io if it cannot be read.
+  // that cannot be used or has a flaw, ExitCode::io if it cannot be read.
   void read_square(const SourceItem& item, int side, std::span<std::uint8_t> square,
                    Fit fit = Fit::cut) const;
 

@@ -7,19 +7,11 @@
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "data/archive_listing.hpp"
+
 namespace convoy {
-
-struct TarMember {
-  std::string path;          // without a leading "./"
-  std::uint64_t offset = 0;  // of the member's bytes in the file
-  std::uint64_t bytes = 0;
-};
-
-// The part of a path within an archive or a source after the last slash.
-std::string_view file_name(std::string_view path);
 
 // The part of a file that is a tar: the whole file, or a member of an outer tar.
 struct FilePart {
@@ -28,9 +20,9 @@ struct FilePart {
   std::uint64_t bytes = 0;
 };
 
-// The regular files of an uncompressed tar, in order. Reads only headers. Throws ExitCode::bad_data for a
-// file that is not a tar or is truncated, ExitCode::io.
-std::vector<TarMember> list_tar(const FilePart& part);
+// The content of an uncompressed tar, links resolved. Reads only headers. Throws ExitCode::bad_data for a
+// file that is not a tar, is truncated or damaged, or goes on after its end; ExitCode::io.
+ArchiveListing list_tar(const FilePart& part);
 
 // The regular files of a tar, compressed or not, whose path `wanted` accepts: the path and bytes of each, in
 // order.

@@ -245,6 +245,15 @@ TEST_F(Refusals, BadImagesBesideGoodOnes) {
   EXPECT_EQ(text.out.find(good[0]), 0U) << text.out;
 }
 
+// A wait for someone to write into it would have no end.
+TEST_F(Refusals, APipeWithoutAWriterIsNamed) {
+  const std::string pipe = place("pipe.jpg");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  expect_refused(run({program, "predict", "--checkpoint", checkpoint(), pipe}, 30), 74,
+                 {"pipe.jpg is a FIFO"});
+  expect_refused(run({program, "pack", pipe, place("new")}, 30), 64, {"pipe.jpg is a FIFO"});
+}
+
 TEST_F(Refusals, ADamagedShardIsNamedByEveryCommand) {
   const std::filesystem::path copy = copy_of_store("damaged");
   const std::filesystem::path shard = first_shard(copy, "train");

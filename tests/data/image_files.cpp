@@ -239,30 +239,76 @@ void write_file(const std::filesystem::path& path, const std::string& bytes) {
   require(file.good(), "cannot write a test file");
 }
 
-std::string tar_bytes(const Members& members, bool gzip) {
+namespace {
+
+void write_entry(archive* handle, const ArchiveEntry& item) {
+  using Kind = ArchiveEntry::Kind;
+  archive_entry* entry = archive_entry_new();
+  archive_entry_set_pathname(entry, item.path.c_str());
+  archive_entry_set_filetype(entry, item.kind == Kind::folder          ? AE_IFDIR
+                                    : item.kind == Kind::symbolic_link ? AE_IFLNK
+                                    : item.kind == Kind::fifo          ? AE_IFIFO
+                                                                       : AE_IFREG);
+  archive_entry_set_perm(entry, 0644);
+  const bool file = item.kind == Kind::file;
+  archive_entry_set_size(entry, file ? static_cast<la_int64_t>(item.content.size()) : 0);
+  if (item.kind == Kind::hard_link) archive_entry_set_hardlink(entry, item.content.c_str());
+  if (item.kind == Kind::symbolic_link) archive_entry_set_symlink(entry, item.content.c_str());
+  require(archive_write_header(handle, entry) == ARCHIVE_OK, "cannot write an archive's header");
+  if (file) archive_write_data(handle, item.content.data(), item.content.size());
+  archive_entry_free(entry);
+}
+
+// `prepare(handle)` sets format, filters and options.
+template <typename Prepare>
+std::string archive_of(const std::vector<ArchiveEntry>& entries, Prepare&& prepare) {
   std::size_t most = 1 << 16;
-  for (const auto& [path, content] : members) most += content.size() + path.size() + 4096;
+  for (const ArchiveEntry& entry : entries) most += entry.content.size() + entry.path.size() + 4096;
   std::string bytes(most, '\0');
   std::size_t used = 0;
   archive* handle = archive_write_new();
-  archive_write_set_format_pax_restricted(handle);
-  if (gzip) archive_write_add_filter_gzip(handle);
+  prepare(handle);
   require(archive_write_open_memory(handle, bytes.data(), bytes.size(), &used) == ARCHIVE_OK,
-          "cannot open a tar");
-  for (const auto& [path, content] : members) {
-    archive_entry* entry = archive_entry_new();
-    archive_entry_set_pathname(entry, path.c_str());
-    archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    require(archive_write_header(handle, entry) == ARCHIVE_OK, "cannot write a tar header");
-    archive_write_data(handle, content.data(), content.size());
-    archive_entry_free(entry);
-  }
-  require(archive_write_close(handle) == ARCHIVE_OK, "cannot close a tar");
+          "cannot open an archive");
+  for (const ArchiveEntry& entry : entries) write_entry(handle, entry);
+  require(archive_write_close(handle) == ARCHIVE_OK, "cannot close an archive");
   archive_write_free(handle);
   bytes.resize(used);
   return bytes;
+}
+
+std::vector<ArchiveEntry> files_of(const Members& members) {
+  std::vector<ArchiveEntry> entries;
+  for (const auto& [path, content] : members) entries.push_back({ArchiveEntry::Kind::file, path, content});
+  return entries;
+}
+
+}  // namespace
+
+std::string tar_bytes(const Members& members, bool gzip) {
+  return archive_of(files_of(members), [&](archive* handle) {
+    archive_write_set_format_pax_restricted(handle);
+    if (gzip) archive_write_add_filter_gzip(handle);
+  });
+}
+
+std::string tar_of(const std::vector<ArchiveEntry>& entries) {
+  return archive_of(entries, [](archive* handle) { archive_write_set_format_pax_restricted(handle); });
+}
+
+std::string zip_of(const std::vector<ArchiveEntry>& entries, const std::string& options) {
+  return archive_of(entries, [&](archive* handle) {
+    archive_write_set_format_zip(handle);
+    archive_write_set_passphrase(handle, "secret");
+    // Without this libarchive fills the last block as on a tape.
+    archive_write_set_bytes_in_last_block(handle, 1);
+    if (!options.empty())
+      require(archive_write_set_options(handle, options.c_str()) == ARCHIVE_OK, "unknown options of a zip");
+  });
+}
+
+std::string zip_bytes(const Members& members, const std::string& options) {
+  return zip_of(files_of(members), options);
 }
 
 namespace {

@@ -66,6 +66,16 @@ void write_file(const std::filesystem::path& path, const std::string& bytes);  /
 using Members = std::vector<std::pair<std::string, std::string>>;  // path and content
 std::string tar_bytes(const Members& members, bool gzip = false);
 
+// An entry of an archive of any kind.
+struct ArchiveEntry {
+  enum class Kind { file, folder, hard_link, symbolic_link, fifo } kind = Kind::file;
+  std::string path, content;  // of a link its target
+};
+std::string tar_of(const std::vector<ArchiveEntry>& entries);
+// `options` of libarchive's zip writer, for example "compression=store" or "encryption=zipcrypt".
+std::string zip_of(const std::vector<ArchiveEntry>& entries, const std::string& options = "");
+std::string zip_bytes(const Members& members, const std::string& options = "");
+
 // meta.mat with a struct array synsets as the ILSVRC2012 kit has it; `leaves` are (ID, WNID, words), and an
 // inner node with children is added.
 struct SynsetEntry {

@@ -2,6 +2,7 @@
 // is finished by running it again, what does not fit is refused on every rank alike.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -423,12 +424,87 @@ TEST(Pack, FitsDoNotMixInAStore) {
 
 TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
   const SharedFolder folder(world());
+  SplitPlan plan;
+  plan.folder = folder / "store";
+  plan.split = "train";
+  plan.image_size = image_side;
+  plan.classes = {{"a", "ant"}, {"b", "bee"}};
+  for (int i = 0; i < 12; ++i) {
+    plan.names.push_back(fmt::format("a/{:02}", i));
+    plan.labels.push_back(i % 2);
+  }
+  bind_plan(plan, "test");
+  const auto produce = [&](std::int64_t position, std::span<std::uint8_t>) {
+    if (position == 5) fail(ExitCode::io, "cannot open {}: it is gone", plan.names[5]);
+  };
+  expect_error(ExitCode::io, {"a/05", "gone"}, [&] { write_split(plan, produce, world(), quiet()); });
+}
+
+// What certainly is no image is refused before the first one is packed, or left out.
+TEST(Pack, LinksToNothingAndPipesAreRefusedOrLeftOut) {
+  const SharedFolder folder(world());
   on_rank_zero([&] {
     make_folder(folder / "images", 12, 3);
     fs::create_symlink("nowhere", folder / "images/class0/gone.jpg");
+    ASSERT_EQ(::mkfifo((folder / "images/class1/pipe.jpg").c_str(), 0666), 0);
   });
-  expect_error(ExitCode::io, {"gone.jpg"},
-               [&] { pack_quietly(options_for(folder / "images", folder / "store")); });
+  PackOptions options = options_for(folder / "images", folder / "store");
+  expect_error(ExitCode::bad_data,
+               {"2 images", "class0/gone.jpg is a symbolic link to nowhere", "class1/pipe.jpg is a FIFO",
+                "--skip-bad"},
+               [&] { pack_quietly(options); });
+  on_rank_zero([&] { EXPECT_FALSE(fs::exists(folder / "store")); });
+  options.skip_bad = true;
+  const SplitReport report = pack_quietly(options);
+  EXPECT_EQ(report.images, 12);
+  EXPECT_EQ(report.skipped, 2);
+  on_rank_zero([&] {
+    const std::string listed = read_text_file(folder / "store/skipped.jsonl");
+    EXPECT_NE(listed.find("class0/gone.jpg"), std::string::npos);
+    EXPECT_NE(listed.find("FIFO"), std::string::npos);
+  });
+}
+
+TEST(Pack, FolderTarAndZipMakeTheSameStore) {
+  const SharedFolder folder(world());
+  on_rank_zero([&] {
+    make_folder(folder / "images", 24, 3);
+    Members members;
+    for (int i = 0; i < 24; ++i) members.emplace_back(fmt::format("class{}/{:03}.JPEG", i % 3, i), image(i));
+    write_file(folder / "images.tar", tar_bytes(members));
+    write_file(folder / "images.zip", zip_bytes(members));
+  });
+  const std::string expected = pack_quietly(options_for(folder / "images", folder / "a")).fingerprint;
+  EXPECT_EQ(pack_quietly(options_for(folder / "images.tar", folder / "b")).fingerprint, expected);
+  EXPECT_EQ(pack_quietly(options_for(folder / "images.zip", folder / "c")).fingerprint, expected);
+}
+
+TEST(Pack, DamagedMemberOfAZipIsRefusedOrLeftOut) {
+  const SharedFolder folder(world());
+  on_rank_zero([&] {
+    Members members;
+    for (int i = 0; i < 12; ++i) members.emplace_back(fmt::format("class{}/{:03}.JPEG", i % 3, i), image(i));
+    std::string zip = zip_bytes(members, "compression=store");
+    const auto place = zip.find(image(7));
+    zip[place + image(7).size() / 2] ^= 1;
+    write_file(folder / "images.zip", zip);
+  });
+  PackOptions options = options_for(folder / "images.zip", folder / "store");
+  expect_error(ExitCode::bad_data, {"class1/007.JPEG", "CRC-32"}, [&] { pack_quietly(options); });
+  options.skip_bad = true;
+  EXPECT_EQ(pack_quietly(options).skipped, 1);
+}
+
+TEST(Pack, AStoreOfASingleClassWarns) {
+  const SharedFolder folder(world());
+  on_rank_zero([&] {
+    make_folder(folder / "one", 4, 1);
+    make_folder(folder / "two", 4, 2);
+  });
+  const PackReport one = pack(options_for(folder / "one", folder / "a"), world(), quiet());
+  ASSERT_EQ(one.warnings.size(), 1U);
+  EXPECT_NE(one.warnings[0].find("single class, class0"), std::string::npos) << one.warnings[0];
+  EXPECT_TRUE(pack(options_for(folder / "two", folder / "b"), world(), quiet()).warnings.empty());
 }
 
 // Real images, as they are found: needs the folder that CONVOY_TEST_DATA names.

@@ -1,0 +1,226 @@
+// Zips as sources, as Kaggle distributes data sets, and folders in archives as sources.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "data/image_files.hpp"
+#include "data/source.hpp"
+#include "data/source_content.hpp"
+#include "support/expect_error.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace convoy::test {
+namespace {
+
+using Kind = ArchiveEntry::Kind;
+
+class ZipSources : public testing::Test {
+ protected:
+  SourceIndex index(const std::string& bytes) {
+    write_file(folder_ / "a.zip", bytes);
+    return index_of(folder_ / "a.zip");
+  }
+  void expect_damage(const std::string& bytes, std::initializer_list<std::string> parts) {
+    expect_error(ExitCode::bad_data, parts, [&] { index(bytes); });
+  }
+  const TemporaryFolder folder_;
+};
+
+const Members& cat_and_dog() {
+  static const Members members{{"cat/1.png", png_of(1)}, {"cat/notes.txt", "x"}, {"dog/2.png", png_of(2)}};
+  return members;
+}
+
+const Content& cat_and_dog_content() {
+  static const Content content{{"cat/1.png", {"cat", 1}}, {"dog/2.png", {"dog", 2}}};
+  return content;
+}
+
+TEST_F(ZipSources, StoredDeflatedAndZip64) {
+  for (const std::string options :
+       {"compression=deflate", "compression=store", "compression=deflate,zip64"}) {
+    SCOPED_TRACE(options);
+    const SourceIndex found = index(zip_bytes(cat_and_dog(), options));
+    EXPECT_EQ(found.kind, "zip of images");
+    EXPECT_EQ(found.ignored, 1);
+    EXPECT_EQ(content_of(found), cat_and_dog_content());
+  }
+}
+
+TEST_F(ZipSources, ManyMembersAreFoundAtTheirPlaces) {
+  Members members;
+  Content expected;
+  for (int i = 0; i < 2500; ++i) {
+    const std::string id = i % 2 == 0 ? "even" : "odd", name = fmt::format("{}/{}.png", id, i);
+    members.emplace_back(name, png_of(i % 250));
+    expected[name] = {id, i % 250};
+  }
+  EXPECT_EQ(content_of(index(zip_bytes(members))), expected);
+}
+
+TEST_F(ZipSources, FlatZipHasNoClasses) {
+  const SourceIndex found = index(zip_bytes({{"1.png", png_of(1)}, {"2.png", png_of(2)}}));
+  EXPECT_EQ(content_of(found), (Content{{"1.png", {"", 1}}, {"2.png", {"", 2}}}));
+}
+
+TEST_F(ZipSources, AdditionsOfMacOsAreIgnored) {
+  Members members = cat_and_dog();
+  members.emplace_back("__MACOSX/cat/._1.png", "x");
+  members.emplace_back("__MACOSX/cat/1.png", "x");
+  members.emplace_back("cat/._1.png", "x");
+  const SourceIndex found = index(zip_bytes(members));
+  EXPECT_EQ(content_of(found), cat_and_dog_content());
+  EXPECT_EQ(found.ignored, 4);
+}
+
+TEST_F(ZipSources, SymbolicLinksAreResolved) {
+  const SourceIndex found = index(zip_of({{Kind::file, "cat/1.png", png_of(1)},
+                                          {Kind::symbolic_link, "dog/1.png", "../cat/1.png"},
+                                          {Kind::symbolic_link, "dog/2.png", "nowhere.png"}}));
+  EXPECT_EQ(flaw_of(found, "dog/1.png"), "");
+  EXPECT_EQ(flaw_of(found, "dog/2.png"),
+            "is a symbolic link to nowhere.png, which the archive does not contain");
+  std::vector<std::uint8_t> square(image_side * image_side * 3);
+  const SourceReader reader(found);
+  for (const SourceItem& item : found.items) {
+    if (item.flaw.empty()) {
+      reader.read_square(item, image_side, square);
+      EXPECT_EQ(square[0], 1) << item.name;
+    } else {
+      expect_error(ExitCode::bad_data, {"nowhere.png"},
+                   [&] { reader.read_square(item, image_side, square); });
+    }
+  }
+}
+
+TEST_F(ZipSources, TornAndDamagedZipsAreNamed) {
+  const std::string whole = zip_bytes(cat_and_dog());
+  expect_damage(whole.substr(0, whole.size() / 2), {"a.zip", "truncated", "list of members"});
+  std::string header = whole;
+  header[header.rfind("PK\3\4")] = 'X';  // of the last member's own header
+  expect_damage(header, {"a.zip", "damaged", "dog/2.png"});
+  std::string list = whole;
+  const auto second = list.rfind("PK\1\2", list.rfind("PK\1\2") - 1);
+  list[second] = 'X';
+  expect_damage(list, {"a.zip", "list of members"});
+  expect_damage(whole.substr(10), {"a.zip", "does not begin as a zip"});
+  // As many bytes are missing in the middle as a lost packet has.
+  expect_damage(std::string(whole).erase(60, 40), {"a.zip"});
+}
+
+// Returns the error of reading the first image of a zip.
+std::string read_error(const SourceIndex& index) {
+  const SourceReader reader(index);
+  std::vector<std::uint8_t> square(image_side * image_side * 3);
+  for (const SourceItem& item : index.items) {
+    if (item.name != "cat/1.png") continue;
+    try {
+      reader.read_square(item, image_side, square);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.category(), ExitCode::bad_data);
+      return error.what();
+    }
+  }
+  return "none";
+}
+
+TEST_F(ZipSources, DamagedBytesAreFoundWhenTheyAreRead) {
+  for (const std::string options : {"compression=deflate", "compression=store"}) {
+    SCOPED_TRACE(options);
+    std::string bytes = zip_bytes(cat_and_dog(), options);
+    EXPECT_EQ(read_error(index(bytes)), "none");
+    const std::size_t place = index(bytes).items.front().offset + 30;
+    bytes[place] = static_cast<char>(bytes[place] ^ 4);
+    EXPECT_NE(read_error(index(bytes)).find("in the zip are damaged"), std::string::npos)
+        << read_error(index(bytes));
+  }
+}
+
+TEST_F(ZipSources, PathsThatLeadOutAndRepeatedNamesAreRefused) {
+  expect_damage(zip_bytes({{"cat/1.png", png_of(1)}, {"../dog/1.png", png_of(1)}}),
+                {"../dog/1.png", "out of"});
+  expect_damage(zip_bytes({{"cat/1.png", png_of(1)}, {"/dog/1.png", png_of(1)}}), {"/dog/1.png", "out of"});
+  expect_damage(zip_bytes({{"cat/1.png", png_of(1)}, {"dog/1.png", png_of(1)}, {"cat/1.png", png_of(2)}}),
+                {"cat/1.png", "more than once"});
+}
+
+// Replaces a field of 16 bits in the central entry and the own header of the only member.
+std::string with_field(std::string zip, std::size_t own, std::size_t central, std::uint16_t value) {
+  std::memcpy(zip.data() + own, &value, sizeof value);
+  std::memcpy(zip.data() + zip.rfind("PK\1\2") + central, &value, sizeof value);
+  return zip;
+}
+
+TEST_F(ZipSources, OtherMethodsAndEncryptionAreAFlaw) {
+  const std::string zip = zip_bytes({{"cat/1.png", png_of(1)}});
+  EXPECT_EQ(flaw_of(index(with_field(zip, 8, 10, 93)), "cat/1.png"),
+            "is compressed with Zstandard, only Deflate is supported: extract the zip and pack the folder");
+  EXPECT_EQ(flaw_of(index(with_field(zip, 6, 8, 9)), "cat/1.png"),
+            "is encrypted: extract the zip and pack the folder");
+  EXPECT_NE(read_error(index(with_field(zip, 6, 8, 9))).find("encrypted"), std::string::npos);
+}
+
+TEST_F(ZipSources, BackslashesOfWindowsSeparateFolders) {
+  std::string zip = zip_bytes({{"cat_1.png", png_of(1)}, {"dog_2.png", png_of(2)}});
+  for (auto place = zip.find('_'); place != std::string::npos; place = zip.find('_', place + 1))
+    if (zip.compare(place - 3, 3, "cat") == 0 || zip.compare(place - 3, 3, "dog") == 0) zip[place] = '\\';
+  for (auto place = zip.find("PK\1\2"); place != std::string::npos; place = zip.find("PK\1\2", place + 1))
+    zip[place + 5] = 0;  // made on MS-DOS or Windows
+  EXPECT_EQ(content_of(index(zip)), cat_and_dog_content());
+}
+
+TEST_F(ZipSources, EmptyZipAndZipWithoutImages) {
+  write_file(folder_ / "a.zip", zip_bytes({}));
+  expect_error(ExitCode::usage, {"contains no images"}, [&] { index_of(folder_ / "a.zip"); });
+  write_file(folder_ / "a.zip", zip_bytes({{"set/n01.tar", "x"}}));
+  expect_error(ExitCode::usage, {"contains no images", "set/n01.tar", "extract"},
+               [&] { index_of(folder_ / "a.zip"); });
+}
+
+// As Kaggle distributes ILSVRC.
+Members kaggle() {
+  const std::string root = "ILSVRC/Data/CLS-LOC/";
+  return {{root + "train/n01/n01_1.JPEG", png_of(1)},
+          {root + "train/n02/n02_1.JPEG", png_of(2)},
+          {root + "val/ILSVRC2012_val_00000001.JPEG", png_of(3)},
+          {root + "test/ILSVRC2012_test_00000001.JPEG", png_of(4)},
+          {"ILSVRC/Annotations/CLS-LOC/train/n01/n01_1.xml", "<a/>"}};
+}
+
+TEST(FoldersInArchives, AreSources) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.zip", zip_bytes(kaggle()));
+  write_file(folder / "a.tar", tar_bytes(kaggle()));
+  for (const std::string archive : {"a.zip", "a.tar"}) {
+    SCOPED_TRACE(archive);
+    const std::filesystem::path splits = folder / archive / "ILSVRC/Data/CLS-LOC";
+    expect_error(ExitCode::usage, {archive + "/ILSVRC/Data/CLS-LOC/train", "splits (test, train, val)"},
+                 [&] { index_of(folder / archive); });
+    expect_error(ExitCode::usage, {archive + "/ILSVRC/Data/CLS-LOC/test"}, [&] { index_of(splits, "val"); });
+    EXPECT_EQ(content_of(index_of(splits / "train")),
+              (Content{{"n01/n01_1.JPEG", {"n01", 1}}, {"n02/n02_1.JPEG", {"n02", 2}}}));
+    EXPECT_EQ(content_of(index_of(splits / "val/", "val")),
+              (Content{{"ILSVRC2012_val_00000001.JPEG", {"", 3}}}));
+    expect_error(ExitCode::usage, {archive, "no folder ILSVRC/Data/DET", "has CLS-LOC"},
+                 [&] { index_of(folder / archive / "ILSVRC/Data/DET"); });
+    expect_error(ExitCode::usage, {archive, "no folder tran", "it has ILSVRC"},
+                 [&] { index_of(folder / archive / "tran"); });
+    expect_error(ExitCode::usage, {"is a file, not a folder"},
+                 [&] { index_of(splits / "val/ILSVRC2012_val_00000001.JPEG"); });
+  }
+  write_file(folder / "words", "x");
+  expect_error(ExitCode::usage, {"words is neither"}, [&] { index_of(folder / "words/train"); });
+}
+
+TEST(FoldersInArchives, LinksMayLeadOutOfTheSelectedFolder) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.tar", tar_of({{Kind::file, "all/1.png", png_of(1)},
+                                       {Kind::symbolic_link, "train/cat/1.png", "../../all/1.png"},
+                                       {Kind::hard_link, "train/dog/1.png", "all/1.png"}}));
+  EXPECT_EQ(content_of(index_of(folder / "a.tar/train")),
+            (Content{{"cat/1.png", {"cat", 1}}, {"dog/1.png", {"dog", 1}}}));
+}
+
+}  // namespace
+}  // namespace convoy::test
