@@ -146,8 +146,11 @@ Interval parse_interval(std::string_view text) {
   const bool steps = unit == "step" || unit == "steps";
   const bool epochs = unit == "epoch" || unit == "epochs";
   constexpr std::int64_t most = 1'000'000'000;  // so that epochs times steps of an epoch can be counted
-  if (read_integer(number, count) != std::errc() || count > most ||
-      (!steps && !epochs && (count != 0 || !unit.empty())))
+  const std::errc error = read_integer(number, count);
+  if ((steps || epochs) && (error == std::errc::result_out_of_range || count > most))
+    fail(ExitCode::usage, "'{}' is too long an interval: at most {} steps or epochs are accepted", text,
+         most);
+  if (error != std::errc() || (!steps && !epochs && (count != 0 || !unit.empty())))
     fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0 for only at the end",
          text);
   return {count, !steps};

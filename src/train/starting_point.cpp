@@ -32,6 +32,7 @@ ConfigurationDifferences differences_from(const ResolvedRun& run, const Checkpoi
 // "--classes 20 where the run has 10, …".
 std::string refusal_text(const std::vector<OptionDifference>& refused) {
   std::vector<std::string> texts;
+  texts.reserve(refused.size());
   for (const auto& [option, before, now] : refused)
     texts.push_back(fmt::format("--{} {} where the run has {}", option, now, before));
   return text_list(texts);

@@ -82,6 +82,10 @@ TEST(Values, Intervals) {
   EXPECT_EQ(parse_interval("0").count, 0);
   for (const char* text : {"", "500", "1.5epochs", "epochs", "3 minutes"})
     EXPECT_NE(refusal([&] { parse_interval(text); }).find("500steps"), std::string::npos) << text;
+  for (const char* text : {"1000000001steps", "9223372036854775808epochs"})
+    EXPECT_NE(refusal([&] { parse_interval(text); }).find("at most 1000000000 steps or epochs"),
+              std::string::npos)
+        << text;
   for (const char* text : {"500steps", "1epoch", "1step", "3epochs", "0"})
     EXPECT_EQ(interval_text(parse_interval(text)), text);
 }

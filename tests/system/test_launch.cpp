@@ -37,7 +37,7 @@ TEST(Launch, LocalPassesExitCodesOnAndRefusesItsOwnMistakes) {
 // A stand-in for Convoy on a machine with three GPUs.
 TEST(Launch, LocalStartsARankForEachGpu) {
   const TemporaryFolder folder;
-  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-gpus' ] || echo 3");
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-gpus --allow-single' ] || echo 3");
   stand_in(folder, "mpirun", "exit 0");
   const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
   const std::string local = launch + "local";
