@@ -287,7 +287,7 @@ TEST_F(Refusals, AnOutputThatIsNoFolderOfARun) {
   expect_refused(run(tiny_training(program, store(), file + "/run")), 74, {"--output", "Not a directory"});
   expect_refused(run(tiny_training(program, store(), store())), 64, {"--output", "is a store"});
   EXPECT_EQ(read_file(file), "mine");
-  EXPECT_FALSE(std::filesystem::exists(store() + "/.lock"));
+  EXPECT_FALSE(std::filesystem::exists(store() + "/checkpoints"));
 }
 
 // Told of the option, not of the checkpoints, which are sound.

@@ -415,6 +415,8 @@ TEST(Pack, FitsDoNotMixInAStore) {
   // Shards of an interrupted pack are not taken for those of another fit.
   on_rank_zero([&] { fs::remove(folder / "store/store.json"); });
   cut.split = "train";
+  expect_error(ExitCode::usage, {"3 finished shard(s)", "--replace"}, [&] { pack_quietly(cut); });
+  cut.replace = true;
   const SplitReport again = pack_quietly(cut);
   EXPECT_EQ(again.kept_shards, 0);
   EXPECT_NE(again.fingerprint, fingerprint);
