@@ -102,8 +102,8 @@ std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::
 }
 
 // Processes that MPI does not connect all end; the first one says why.
-std::optional<ExitCode> check_connection(const Communicator& communicator, const Launcher& launcher) {
-  const std::string reason = disconnected_ranks(launcher, communicator.size());
+std::optional<ExitCode> check_connection(const Launcher& launcher, int ranks) {
+  const std::string reason = disconnected_ranks(launcher, ranks);
   if (reason.empty()) return std::nullopt;
   if (launcher.rank == 0) print_error_line(fmt::format("convoy: {}", reason));
   return ExitCode::usage;
@@ -115,9 +115,14 @@ ExitCode run_on_ranks(const Request& request, const Launcher& launcher, Standard
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
   const std::atomic<bool> never = false;
+  if (launcher.without_pmi) {
+    if (!request.allow_single)
+      if (const auto code = check_connection(launcher, 1)) return *code;
+    hide_step();
+  }
   Communicator communicator(argc, argv);
   if (!request.allow_single)
-    if (const auto code = check_connection(communicator, launcher)) return *code;
+    if (const auto code = check_connection(launcher, communicator.size())) return *code;
   if (const auto code = agree_on_options(communicator, request.usage)) return *code;
   const Log log(communicator.rank(), communicator.size());
   if (!command.must_print()) output.may_be_lost();

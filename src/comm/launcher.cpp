@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -31,6 +33,12 @@ std::optional<int> number(const Environment& environment, const char* name) {
   return value;
 }
 
+bool has_pmi(const Environment& environment) {
+  return std::ranges::any_of(
+      std::array{"PMIX_NAMESPACE", "PMIX_RANK", "PMI_RANK", "PMI_FD", "OMPI_COMM_WORLD_SIZE"},
+      [&](const char* name) { return environment(name) != nullptr; });
+}
+
 }  // namespace
 
 Launcher find_launcher(const Environment& environment) {
@@ -42,7 +50,8 @@ Launcher find_launcher(const Environment& environment) {
             .source = fmt::format("{}={}", size, *processes),
             // With pmi2 srun sets PMI_RANK and PMI_SIZE too.
             .slurm = slurm || (number(environment, "SLURM_STEP_NUM_TASKS") == processes &&
-                               environment("OMPI_COMM_WORLD_SIZE") == nullptr)};
+                               environment("OMPI_COMM_WORLD_SIZE") == nullptr),
+            .without_pmi = slurm && !has_pmi(environment)};
   }
   // PMIx itself gives no size.
   if (const std::optional<int> rank = number(environment, "PMIX_RANK"); rank && *rank > 0)
@@ -57,7 +66,7 @@ Launcher find_launcher() {
 std::string disconnected_ranks(const Launcher& launcher, int ranks) {
   if (ranks > 1 || launcher.size <= 1) return {};
   return fmt::format(
-      "the launcher started several processes ({}), but MPI sees only one: each of them would do all the "
+      "the launcher started several processes ({}), but MPI does not connect them: each would do all the "
       "work "
       "and write the same files. {}; to run this process alone, pass --allow-single",
       launcher.source,
@@ -65,6 +74,11 @@ std::string disconnected_ranks(const Launcher& launcher, int ranks) {
           ? "Start them with srun --mpi=pmix (srun --mpi=list lists what this site offers), or with "
             "the mpirun of the MPI library that Convoy is built with"
           : "Start them with the mpirun of the MPI library that Convoy is built with");
+}
+
+// Open MPI takes a process with these for one that srun connects.
+void hide_step() {
+  for (const char* name : {"SLURM_STEPID", "SLURM_STEP_ID"}) ::unsetenv(name);
 }
 
 }  // namespace convoy

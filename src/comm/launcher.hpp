@@ -14,6 +14,8 @@ struct Launcher {
   int rank = 0, size = 1;
   std::string source;  // the variable that gives the size or the rank: "OMPI_COMM_WORLD_SIZE=4"; may be empty
   bool slurm = false;  // srun itself started this process
+  // srun without PMI (--mpi=none): MPI cannot connect its tasks, and Open MPI does not even start in one.
+  bool without_pmi = false;
 };
 
 // The innermost launcher counts: mpirun may run inside a step of srun. The variables of a Slurm job that is
@@ -25,5 +27,9 @@ Launcher find_launcher();
 // takes each for a group of its own, which would all do the same work and write the same files. Empty if
 // there is no such contradiction.
 std::string disconnected_ranks(const Launcher& launcher, int ranks);
+
+// Lets MPI start alone in a task of srun without PMI: hides the step from it. To be called before MPI and
+// threads start.
+void hide_step();
 
 }  // namespace convoy

@@ -351,7 +351,11 @@ TEST_F(Refusals, WrongOptionsOnRanksAreToldOnce) {
 TEST_F(Refusals, TasksOfSrunThatMpiDoesNotConnect) {
   const std::string output = fresh_output();
   const auto task = [&](const std::string& rank, const std::vector<std::string>& command) {
-    return Process(command, {"SLURM_NTASKS=4", "SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=" + rank}).wait();
+    // As srun --mpi=none sets them: because of the step, Open MPI would end the process by itself.
+    return Process(command,
+                   {"SLURM_NTASKS=4", "SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=" + rank,
+                    "SLURM_NODELIST=localhost", "SLURM_STEPID=0", "SLURM_STEP_ID=0", "SLURM_JOBID=7"})
+        .wait();
   };
   const std::vector<std::string> training = tiny_training(program, store(), output, {"--steps", "0"});
   expect_refused(task("0", training), 64, {"SLURM_STEP_NUM_TASKS=4", "srun --mpi=pmix", "--allow-single"});
@@ -361,7 +365,11 @@ TEST_F(Refusals, TasksOfSrunThatMpiDoesNotConnect) {
   EXPECT_FALSE(std::filesystem::exists(output));
   EXPECT_EQ(task("0", {program, "verify", store()}).code, 64);
   EXPECT_EQ(task("0", {program, "verify", store(), "--allow-single"}).code, 0);
-  EXPECT_EQ(task("1", on_ranks(2, {program, "verify", store()})).code, 0) << "mpirun inside a task";
+  // mpirun inside a task.
+  EXPECT_EQ(Process(on_ranks(2, {program, "verify", store()}), {"SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=1"})
+                .wait()
+                .code,
+            0);
   // A batch script has the job's number of tasks, but is only one process.
   EXPECT_EQ(Process({program, "verify", store()}, {"SLURM_NTASKS=4", "SLURM_PROCID=0"}).wait().code, 0);
 }

@@ -43,6 +43,17 @@ TEST(Launcher, ATaskOfSrunThatMpiDoesNotConnect) {
   EXPECT_EQ(refusal({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}}, 1), "");
 }
 
+TEST(Launcher, AStepWithoutPmiIsKnownBeforeMpiStarts) {
+  EXPECT_TRUE(launcher_of(step).without_pmi);
+  for (const char* name : {"PMIX_NAMESPACE", "PMI_FD"}) {
+    Variables connected = step;
+    connected[name] = "x";
+    EXPECT_FALSE(launcher_of(connected).without_pmi) << name;
+  }
+  EXPECT_FALSE(launcher_of(batch_script).without_pmi);
+  EXPECT_FALSE(launcher_of({}).without_pmi);
+}
+
 TEST(Launcher, ABatchScriptIsNoStep) {
   EXPECT_EQ(refusal(batch_script, 1), "");
 }
