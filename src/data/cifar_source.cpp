@@ -5,8 +5,8 @@
 #include <optional>
 #include <sstream>
 
-#include "base/atomic_file.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "base/text_file.hpp"
 #include "base/text_list.hpp"
 #include "data/source_kinds.hpp"
@@ -162,7 +162,7 @@ SourceIndex index_cifar_folder(const fs::path& folder, std::string_view split) {
   if (files.empty()) fail_incomplete(batches, split == "val" ? "test_batch.bin" : "data_batch_1.bin");
   std::ranges::sort(files);
   for (const fs::path& file : files) {
-    const std::string bytes = read_text_file(file);
+    const std::string bytes = open_regular_file(file).read_to_end();
     const auto number = static_cast<std::uint32_t>(index.files.size());
     index.files.push_back(file.string());
     add_batch(index, file.filename().string(), bytes.size(), number, 0,

@@ -14,8 +14,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// Hidden, or the folder of macOS's additions to an archive.
 bool hidden(const fs::path& path) {
-  return path.filename().native().starts_with('.');
+  return path.filename().native().starts_with('.') || path.filename() == "__MACOSX";
 }
 
 // The type of a directory entry, of what it leads to if it is a link: asks the file system only about links.

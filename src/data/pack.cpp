@@ -87,6 +87,7 @@ void refuse_flaws(const SourceIndex& source, const PackOptions& options) {
   for (const SourceItem& item : source.items)
     if (!item.flaw.empty()) flawed.push_back(&item);
   if (flawed.empty() || options.skip_bad) return;
+  std::ranges::sort(flawed, {}, [](const SourceItem* item) { return std::string_view(item->name); });
   constexpr std::size_t most_listed = 10;
   std::string list;
   for (const SourceItem* item : std::span(flawed).first(std::min(flawed.size(), most_listed)))
@@ -186,13 +187,15 @@ PackJob prepare(const PackOptions& options, int workers, const Log& log) {
 void to_json(nlohmann::json& json, const PackJob& job) {
   std::vector<std::uint32_t> files, checksums;
   std::vector<std::uint64_t> offsets, bytes, packed_bytes;
-  std::vector<std::uint8_t> deflated;
+  std::vector<int> deflated;
   std::map<std::size_t, std::string> flaws;
+  const bool zip = job.source.storage == SourceStorage::zip_members;
   for (const SourceItem& item : job.source.items) {
     if (!item.flaw.empty()) flaws[files.size()] = item.flaw;
     files.push_back(item.file);
     offsets.push_back(item.offset);
     bytes.push_back(item.bytes);
+    if (!zip) continue;
     packed_bytes.push_back(item.packed_bytes);
     checksums.push_back(item.crc32);
     deflated.push_back(item.deflated ? 1 : 0);
@@ -219,6 +222,7 @@ void from_json(const nlohmann::json& json, PackJob& job) {
     json.at("item_files").at(i).get_to(item.file);
     json.at("item_offsets").at(i).get_to(item.offset);
     json.at("item_bytes").at(i).get_to(item.bytes);
+    if (job.source.storage != SourceStorage::zip_members) continue;
     json.at("item_packed_bytes").at(i).get_to(item.packed_bytes);
     json.at("item_checksums").at(i).get_to(item.crc32);
     item.deflated = json.at("item_deflated").at(i).get<int>() != 0;

@@ -68,7 +68,12 @@ const char* text_of(archive* handle) {
 bool next_entry(archive* handle, archive_entry** entry, const std::string& file, std::uint64_t offset) {
   const int result = archive_read_next_header(handle, entry);
   if (result == ARCHIVE_EOF) return false;
-  if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
+  if (result == ARCHIVE_FATAL && archive_errno(handle) == EIO)  // of read_block
+    fail(ExitCode::io, "cannot list {}: {}", file, text_of(handle));
+  // Most warnings are about names that the locale cannot represent; this one loses a long name or a size.
+  const bool lost_name =
+      result == ARCHIVE_WARN && std::string_view(text_of(handle)).find("malformed") != std::string_view::npos;
+  if ((result != ARCHIVE_OK && result != ARCHIVE_WARN) || lost_name) {
     fail(ExitCode::bad_data, "{} is damaged or truncated at byte {}: {}. Download or copy it again", file,
          offset, text_of(handle));
   }

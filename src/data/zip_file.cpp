@@ -164,6 +164,19 @@ void add_entry(ArchiveListing& listing, const ZipHandle& zip, const ZipEntry& en
   listing.members.push_back(std::move(member));
 }
 
+// A program without Zip64 writes the number of members modulo 65536, so that the end of the list is not
+// reached. `place`: where the list should end.
+void require_end_of_list(const fs::path& path, std::uint64_t place, std::uint64_t members) {
+  std::array<char, 4> signature{};
+  open_regular_file(path).read_at(place, std::as_writable_bytes(std::span(signature)));
+  if (std::string_view(signature.data(), signature.size()) == "PK\1\2")
+    fail(ExitCode::bad_data,
+         "{} contains more than the {} members that it states (a program without Zip64 wrote it): extract it "
+         "and "
+         "pack the folder",
+         path.string(), members);
+}
+
 }  // namespace
 
 ArchiveListing list_zip(const fs::path& path) {
@@ -173,6 +186,7 @@ ArchiveListing list_zip(const fs::path& path) {
   unz_global_info64 global{};
   unzGetGlobalInfo64(zip.get(), &global);
   std::vector<char> name(std::numeric_limits<std::uint16_t>::max() + 1UL);
+  std::uint64_t list_end = 0;
   int result = global.number_entry == 0 ? UNZ_END_OF_LIST_OF_FILE : unzGoToFirstFile(zip.get());
   for (; result == UNZ_OK; result = unzGoToNextFile(zip.get())) {
     const ZipEntry entry = current_entry(zip, name);
@@ -180,11 +194,15 @@ ArchiveListing list_zip(const fs::path& path) {
       fail(ExitCode::bad_data, "{} is damaged or truncated: {} is larger than the file", path.string(),
            entry.path);
     add_entry(listing, zip, entry);
+    constexpr std::uint64_t fixed_bytes = 46;  // of an entry of the list
+    list_end = unzGetOffset64(zip.get()) + fixed_bytes + entry.info.size_filename +
+               entry.info.size_file_extra + entry.info.size_file_comment;
   }
   if (result != UNZ_END_OF_LIST_OF_FILE)
     fail(ExitCode::bad_data,
          "{} is damaged: its list of members ends after {} of {}. Download or copy it again", path.string(),
          listing.members.size() + listing.folders.size(), global.number_entry);
+  require_end_of_list(path, list_end, global.number_entry);
   resolve_links(listing);
   return listing;
 }

@@ -81,6 +81,7 @@ TEST_F(FolderSources, FoldersWithoutAnImageAreNamed) {
   write_file(folder_ / "data/eel/notes.txt", "x");
   fs::create_directory(folder_ / "data/fox");
   fs::create_directory(folder_ / "data/cat/inner");
+  write_file(folder_ / "data/__MACOSX/cat/._1.png", "x");
   const SourceIndex found = index();
   EXPECT_EQ(found.classes, (std::vector<std::string>{"cat", "dog"}));
   ASSERT_EQ(found.warnings.size(), 1U);

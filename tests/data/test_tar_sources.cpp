@@ -47,6 +47,16 @@ TEST_F(TarSources, DamagedHeaderInTheMiddleIsNamedWithItsPlace) {
   expect_damage(tar_bytes({{"n1.tar", three_images()}, {"n2.tar", tar}}), {"n2.tar in ", "a.tar", "damaged"});
 }
 
+// Its checksum does not cover the extended header's content, which holds the name.
+TEST_F(TarSources, DamagedLongNameIsNoOtherName) {
+  std::string tar =
+      tar_bytes({{"ant/1.png", png_of(1)}, {"bee/" + std::string(150, 'n') + ".png", png_of(2)}});
+  const auto name = tar.find("path=bee/");
+  ASSERT_NE(name, std::string::npos);
+  tar.replace(name / block * block, block, block, '\0');
+  expect_damage(tar, {"a.tar", "damaged", "byte 1024"});
+}
+
 TEST_F(TarSources, ZeroedHeaderInTheMiddleIsNotTheEnd) {
   std::string tar = three_images();
   tar.replace(1024, block, block, '\0');

@@ -109,6 +109,14 @@ TEST_F(ZipSources, TornAndDamagedZipsAreNamed) {
   expect_damage(std::string(whole).erase(60, 40), {"a.zip"});
 }
 
+// As old programs write more than 65,535 members.
+TEST_F(ZipSources, MoreMembersThanStatedAreRefused) {
+  std::string zip = zip_bytes(cat_and_dog());
+  const auto end = zip.rfind("PK\5\6");
+  zip[end + 8] = zip[end + 10] = 2;
+  expect_damage(zip, {"a.zip", "more than the 2 members", "extract"});
+}
+
 // Returns the error of reading the first image of a zip.
 std::string read_error(const SourceIndex& index) {
   const SourceReader reader(index);
