@@ -250,8 +250,10 @@ void write_entry(archive* handle, const ArchiveEntry& item) {
                                     : item.kind == Kind::fifo          ? AE_IFIFO
                                                                        : AE_IFREG);
   archive_entry_set_perm(entry, 0644);
-  const bool file = item.kind == Kind::file;
+  const bool file = item.kind == Kind::file || item.kind == Kind::sparse_file;
   archive_entry_set_size(entry, file ? static_cast<la_int64_t>(item.content.size()) : 0);
+  if (item.kind == Kind::sparse_file)
+    archive_entry_sparse_add_entry(entry, static_cast<la_int64_t>(item.content.find('x')), 1);
   if (item.kind == Kind::hard_link) archive_entry_set_hardlink(entry, item.content.c_str());
   if (item.kind == Kind::symbolic_link) archive_entry_set_symlink(entry, item.content.c_str());
   require(archive_write_header(handle, entry) == ARCHIVE_OK, "cannot write an archive's header");
@@ -293,7 +295,7 @@ std::string tar_bytes(const Members& members, bool gzip) {
 }
 
 std::string tar_of(const std::vector<ArchiveEntry>& entries) {
-  return archive_of(entries, [](archive* handle) { archive_write_set_format_pax_restricted(handle); });
+  return archive_of(entries, [](archive* handle) { archive_write_set_format_pax(handle); });
 }
 
 std::string zip_of(const std::vector<ArchiveEntry>& entries, const std::string& options) {

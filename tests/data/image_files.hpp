@@ -68,8 +68,9 @@ std::string tar_bytes(const Members& members, bool gzip = false);
 
 // An entry of an archive of any kind.
 struct ArchiveEntry {
-  enum class Kind { file, folder, hard_link, symbolic_link, fifo } kind = Kind::file;
-  std::string path, content;  // of a link its target
+  enum class Kind { file, folder, hard_link, symbolic_link, fifo, sparse_file } kind = Kind::file;
+  std::string path,
+      content;  // of a link its target; of a sparse file zeros, which are not stored, before "x"
 };
 std::string tar_of(const std::vector<ArchiveEntry>& entries);
 // `options` of libarchive's zip writer, for example "compression=store" or "encryption=zipcrypt".

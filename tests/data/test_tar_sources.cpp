@@ -121,15 +121,18 @@ TEST_F(TarSources, LinksAreFollowedThroughLinkedFolders) {
 }
 
 TEST_F(TarSources, LinksToNothingHaveAFlaw) {
-  const SourceIndex found = index(tar_of({{Kind::file, "cat/1.png", png_of(1)},
-                                          {Kind::file, "dog/1.png", png_of(1)},
-                                          {Kind::symbolic_link, "cat/absolute.png", "/data/1.png"},
-                                          {Kind::symbolic_link, "cat/above.png", "../../1.png"},
-                                          {Kind::hard_link, "cat/gone.png", "cat/nowhere.png"},
-                                          {Kind::symbolic_link, "cat/a.png", "b.png"},
-                                          {Kind::symbolic_link, "cat/b.png", "a.png"},
-                                          {Kind::fifo, "cat/pipe.png", ""}}));
-  EXPECT_EQ(found.items.size(), 8U);
+  const SourceIndex found =
+      index(tar_of({{Kind::file, "cat/1.png", png_of(1)},
+                    {Kind::file, "dog/1.png", png_of(1)},
+                    {Kind::symbolic_link, "cat/absolute.png", "/data/1.png"},
+                    {Kind::symbolic_link, "cat/above.png", "../../1.png"},
+                    {Kind::hard_link, "cat/gone.png", "cat/nowhere.png"},
+                    {Kind::symbolic_link, "cat/a.png", "b.png"},
+                    {Kind::symbolic_link, "cat/b.png", "a.png"},
+                    {Kind::fifo, "cat/pipe.png", ""},
+                    {Kind::sparse_file, "cat/holes.png", std::string(99'999, '\0') + "x"}}));
+  EXPECT_EQ(found.items.size(), 9U);
+  EXPECT_EQ(flaw_of(found, "cat/holes.png"), "is stored sparse: create the tar without --sparse");
   EXPECT_EQ(flaw_of(found, "cat/absolute.png"),
             "is a symbolic link to /data/1.png, which is outside the archive");
   EXPECT_EQ(flaw_of(found, "cat/above.png"),
