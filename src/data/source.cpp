@@ -129,23 +129,30 @@ SourceIndex index_archive(const ArchivePath& archive, const SourceRequest& reque
   return index_tar(archive.file, listing, request);
 }
 
-// The first file in `folder` that is named like an archive, for the message.
-std::string archive_in(const fs::path& folder) {
+// What the user may have meant by a folder with archives instead of images.
+std::string advice_on_archives(const fs::path& folder) {
   if (!fs::is_directory(folder)) return {};
+  std::vector<std::string> archives;
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().extension() == ".tar" || entry.path().extension() == ".zip")
-      return entry.path().string();
-  return {};
+      archives.push_back(entry.path().string());
+  if (archives.empty()) return {};
+  std::ranges::sort(archives);
+  if (archives.size() == 1) return fmt::format(" (did you mean {}?)", archives.front());
+  return fmt::format(
+      " (it contains {} archives, such as {}: if each tar is a class, pack the tar that contained them, or "
+      "make one: "
+      "tar -cf all.tar -C {} .)",
+      archives.size(), archives.front(), folder.string());
 }
 
 [[noreturn]] void refuse_empty(const SourceIndex& index, const fs::path& path) {
-  const std::string archive = archive_in(path);
-  std::string hint;
-  if (!archive.empty()) hint = fmt::format(" (did you mean {}?)", archive);
+  std::string advice = advice_on_archives(path);
   if (!index.archive_inside.empty())
-    hint = fmt::format(" (extract {} from it and pack that)", index.archive_inside);
+    advice = fmt::format(" (extract {} from it and pack that)", index.archive_inside);
   fail(ExitCode::usage, "{} contains no images (.jpg, .jpeg, .png){}{}; {}", path.string(),
-       index.ignored > 0 ? fmt::format(", only {} other files", index.ignored) : "", hint, accepted_sources);
+       index.ignored > 0 ? fmt::format(", only {} other files", index.ignored) : "", advice,
+       accepted_sources);
 }
 
 void refuse_equal_names(const SourceIndex& index, const fs::path& path) {

@@ -276,6 +276,8 @@ TEST(Sources, WhatIsNoSourceIsNamedWithTheWayOut) {
   expect_error(ExitCode::usage, {"contains no images", "1 other files"}, [&] { index_of(folder / "empty"); });
   write_file(folder / "tars/n01.tar", tar_bytes({{"1.png", png_of(1)}}));
   expect_error(ExitCode::usage, {"n01.tar"}, [&] { index_of(folder / "tars"); });
+  write_file(folder / "tars/n02.tar", tar_bytes({{"1.png", png_of(1)}}));
+  expect_error(ExitCode::usage, {"2 archives", "n01.tar", "tar -cf"}, [&] { index_of(folder / "tars"); });
   write_file(folder / "a.tar.gz", tar_bytes({{"cat/1.png", png_of(1)}}, true));
   expect_error(ExitCode::usage, {"compressed", "gunzip"}, [&] { index_of(folder / "a.tar.gz"); });
   write_file(folder / "text", "just words");
