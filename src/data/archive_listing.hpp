@@ -12,7 +12,7 @@ namespace convoy {
 
 struct ArchiveMember {
   std::string path;          // from clean_member_path
-  std::uint64_t offset = 0;  // tar: of its bytes in the file; zip: see zip_file.hpp
+  std::uint64_t offset = 0;  // tar: of its bytes in the file; zip: of its header
   std::uint64_t bytes = 0;   // when unpacked
   // Of a zip: its bytes as they are stored, and their checksum when unpacked.
   std::uint64_t packed_bytes = 0;

@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "data/parallel_for.hpp"
 #include "data/source_kinds.hpp"
-#include "data/zip_file.hpp"
 
 namespace convoy {
 
@@ -89,7 +88,6 @@ SourceIndex index_zip(const std::filesystem::path& file, const ArchiveListing& l
   index.files = {file.string()};
   add_images(index, listing, request);
   find_classes(index, visible_folders(listing), request);
-  locate_zip_items(file, index.items, request.workers);
   return index;
 }
 

@@ -35,7 +35,7 @@ struct SourceItem {
   std::string name;          // as stored in /names: the path below the source, "/" between its parts
   std::int32_t label = -1;   // index into SourceIndex::classes; -1: not in a class folder
   std::uint32_t file = 0;    // index into SourceIndex::files
-  std::uint64_t offset = 0;  // of the item's bytes in that file
+  std::uint64_t offset = 0;  // of the item's bytes in that file; of a zip's member: of its header
   std::uint64_t bytes = 0;   // number of bytes
   // Of a zip's member: its bytes as stored, and their checksum when unpacked.
   std::uint64_t packed_bytes = 0;
@@ -62,7 +62,7 @@ struct SourceIndex {
 
 // Detects the type of `path` (from its content, not its name) and lists the images of `split` ("train" or
 // "val": CIFAR's folder contains both). A path may go on inside a tar or zip ("set.zip/images/val"): then
-// only that folder is the source. `workers` threads read the tars of a tar of tars and the headers of a zip.
+// only that folder is the source. `workers` threads read the tars of a tar of tars.
 // Throws ExitCode::usage for an unsupported source, with its type and a remedy; ExitCode::bad_data for a
 // damaged archive; ExitCode::io.
 SourceIndex index_source(const std::filesystem::path& path, std::string_view split, int workers);

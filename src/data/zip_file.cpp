@@ -1,7 +1,5 @@
 #include "data/zip_file.hpp"
 
-#include <fcntl.h>
-#include <minizip/unzip.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -9,9 +7,11 @@
 #include <array>
 #include <limits>
 #include <memory>
+#include <span>
+#include <stdexcept>
+#include <string_view>
 
 #include "base/error.hpp"
-#include "data/parallel_for.hpp"
 
 namespace convoy {
 
@@ -19,109 +19,167 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Values of the format (PKWARE's APPNOTE, 4.4).
+// Values of the format (PKWARE's APPNOTE, 4.3 and 4.4).
 constexpr unsigned stored = 0, deflated = 8;
 constexpr unsigned encrypted_flag = 1, made_on_dos = 0, made_on_unix = 3, made_on_macos = 19;
+constexpr std::uint64_t own_header_bytes = 30, entry_bytes = 46, end_bytes = 22, locator_bytes = 20,
+                        long_end_bytes = 56;
+constexpr std::uint32_t in_extra_field = 0xFFFFFFFF;  // the number is in the Zip64 extra field
+constexpr std::string_view own_header_mark = "PK\3\4", entry_mark = "PK\1\2", signature_mark = "PK\5\5",
+                           end_mark = "PK\5\6", long_end_mark = "PK\6\6", locator_mark = "PK\6\7";
 
-class ZipHandle {
+// A record of the format: numbers are little-endian. Reading beyond its end throws std::out_of_range.
+class Record {
  public:
-  explicit ZipHandle(const fs::path& path) : name_(path.string()), handle_(unzOpen64(path.c_str())) {
-    if (handle_ == nullptr) {
-      fail(ExitCode::bad_data,
-           "{} is damaged or truncated: a zip's list of members, at its end, is missing. Download or copy it "
-           "again "
-           "(if it is one part of several, join them first: zip -s 0 FILE --out WHOLE)",
-           name_);
-    }
+  explicit Record(std::string_view bytes) : bytes_(bytes) {}
+
+  std::uint64_t number(std::size_t at, std::size_t size) const {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < size; ++i)
+      value |= std::uint64_t{static_cast<unsigned char>(bytes_.at(at + i))} << (8 * i);
+    return value;
   }
-  ~ZipHandle() { unzClose(handle_); }
-  ZipHandle(const ZipHandle&) = delete;
-  ZipHandle& operator=(const ZipHandle&) = delete;
-
-  unzFile get() const { return handle_; }
-  const std::string& name() const { return name_; }
-
-  // Of the current member: the place of its bytes. Checks that its own header agrees with the central
-  // directory.
-  std::uint64_t data_offset(std::string_view member) const {
-    int method = 0;
-    constexpr int raw = 1;
-    if (unzOpenCurrentFile2(handle_, &method, nullptr, raw) != UNZ_OK) {
-      fail(ExitCode::bad_data,
-           "{} is damaged: the header of {} is not where the zip's list of members places it. Download or "
-           "copy it "
-           "again",
-           name_, member);
-    }
-    const std::uint64_t offset = unzGetCurrentFileZStreamPos64(handle_);
-    unzCloseCurrentFile(handle_);
-    return offset;
+  std::uint16_t u16(std::size_t at) const { return static_cast<std::uint16_t>(number(at, 2)); }
+  std::uint32_t u32(std::size_t at) const { return static_cast<std::uint32_t>(number(at, 4)); }
+  std::uint64_t u64(std::size_t at) const { return number(at, 8); }
+  bool has_mark(std::string_view mark) const { return bytes_.starts_with(mark); }
+  std::string_view bytes(std::size_t at, std::size_t size) const {
+    if (at + size > bytes_.size()) throw std::out_of_range("a zip's record");
+    return bytes_.substr(at, size);
   }
 
  private:
-  std::string name_;
-  unzFile handle_;
+  std::string_view bytes_;
 };
 
-std::string method_name(unsigned long method) {
-  constexpr std::array<std::pair<unsigned long, const char*>, 6> names{
+std::string read_text(const FileDescriptor& file, std::uint64_t offset, std::uint64_t bytes) {
+  std::string text(bytes, '\0');
+  file.read_exactly(offset, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+[[noreturn]] void fail_damaged(const fs::path& path, const std::string& reason) {
+  fail(ExitCode::bad_data, "{} is damaged or truncated: {}. Download or copy it again", path.string(),
+       reason);
+}
+
+// The list of members: the central directory.
+struct MemberList {
+  std::uint64_t offset = 0, bytes = 0, members = 0;
+  bool exact_count = false;  // otherwise modulo 65536
+};
+
+// The position of the record at a zip's end, which only a comment follows.
+std::uint64_t find_end(const fs::path& path, const FileDescriptor& file) {
+  constexpr std::uint64_t longest_comment = std::numeric_limits<std::uint16_t>::max();
+  const std::uint64_t size = file.size(), searched = std::min(size, end_bytes + longest_comment);
+  const std::string tail = read_text(file, size - searched, searched);
+  for (auto at = tail.rfind(end_mark); at != std::string::npos;
+       at = at == 0 ? at - 1 : tail.rfind(end_mark, at - 1)) {
+    if (tail.size() - at < end_bytes) continue;
+    if (at + end_bytes + Record(std::string_view(tail).substr(at)).u16(20) <= tail.size())
+      return size - searched + at;
+  }
+  fail_damaged(path,
+               "the list of members, at its end, is missing (if it is one part of several, join them: "
+               "zip -s 0 FILE --out WHOLE)");
+}
+
+MemberList find_list(const fs::path& path, const FileDescriptor& file) {
+  std::uint64_t end = find_end(path, file);
+  const std::string text = read_text(file, end, end_bytes);
+  const Record record(text);
+  constexpr std::uint16_t in_long_record = 0xFFFF;
+  if (record.u16(4) != 0 && record.u16(4) != in_long_record) {
+    fail(ExitCode::bad_data,
+         "{} is the last part of a zip in several parts: join them with zip -s 0 FILE --out WHOLE",
+         path.string());
+  }
+  MemberList list{record.u32(16), record.u32(12), record.u16(10), false};
+  if (end >= locator_bytes) {
+    const std::string locator = read_text(file, end - locator_bytes, locator_bytes);
+    if (Record(locator).has_mark(locator_mark)) {
+      const std::uint64_t long_end = Record(locator).u64(8);
+      if (long_end > end - locator_bytes || end - locator_bytes - long_end < long_end_bytes)
+        fail_damaged(path, "its Zip64 record is missing");
+      const std::string long_text = read_text(file, long_end, long_end_bytes);
+      const Record long_record(long_text);
+      if (!long_record.has_mark(long_end_mark)) fail_damaged(path, "its Zip64 record is missing");
+      list = {long_record.u64(48), long_record.u64(40), long_record.u64(32), true};
+      end = long_end;
+    }
+  }
+  if (list.offset > end || end - list.offset < list.bytes)
+    fail_damaged(path, "its list of members is larger than the file");
+  return list;
+}
+
+std::string method_name(unsigned method) {
+  constexpr std::array<std::pair<unsigned, const char*>, 6> names{
       {{9, "Deflate64"}, {12, "bzip2"}, {14, "LZMA"}, {93, "Zstandard"}, {95, "XZ"}, {98, "PPMd"}}};
   for (const auto& [number, name] : names)
     if (number == method) return name;
   return fmt::format("method {}", method);
 }
 
-// Why a member cannot be read; empty if it can.
-std::string flaw_of(const unz_file_info64& info) {
-  constexpr std::uint64_t largest_ratio = 1032;  // of deflate
-  if ((info.flag & encrypted_flag) != 0) return "is encrypted: extract the zip and pack the folder";
-  if (info.compression_method != stored && info.compression_method != deflated)
-    return fmt::format(
-        "is compressed with {}, only Deflate is supported: extract the zip and pack the folder",
-        method_name(info.compression_method));
-  const bool plausible = info.compression_method == stored
-                             ? info.uncompressed_size == info.compressed_size
-                             : info.uncompressed_size / largest_ratio <= info.compressed_size;
-  return plausible ? ""
-                   : fmt::format("has {} bytes, which its {} stored bytes cannot contain",
-                                 info.uncompressed_size, info.compressed_size);
-}
-
 struct ZipEntry {
-  unz_file_info64 info{};
-  std::string path;
+  ArchiveMember member;
   bool folder = false, symbolic_link = false;
 };
 
-ZipEntry current_entry(const ZipHandle& zip, std::vector<char>& name) {
-  ZipEntry entry;
-  if (unzGetCurrentFileInfo64(zip.get(), &entry.info, name.data(), name.size(), nullptr, 0, nullptr, 0) !=
-      UNZ_OK)
-    fail(ExitCode::bad_data, "{} is damaged: its list of members cannot be read. Download or copy it again",
-         zip.name());
-  std::string stored_name(name.data(), entry.info.size_filename);
-  const unsigned long made_on = entry.info.version >> 8;
-  if (made_on == made_on_dos) std::ranges::replace(stored_name, '\\', '/');
-  if (stored_name.starts_with('/'))
-    fail(ExitCode::bad_data,
-         "{} contains {}, a path that leads out of the archive: create it again with relative paths",
-         zip.name(), stored_name);
-  entry.folder = stored_name.ends_with('/');
-  if (made_on == made_on_unix || made_on == made_on_macos)
-    entry.symbolic_link = (entry.info.external_fa >> 16 & S_IFMT) == S_IFLNK;
-  entry.path = clean_member_path(stored_name, zip.name());
-  return entry;
+// Why a member cannot be read; empty if it can.
+std::string flaw_of(const ArchiveMember& member, unsigned flags, unsigned method) {
+  constexpr std::uint64_t largest_ratio = 1032;  // of deflate
+  if ((flags & encrypted_flag) != 0) return "is encrypted: extract the zip and pack the folder";
+  if (method != stored && method != deflated)
+    return fmt::format(
+        "is compressed with {}, only Deflate is supported: extract the zip and pack the folder",
+        method_name(method));
+  const bool plausible = method == stored ? member.bytes == member.packed_bytes
+                                          : member.bytes / largest_ratio <= member.packed_bytes;
+  return plausible ? ""
+                   : fmt::format("has {} bytes, which its {} stored bytes cannot contain", member.bytes,
+                                 member.packed_bytes);
 }
 
-ArchiveMember member_of(const ZipEntry& entry) {
-  ArchiveMember member;
-  member.path = entry.path;
-  member.bytes = entry.info.uncompressed_size;
-  member.packed_bytes = entry.info.compressed_size;
-  member.crc32 = static_cast<std::uint32_t>(entry.info.crc);
-  member.deflated = entry.info.compression_method == deflated;
-  member.flaw = flaw_of(entry.info);
-  return member;
+// Replaces the numbers that did not fit by those of the Zip64 extra field, which has them in this order.
+void read_long_numbers(ArchiveMember& member, const Record& extra, std::size_t extra_bytes) {
+  constexpr unsigned zip64_field = 1;
+  for (std::size_t at = 0; at + 4 <= extra_bytes; at += 4 + extra.u16(at + 2)) {
+    if (extra.u16(at) != zip64_field) continue;
+    std::size_t place = at + 4;
+    for (std::uint64_t* number : {&member.bytes, &member.packed_bytes, &member.offset}) {
+      if (*number != in_extra_field) continue;
+      *number = extra.u64(place);
+      place += sizeof(std::uint64_t);
+    }
+    return;
+  }
+}
+
+ZipEntry parse_entry(const Record& record, const std::string& archive) {
+  const std::size_t name_bytes = record.u16(28), extra_bytes = record.u16(30);
+  const unsigned made_on = record.u16(4) >> 8, flags = record.u16(8), method = record.u16(10);
+  std::string name(record.bytes(entry_bytes, name_bytes));
+  if (made_on == made_on_dos) std::ranges::replace(name, '\\', '/');
+  if (name.starts_with('/'))
+    fail(ExitCode::bad_data,
+         "{} contains {}, a path that leads out of the archive: create it again with relative paths", archive,
+         name);
+  ZipEntry entry;
+  entry.folder = name.ends_with('/');
+  if (made_on == made_on_unix || made_on == made_on_macos)
+    entry.symbolic_link = (record.u32(38) >> 16 & S_IFMT) == S_IFLNK;
+  ArchiveMember& member = entry.member;
+  member.path = clean_member_path(name, archive);
+  member.crc32 = record.u32(16);
+  member.packed_bytes = record.u32(20);
+  member.bytes = record.u32(24);
+  member.offset = record.u32(42);
+  member.deflated = method == deflated;
+  read_long_numbers(member, Record(record.bytes(entry_bytes + name_bytes, extra_bytes)), extra_bytes);
+  member.flaw = flaw_of(member, flags, method);
+  return entry;
 }
 
 SourceItem item_of(const ArchiveMember& member) {
@@ -136,95 +194,56 @@ SourceItem item_of(const ArchiveMember& member) {
 }
 
 // The target of a symbolic link is its content.
-std::string link_target(const ZipHandle& zip, const ArchiveMember& member) {
+std::string link_target(const fs::path& path, const FileDescriptor& file, const ArchiveMember& member) {
   constexpr std::uint64_t longest_target = 1 << 16;
-  if (!member.flaw.empty() || member.bytes > longest_target)
-    fail(ExitCode::bad_data,
-         "{}: {} is a symbolic link that cannot be read: extract the zip and pack the folder", zip.name(),
-         member.path);
-  SourceItem item = item_of(member);
-  item.offset = zip.data_offset(member.path);
-  const std::vector<std::byte> bytes = unpack_zip_item(open_file(zip.name(), O_RDONLY), item);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  try {
+    if (!member.flaw.empty()) fail(ExitCode::bad_data, "{}", member.flaw);
+    if (member.bytes > longest_target) fail(ExitCode::bad_data, "its target is too long");
+    const std::vector<std::byte> bytes = unpack_zip_item(file, item_of(member));
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  } catch (const Error& error) {
+    fail(error.category(), "{}: the symbolic link {} cannot be read: {}", path.string(), member.path,
+         error.what());
+  }
 }
 
-void add_entry(ArchiveListing& listing, const ZipHandle& zip, const ZipEntry& entry) {
-  if (entry.folder) {
-    listing.folders.push_back(entry.path);
-    return;
-  }
-  ArchiveMember member = member_of(entry);
-  if (entry.symbolic_link) {
-    listing.links.push_back({entry.path, link_target(zip, member), true});
-    return;
-  }
-  unz64_file_pos position{};
-  unzGetFilePos64(zip.get(), &position);
-  member.offset = position.pos_in_zip_directory;
-  listing.members.push_back(std::move(member));
-}
-
-// A program without Zip64 writes the number of members modulo 65536, so that the end of the list is not
-// reached. `place`: where the list should end.
-void require_end_of_list(const fs::path& path, std::uint64_t place, std::uint64_t members) {
-  std::array<char, 4> signature{};
-  open_regular_file(path).read_at(place, std::as_writable_bytes(std::span(signature)));
-  if (std::string_view(signature.data(), signature.size()) == "PK\1\2")
-    fail(ExitCode::bad_data,
-         "{} contains more than the {} members that it states (a program without Zip64 wrote it): extract it "
-         "and "
-         "pack the folder",
-         path.string(), members);
+void add_entry(ArchiveListing& listing, ZipEntry entry, const fs::path& path, const FileDescriptor& file) {
+  if (entry.folder)
+    listing.folders.push_back(std::move(entry.member.path));
+  else if (entry.symbolic_link)
+    listing.links.push_back({entry.member.path, link_target(path, file, entry.member), true});
+  else
+    listing.members.push_back(std::move(entry.member));
 }
 
 }  // namespace
 
 ArchiveListing list_zip(const fs::path& path) {
-  const std::uint64_t file_bytes = fs::file_size(path);
-  const ZipHandle zip(path);
+  const FileDescriptor file = open_regular_file(path);
+  const MemberList list = find_list(path, file);
+  const std::string text = read_text(file, list.offset, list.bytes);
   ArchiveListing listing;
-  unz_global_info64 global{};
-  unzGetGlobalInfo64(zip.get(), &global);
-  std::vector<char> name(std::numeric_limits<std::uint16_t>::max() + 1UL);
-  std::uint64_t list_end = 0;
-  int result = global.number_entry == 0 ? UNZ_END_OF_LIST_OF_FILE : unzGoToFirstFile(zip.get());
-  for (; result == UNZ_OK; result = unzGoToNextFile(zip.get())) {
-    const ZipEntry entry = current_entry(zip, name);
-    if (entry.info.compressed_size > file_bytes)
-      fail(ExitCode::bad_data, "{} is damaged or truncated: {} is larger than the file", path.string(),
-           entry.path);
-    add_entry(listing, zip, entry);
-    constexpr std::uint64_t fixed_bytes = 46;  // of an entry of the list
-    list_end = unzGetOffset64(zip.get()) + fixed_bytes + entry.info.size_filename +
-               entry.info.size_file_extra + entry.info.size_file_comment;
+  std::uint64_t count = 0;
+  for (std::size_t at = 0; at < text.size(); ++count) {
+    const Record record(std::string_view(text).substr(at));
+    if (record.has_mark(signature_mark)) break;
+    try {
+      if (!record.has_mark(entry_mark)) throw std::out_of_range("no entry");
+      ZipEntry entry = parse_entry(record, path.string());
+      const ArchiveMember& member = entry.member;
+      if (member.offset > list.offset || list.offset - member.offset < own_header_bytes + member.packed_bytes)
+        fail_damaged(path, fmt::format("{} is outside the file", member.path));
+      add_entry(listing, std::move(entry), path, file);
+      at += entry_bytes + record.u16(28) + record.u16(30) + record.u16(32);
+    } catch (const std::out_of_range&) {
+      fail_damaged(path, fmt::format("its list of members is damaged at byte {}", list.offset + at));
+    }
   }
-  if (result != UNZ_END_OF_LIST_OF_FILE)
-    fail(ExitCode::bad_data,
-         "{} is damaged: its list of members ends after {} of {}. Download or copy it again", path.string(),
-         listing.members.size() + listing.folders.size(), global.number_entry);
-  require_end_of_list(path, list_end, global.number_entry);
+  constexpr std::uint64_t modulus = 1 << 16;  // some programs count no further
+  if (list.exact_count ? count != list.members : count % modulus != list.members)
+    fail_damaged(path, fmt::format("it should have {} members but lists {}", list.members, count));
   resolve_links(listing);
   return listing;
-}
-
-void locate_zip_items(const fs::path& path, std::span<SourceItem> items, int workers) {
-  const std::uint64_t file_bytes = fs::file_size(path);
-  constexpr std::int64_t chunk = 1024;  // of a handle, which reads the end of the file when it opens
-  const auto count = static_cast<std::int64_t>(items.size());
-  parallel_for((count + chunk - 1) / chunk, workers, [&](std::int64_t part) {
-    const ZipHandle zip(path);
-    const std::int64_t end = std::min(count, (part + 1) * chunk);
-    for (SourceItem& item : items.subspan(part * chunk, end - part * chunk)) {
-      if (!item.flaw.empty()) continue;
-      const unz64_file_pos position{item.offset, 0};
-      if (unzGoToFilePos64(zip.get(), &position) != UNZ_OK)
-        fail(ExitCode::bad_data, "{} is damaged: the entry of {} cannot be read", path.string(), item.name);
-      item.offset = zip.data_offset(item.name);
-      if (item.offset + item.packed_bytes > file_bytes)
-        fail(ExitCode::bad_data, "{} is damaged or truncated: {} is incomplete. Download or copy it again",
-             path.string(), item.name);
-    }
-  });
 }
 
 namespace {
@@ -260,8 +279,13 @@ std::vector<std::byte> inflate_all(std::vector<std::byte>& packed, std::uint64_t
 }  // namespace
 
 std::vector<std::byte> unpack_zip_item(const FileDescriptor& file, const SourceItem& item) {
+  const std::string header = read_text(file, item.offset, own_header_bytes);
+  const Record record(header);
+  if (!record.has_mark(own_header_mark)) fail(ExitCode::bad_data, "its header in the zip is damaged");
   std::vector<std::byte> bytes(item.packed_bytes);
-  file.read_exactly(item.offset, bytes);
+  const std::uint64_t begin = item.offset + own_header_bytes + record.u16(26) + record.u16(28);
+  if (file.read_at(begin, bytes) != bytes.size())
+    fail(ExitCode::bad_data, "its header in the zip is damaged: it points beyond the file");
   if (item.deflated) bytes = inflate_all(bytes, item.bytes);
   const auto checksum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
   if (checksum != item.crc32)

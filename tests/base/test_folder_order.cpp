@@ -41,7 +41,6 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> owned_header
     {"libexif/", {"data"}},
     {"archive.h", {"data"}},
     {"archive_entry.h", {"data"}},
-    {"minizip/", {"data"}},
     {"zlib.h", {"data"}},
     {"matio.h", {"data"}},
     {"opencv2/", {"data"}},
