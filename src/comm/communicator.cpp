@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/clock.hpp"
+#include "base/host_name.hpp"
 #include "comm/mpi_calls.hpp"
 
 namespace convoy {
@@ -102,9 +103,20 @@ class MpiPendingSum final : public PendingSum {
   UnwindDetector unwind_;
 };
 
+// Open MPI 4.1 and PMIx 4 abbreviate lists of hosts in a buffer that a longer name than this overflows (pods
+// of Kubernetes have such names). Without a launcher MPI starts its own daemon, which inherits these
+// variables; launch/local sets them for mpirun. A launcher with PMIx has made its choice already.
+void allow_long_host_name() {
+  constexpr std::size_t safe = 50;
+  if (host_name().size() <= safe || std::getenv("PMIX_NAMESPACE") != nullptr) return;
+  ::setenv("OMPI_MCA_regx", "naive", 0);
+  ::setenv("PMIX_MCA_preg", "^native", 0);
+}
+
 }  // namespace
 
 Communicator::Communicator(int* argc, char*** argv) : state_(std::make_unique<State>()) {
+  allow_long_host_name();
   check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &state_->thread_level), "MPI_Init_thread");
   // Duplicates inherit the handler: from here on every failure is returned as a code and thrown.
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

@@ -72,6 +72,20 @@ TEST(Launch, LocalStaysOnThisNodeInAJob) {
   EXPECT_NE(outcome.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << outcome.out;
 }
 
+// As in a pod of Kubernetes, whose name may have 63 characters.
+TEST(Launch, RunsOnAHostWithALongName) {
+  if (run({"unshare", "--uts", "true"}).code != 0) GTEST_SKIP() << "another host name takes root's rights";
+  const std::string named = "hostname " + std::string(64, 'h') + " && exec ";
+  const Outcome alone = run({"unshare", "--uts", "sh", "-c", named + program + " doctor"});
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_NE(alone.out.find("Ranks: 1 on 1 host(s)"), std::string::npos) << alone.out;
+  const Outcome two =
+      Process({"unshare", "--uts", "sh", "-c", named + launch + "local -n 2 doctor"}, {"CONVOY=" + program})
+          .wait();
+  EXPECT_EQ(two.code, 0) << two.err;
+  EXPECT_NE(two.out.find("Ranks: 2 on 1 host(s)"), std::string::npos) << two.out;
+}
+
 TEST(Launch, BootstrapNamesCudaPackagesOnAMachineWithAGpu) {
   const TemporaryFolder folder;
   stand_in(folder, "dpkg-query", "echo installed");
