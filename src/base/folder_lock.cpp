@@ -44,6 +44,8 @@ void write_holder(int descriptor) {
 FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::milliseconds patience,
                        const std::string& name) {
   FileDescriptor file = try_open(folder / name, O_RDWR | O_CREAT);
+  // Another user's file, in a folder that a group shares: the lock does not need to write.
+  if (!file.is_open() && errno == EACCES) file = try_open(folder / name, O_RDONLY);
   if (!file.is_open()) return;
   const Clock::time_point end = Clock::now() + patience;
   int refusal = try_lock(file.number());

@@ -1,6 +1,7 @@
 // One process at a time holds a folder. Another open file of this process stands for another process: flock
 // tells them apart alike.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -52,6 +53,20 @@ TEST(FolderLock, WaitsForOneThatIsAboutToEnd) {
   });
   EXPECT_TRUE(FolderLock(folder.path(), 30s).held());
   ending.join();
+}
+
+// In a folder that a group shares the file belongs to whoever ran there first.
+TEST(FolderLock, HoldsAgainstUsersWhoCannotWriteTheFile) {
+  const TemporaryFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  std::optional<FolderLock> first(std::in_place, folder.path(), 0ms);
+  std::filesystem::permissions(folder / ".lock", static_cast<std::filesystem::perms>(0444));
+  const bool root = ::geteuid() == 0;  // who can write everything
+  ASSERT_TRUE(!root || ::seteuid(65534) == 0);
+  EXPECT_THROW(FolderLock(folder.path(), 0ms), Error);
+  first.reset();
+  EXPECT_TRUE(FolderLock(folder.path(), 0ms).held());
+  ASSERT_TRUE(!root || ::seteuid(0) == 0);
 }
 
 // What cannot be locked is left to the errors of writing there.
