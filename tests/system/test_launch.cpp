@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "support/process.hpp"
 
@@ -59,6 +60,20 @@ TEST(Launch, LocalStartsNoMoreThreadsThanTheContainerMayRun) {
   const Outcome outcome = Process({launch + "local", "train"}, environment).wait();
   EXPECT_NE(outcome.err.find("mpirun -n 1 "), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("OMP_NUM_THREADS=1"), std::string::npos) << outcome.err;
+}
+
+// mpirun binds from the first core on: all containers of a machine would share its first cores.
+TEST(Launch, LocalBindsNoRankWithinALimitOnCpuTime) {
+  if (std::thread::hardware_concurrency() < 8) GTEST_SKIP() << "needs more cores than the limit";
+  const TemporaryFolder folder;
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores' ] || echo 2");
+  stand_in(folder, "mpirun", "exit 0");
+  const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
+  const Outcome limited = Process({launch + "local", "-n", "2", "train"}, environment).wait();
+  EXPECT_NE(limited.err.find("--bind-to none"), std::string::npos) << limited.err;
+  stand_in(folder, "convoy", "exit 0");
+  const Outcome free = Process({launch + "local", "-n", "2", "train"}, environment).wait();
+  EXPECT_NE(free.err.find("--bind-to core"), std::string::npos) << free.err;
 }
 
 // In a job of other nodes, as salloc leaves the environment: the ranks run here, without Slurm.
