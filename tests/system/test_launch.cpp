@@ -54,7 +54,7 @@ TEST(Launch, LocalStartsARankForEachGpu) {
 // A stand-in for Convoy in a container that may use the time of one core.
 TEST(Launch, LocalStartsNoMoreThreadsThanTheContainerMayRun) {
   const TemporaryFolder folder;
-  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores' ] || echo 1");
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores --allow-single' ] || echo 1");
   stand_in(folder, "mpirun", "exit 0");
   const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
   const Outcome outcome = Process({launch + "local", "train"}, environment).wait();
@@ -66,7 +66,7 @@ TEST(Launch, LocalStartsNoMoreThreadsThanTheContainerMayRun) {
 TEST(Launch, LocalBindsNoRankWithinALimitOnCpuTime) {
   if (std::thread::hardware_concurrency() < 8) GTEST_SKIP() << "needs more cores than the limit";
   const TemporaryFolder folder;
-  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores' ] || echo 2");
+  stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores --allow-single' ] || echo 2");
   stand_in(folder, "mpirun", "exit 0");
   const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
   const Outcome limited = Process({launch + "local", "-n", "2", "train"}, environment).wait();
