@@ -1,4 +1,4 @@
-#include "data/pack.hpp"
+#include "sources/pack.hpp"
 
 #include <fmt/format.h>
 

@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Lowest first.
-const std::vector<std::string> folder_order = {"base",      "model",  "device",   "comm",
-                                               "data",      "engine", "settings", "checkpoint",
-                                               "inference", "train",  "report",   "cli"};
+const std::vector<std::string> folder_order = {"base",    "model",  "device",   "comm",       "data",
+                                               "sources", "engine", "settings", "checkpoint", "inference",
+                                               "train",   "report", "cli"};
 
 // Headers of libraries and the folders (below src/) that may bring them in.
 const std::vector<std::pair<std::string, std::vector<std::string>>> owned_headers = {
@@ -39,10 +39,10 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> owned_header
     {"jerror.h", {"data"}},
     {"png.h", {"data", "report"}},
     {"libexif/", {"data"}},
-    {"archive.h", {"data"}},
-    {"archive_entry.h", {"data"}},
-    {"zlib.h", {"data"}},
-    {"matio.h", {"data"}},
+    {"archive.h", {"sources"}},
+    {"archive_entry.h", {"sources"}},
+    {"zlib.h", {"sources"}},
+    {"matio.h", {"sources"}},
     {"opencv2/", {"data"}},
     {"xxhash.h", {"data", "train"}},
     {"isa-l", {"base"}},

@@ -45,15 +45,6 @@ SplitReport write(const SplitPlan& plan) {
   return write_split(plan, paint, world(), Log(world().rank(), world().size(), true));
 }
 
-// On rank 0; the others wait.
-template <typename Work>
-void on_rank_zero(Work&& work) {
-  world().on_rank_zero([&] {
-    work();
-    return std::string();
-  });
-}
-
 Store store_in(const fs::path& folder) {
   return existing_store(folder).value();
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <tuple>
 
-#include "data/pack.hpp"
+#include "sources/pack.hpp"
 #include "support/mpi_test.hpp"
 #include "system/serial_run.hpp"
 #include "system/tiny_run.hpp"
