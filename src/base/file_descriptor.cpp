@@ -135,12 +135,15 @@ std::string_view file_type_text(std::filesystem::file_type type) {
 
 namespace {
 
+[[noreturn]] void refuse_type(const std::filesystem::path& path, std::filesystem::file_type type) {
+  fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+}
+
 // Opens without waiting for the other end of a FIFO. For a regular file O_NONBLOCK changes nothing.
 FileDescriptor open_without_waiting(const std::filesystem::path& path, std::filesystem::file_type& type) {
   // A socket cannot be opened at all, so its type is asked first.
   type = std::filesystem::status(path).type();
-  if (type == std::filesystem::file_type::socket)
-    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  if (type == std::filesystem::file_type::socket) refuse_type(path, type);
   FileDescriptor file = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat status {};
   if (::fstat(file.number(), &status) != 0) refuse("read", path.string());
@@ -157,8 +160,7 @@ FileDescriptor open_without_waiting(const std::filesystem::path& path, std::file
 FileDescriptor open_regular_file(const std::filesystem::path& path) {
   std::filesystem::file_type type{};
   FileDescriptor file = open_without_waiting(path, type);
-  if (type != std::filesystem::file_type::regular)
-    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  if (type != std::filesystem::file_type::regular) refuse_type(path, type);
   return file;
 }
 
@@ -166,8 +168,7 @@ std::string read_file_or_pipe(const std::filesystem::path& path) {
   std::filesystem::file_type type{};
   const FileDescriptor file = open_without_waiting(path, type);
   if (type == std::filesystem::file_type::regular) return file.read_to_end();
-  if (type != std::filesystem::file_type::fifo)
-    fail(ExitCode::io, "{} is {}, not a file", path.string(), file_type_text(type));
+  if (type != std::filesystem::file_type::fifo) refuse_type(path, type);
   std::string bytes;
   std::vector<char> piece(1 << 16);
   for (;;) {

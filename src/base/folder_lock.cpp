@@ -60,7 +60,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::millise
   }
   if (refusal == EWOULDBLOCK)
     fail(ExitCode::usage,
-         "{} is being written by another run ({}): wait until it has ended, or choose another folder; "
+         "{} is being written by another process ({}): wait until it has ended, or choose another folder; "
          "if that host is gone, remove {}",
          folder.string(), holder(file.number()), (folder / name).string());
 }

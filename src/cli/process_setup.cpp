@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 namespace convoy {
 namespace {
@@ -34,6 +35,7 @@ void prepare_process() noexcept {
   open_if_closed(STDOUT_FILENO, O_RDONLY);  // not for writing: a lost result is noticed
   open_if_closed(STDERR_FILENO, O_WRONLY);
   raise_open_file_limit();
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace convoy

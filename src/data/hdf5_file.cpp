@@ -139,9 +139,15 @@ void Hdf5File::write_strings(const std::string& path, const std::vector<std::str
   const Session session;
   const Handle type = hdf5::text_type();
   const Handle dataset = state_->create_dataset(path, type, {values.size()});
+  constexpr std::size_t most_frame = 32;  // of a text in HDF5's heap
   std::vector<const char*> pointers;
   pointers.reserve(values.size());
-  for (const std::string& value : values) pointers.push_back(value.c_str());
+  std::uint64_t bytes = 0;
+  for (const std::string& value : values) {
+    pointers.push_back(value.c_str());
+    bytes += value.size() + most_frame;
+  }
+  state_->require_room(bytes);
   if (!values.empty() && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) < 0)
     state_->refuse("write " + path);
 }
@@ -228,6 +234,7 @@ void Hdf5File::set_attribute(const std::string& path, const std::string& name, s
   const Session session;
   const Handle type = hdf5::text_type();
   const std::string copy(text);
+  state_->require_room(copy.size());
   const char* pointer = copy.c_str();
   state_->put_attribute(path, name, type, type, &pointer);
 }

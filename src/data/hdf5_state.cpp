@@ -93,14 +93,15 @@ std::vector<BulkRange> Hdf5File::State::bulk() const {
 }
 
 void Hdf5File::State::require_room(std::uint64_t bytes) const {
-  constexpr std::uint64_t most_structure = 1 << 16;  // of one object
+  constexpr std::uint64_t most_structure = 1 << 16;  // of one object, generously
   rlimit limit{};
   hsize_t used = 0;
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
   H5Fget_filesize(file, &used);
   if (used + bytes + most_structure > limit.rlim_cur)
-    fail(ExitCode::io, "cannot write {}: {} (ulimit -f allows {} bytes)", path.string(),
-         system_error_text(EFBIG), limit.rlim_cur);
+    fail(ExitCode::io,
+         "cannot write {}: {}: with its structure it may exceed the {} bytes that ulimit -f allows",
+         path.string(), system_error_text(EFBIG), limit.rlim_cur);
 }
 
 void Hdf5File::State::write_structure() const {

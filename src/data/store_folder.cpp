@@ -46,24 +46,37 @@ FolderContent inspect(const SplitPlan& plan) {
   std::set<std::string> wanted;
   for (int index = 0; index < plan.shards(); ++index) wanted.insert(plan.shard_file(index));
   FolderContent content;
-  for (const auto& entry : fs::directory_iterator(plan.folder)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code error;
+  for (fs::directory_iterator entry(plan.folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const std::string name = path.filename().string();
     constexpr std::string_view partial_suffix = ".partial";
     if (name.ends_with(partial_suffix) &&
         is_shard_name(name.substr(0, name.size() - partial_suffix.size()), plan.split))
-      content.partial.push_back(entry.path());
+      content.partial.push_back(path);
     if (!is_shard_name(name, plan.split)) continue;
-    const std::string binding = shard_binding(entry.path());
-    if (wanted.contains(name) ? !binding.empty() && binding != plan.binding : true)
-      content.foreign.push_back(entry.path());
+    const std::string binding = shard_binding(path);
+    if (!wanted.contains(name) || (!binding.empty() && binding != plan.binding))
+      content.foreign.push_back(path);
   }
+  if (error) fail(ExitCode::io, "cannot list {}: {}", plan.folder.string(), error.message());
   std::ranges::sort(content.foreign);
   return content;
 }
 
+bool fits(const SplitPlan& plan, const std::optional<Store>& store) {
+  try {
+    check_fits(plan, store);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // Before a split's shards are removed, store.json must not list them any more.
-void forget_split(const SplitPlan& plan) {
-  const FolderLock lock = lock_store(plan.folder);
+void forget_split(const SplitPlan& plan, const Log& log) {
+  const FolderLock lock = lock_store(plan.folder, log);
   const std::optional<Store> store = existing_store(plan.folder);
   if (!store || !lists(*store, plan.split)) return;
   const std::optional<Store> rest = store_beside(plan.folder, plan.split, true);
@@ -77,7 +90,10 @@ void forget_split(const SplitPlan& plan) {
 }  // namespace
 
 std::optional<Store> existing_store(const fs::path& folder) {
-  if (!fs::exists(folder / "store.json")) return std::nullopt;
+  std::error_code error;
+  const bool exists = fs::exists(folder / "store.json", error);
+  if (error) fail(ExitCode::io, "cannot access {}: {}", folder.string(), error.message());
+  if (!exists) return std::nullopt;
   return parse_store(read_text_file(folder / "store.json"), folder);
 }
 
@@ -100,12 +116,52 @@ FolderLock lock_split(const fs::path& folder, const std::string& split) {
   return {folder, std::chrono::milliseconds(0), ".lock-" + split};
 }
 
-FolderLock lock_store(const fs::path& folder) {
-  return {folder, store_patience};
+FolderLock lock_store(const fs::path& folder, const Log& log) {
+  try {
+    return {folder, std::chrono::milliseconds(0)};
+  } catch (const Error&) {
+    log.info("another process is writing {}: waiting for it", (folder / "store.json").string());
+    return {folder, store_patience};
+  }
+}
+
+void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
+  if (!store) return;
+  const std::string where = plan.folder.string();
+  if (store->image_size != plan.image_size) {
+    fail(ExitCode::usage,
+         "{} contains images of {} x {}, not {} x {}: use --image-size {}, or another folder", where,
+         store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
+  }
+  if (store->fit != plan.fit) {
+    const std::string_view fit = word_of(fit_words(), store->fit);
+    fail(ExitCode::usage, "{} contains images packed with --fit {}, not {}: use --fit {}, or another folder",
+         where, fit, word_of(fit_words(), plan.fit), fit);
+  }
+  if (store->classes != plan.classes) {
+    fail(ExitCode::usage,
+         "the classes differ (ids, order or names) from those of {}, which its first split fixed: "
+         "omit --class-list and --class-names, or choose another folder",
+         where);
+  }
+  const auto& split = plan.split == "train" ? store->train : store->val;
+  if (!split) return;
+  for (const ShardEntry& shard : split->shards) {
+    const std::string binding = shard_binding(plan.folder / shard.file);
+    if (!binding.empty() && binding != plan.binding) {
+      fail(ExitCode::usage,
+           "{} already contains a {} split made from another source or with other options: "
+           "choose another folder, or add --replace to discard that split",
+           where, plan.split);
+    }
+  }
 }
 
 void claim_split(const SplitPlan& plan, const Log& log) {
+  check_fits(plan, store_beside(plan.folder, plan.split, plan.replace));
   const FolderContent content = inspect(plan);
+  // Also where no shard is foreign: other class names change store.json, and shards may be missing.
+  if (plan.replace && !fits(plan, existing_store(plan.folder))) forget_split(plan, log);
   if (!content.foreign.empty()) {
     const std::string example = content.foreign.front().filename().string();
     if (!plan.replace) {
@@ -116,7 +172,6 @@ void claim_split(const SplitPlan& plan, const Log& log) {
           "discard it",
           plan.folder.string(), content.foreign.size(), plan.split, example);
     }
-    forget_split(plan);
     remove_files(content.foreign);
     log.info("removed {} shard(s) of an earlier {} split, for example {}", content.foreign.size(), plan.split,
              example);

@@ -28,12 +28,16 @@ FolderLock lock_split(const std::filesystem::path& folder, const std::string& sp
 
 // To be held while store.json is read and written: two packs that end at the same time list both splits.
 // Waits for the other one.
-FolderLock lock_store(const std::filesystem::path& folder);
+FolderLock lock_store(const std::filesystem::path& folder, const Log& log);
+
+// Throws ExitCode::usage if the store has another image size or fit, other classes, or already contains the
+// plan's split with other content.
+void check_fits(const SplitPlan& plan, const std::optional<Store>& store);
 
 // Prepares the folder for the plan's shards; the split is locked. Removes partial files of an interrupted
-// pack. Shards of this split that another plan made (another source, other options) are its user's: throws
-// ExitCode::usage with the remedy, or removes them, and store.json's entry of them before, if the plan says
-// `replace`.
+// pack. What another plan made of this split (another source, other options) is its user's: throws
+// ExitCode::usage with the remedy, or, if the plan says `replace`, removes those shards and before them the
+// split's entry in store.json.
 void claim_split(const SplitPlan& plan, const Log& log);
 
 }  // namespace convoy

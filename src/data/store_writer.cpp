@@ -142,45 +142,12 @@ void make_shards(const SplitPlan& plan, const std::vector<int>& list, const Imag
 
 }  // namespace
 
-void check_fits(const SplitPlan& plan, const std::optional<Store>& store) {
-  if (!store) return;
-  const std::string where = plan.folder.string();
-  if (store->image_size != plan.image_size) {
-    fail(ExitCode::usage,
-         "{} contains images of {} x {}, not {} x {}: use --image-size {}, or another folder", where,
-         store->image_size, store->image_size, plan.image_size, plan.image_size, store->image_size);
-  }
-  if (store->fit != plan.fit) {
-    const std::string_view fit = word_of(fit_words(), store->fit);
-    fail(ExitCode::usage, "{} contains images packed with --fit {}, not {}: use --fit {}, or another folder",
-         where, fit, word_of(fit_words(), plan.fit), fit);
-  }
-  if (store->classes != plan.classes) {
-    fail(ExitCode::usage,
-         "the classes differ (ids, order or names) from those of {}, which its first split fixed: "
-         "omit --class-list and --class-names, or choose another folder",
-         where);
-  }
-  const auto& split = plan.split == "train" ? store->train : store->val;
-  if (!split) return;
-  for (const ShardEntry& shard : split->shards) {
-    const std::string binding = shard_binding(plan.folder / shard.file);
-    if (!binding.empty() && binding != plan.binding) {
-      fail(ExitCode::usage,
-           "{} already contains a {} split made from another source or with other options: "
-           "choose another folder, or add --replace to discard that split",
-           where, plan.split);
-    }
-  }
-}
-
 SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Communicator& communicator,
                         const Log& log) {
   const Stopwatch clock;
   FolderLock lock;  // on rank 0
   communicator.on_rank_zero([&] {
     lock = lock_split(plan.folder, plan.split);
-    check_fits(plan, store_beside(plan.folder, plan.split, plan.replace));
     claim_split(plan, log);
     return std::string();
   });
@@ -194,7 +161,7 @@ SplitReport write_split(const SplitPlan& plan, const ImageProducer& produce, Com
   SplitReport report;
   report.fingerprint = communicator.on_rank_zero([&] {
     // Another pack may have added the other split meanwhile.
-    const FolderLock catalogue = lock_store(plan.folder);
+    const FolderLock catalogue = lock_store(plan.folder, log);
     const std::optional<Store> now = existing_store(plan.folder);
     check_fits(plan, now);
     return write_catalogue(plan, now, sums).fingerprint;

@@ -22,10 +22,6 @@ struct SplitReport {
   std::string fingerprint;  // of the whole store
 };
 
-// Called on rank 0 before anything is written: throws ExitCode::usage if the existing store has another image
-// size or fit, other classes, or already contains this split with other content. `store`: store_beside()'s.
-void check_fits(const SplitPlan& plan, const std::optional<Store>& store);
-
 // Collective; `plan` is the same on every rank (except `workers`). When it returns, the store is complete on
 // disk: shards, mean.h5 (training split), skipped.jsonl, store.json. Another process that writes the same
 // split is an ExitCode::usage. Throws the same Error on every rank: ExitCode::bad_data with up to ten bad

@@ -79,7 +79,7 @@ TEST_F(StoreFolder, PacksThatEndTogetherListBothSplits) {
     // The pack of val is about to write store.json when that of train arrives there.
     with_val = read_text_file(store_ / "store.json");
     fs::remove(store_ / "store.json");
-    other = lock_store(store_);
+    other = lock_store(store_, Log());
     ending = std::thread([&] {
       while (!fs::exists(store_ / "train-00002-of-00003.h5")) std::this_thread::sleep_for(5ms);
       std::this_thread::sleep_for(50ms);
@@ -135,6 +135,30 @@ TEST_F(StoreFolder, AListedSplitIsReplacedOnlyOnRequest) {
   // The only split may even come with other classes; beside another one they are fixed.
   other.classes[0] = {"bird", "bird"};
   expect_error(ExitCode::usage, {"classes differ"}, [&] { write(other); });
+}
+
+// What decides the classes is no part of a shard's binding.
+TEST_F(StoreFolder, ASplitIsReplacedForOtherClassNamesToo) {
+  write(plan_of(store_, "train", 3));
+  SplitPlan named = plan_of(store_, "train", 3);
+  named.classes[0].name = "a cat";
+  expect_error(ExitCode::usage, {"classes differ"}, [&] { write(named); });
+  on_rank_zero([&] { EXPECT_TRUE(verify_store(store_in(store_)).bad.empty()) << "nothing has changed"; });
+  named.replace = true;
+  EXPECT_EQ(write(named).kept_shards, 0);
+  on_rank_zero([&] {
+    EXPECT_EQ(store_in(store_).classes[0].name, "a cat");
+    EXPECT_TRUE(verify_store(store_in(store_)).bad.empty());
+  });
+  // And where store.json has lost its shards.
+  on_rank_zero([&] {
+    for (int i = 0; i < 3; ++i) fs::remove(store_ / named.shard_file(i));
+  });
+  SplitPlan larger = plan_of(store_, "train", 3);
+  larger.image_size = 2 * side;
+  larger.replace = true;
+  EXPECT_EQ(write(larger).kept_shards, 0);
+  on_rank_zero([&] { EXPECT_EQ(store_in(store_).image_size, 2 * side); });
 }
 
 TEST_F(StoreFolder, WithoutASplitThatIsReplaced) {

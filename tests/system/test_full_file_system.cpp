@@ -52,6 +52,19 @@ TEST_F(FullFileSystem, ACheckpointThatDoesNotFitEndsWithTheCodeOfAFailedWrite) {
   }
 }
 
+// A limit on the size of files is another full disk: its signal must not end the program.
+TEST(FileSizeLimitOfTheShell, EndsPackingWithTheCodeOfAFailedWrite) {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run({"sh", "-c",
+           fmt::format("ulimit -f 9000 && {} synthesize {} --classes 2 --images 200 --val-images 2 "
+                       "--image-size 160; code=$?; ls {}; exit $code",
+                       program, (folder / "store").string(), (folder / "store").string())});
+  EXPECT_EQ(outcome.code, 74) << outcome.err;
+  EXPECT_NE(outcome.err.find("File too large"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+}
+
 TEST_F(FullFileSystem, ARunGoesOnWhenThereIsRoomAgain) {
   const Outcome outcome = on_disk(50'000, R"(
     head -c 45000000 /dev/zero >$disk/other

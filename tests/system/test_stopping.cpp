@@ -104,7 +104,7 @@ TEST_F(Stopping, ASecondRunOnTheSameOutputIsRefused) {
   ASSERT_TRUE(wait_for_steps(process, "twice")) << process.err();
   const Outcome second = run(endless("twice", {"--resume", "auto"}));
   EXPECT_EQ(second.code, 64) << second.err;
-  EXPECT_NE(second.err.find("is being written by another run (process " + std::to_string(process.id())),
+  EXPECT_NE(second.err.find("is being written by another process (process " + std::to_string(process.id())),
             std::string::npos)
       << second.err;
   EXPECT_TRUE(process.running());
