@@ -16,7 +16,9 @@ void add_precision_option(OptionTable& table, Precision& precision) {
 }
 
 void add_threads_option(OptionTable& table, int& threads) {
-  table.add_integer("threads", "CPU threads of each rank; 0: its share of the cores", threads, 0, 4096);
+  table.add_integer("threads",
+                    "CPU threads of each rank; 0: its share of the cores, within a container's CPU limit",
+                    threads, 0, 4096);
 }
 
 void check_checkpoint_path(std::string_view command, const std::string& path) {

@@ -111,10 +111,7 @@ what you intend.)";
       return ExitCode::done;
     }
     if (count_cores_) {
-      const int cores = usable_cores();
-      if (communicator.rank() == 0)
-        fmt::print("{}\n",
-                   std::max(1, static_cast<int>(std::min<double>(cores, cpu_quota().value_or(cores)))));
+      if (communicator.rank() == 0) fmt::print("{}\n", concurrent_threads());
       return ExitCode::done;
     }
     const CudaDevices gpus = find_cuda_devices(communicator.rank() == 0);

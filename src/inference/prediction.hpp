@@ -22,7 +22,7 @@ struct Prediction {
 class Predictor {
  public:
   // Throws ExitCode::bad_data or io for a checkpoint that cannot be used, usage for a device that is absent.
-  // `threads` 0: all cores this process may use.
+  // `threads` 0: all cores this process may use, within a container's limit on CPU time.
   Predictor(const std::filesystem::path& checkpoint, DeviceKind device = DeviceKind::automatic,
             Precision precision = Precision::fp32, int threads = 0);
 

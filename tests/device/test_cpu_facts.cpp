@@ -73,6 +73,19 @@ TEST(CpuFacts, TheQuotaOfVersion1IsFoundAtTheTopOfTheTree) {
   EXPECT_EQ(cpu_quota(root.path()), 3);
 }
 
+TEST(CpuFacts, ThreadsStayWithinTheQuotaAndTheAffinityMask) {
+  const TemporaryFolder root;
+  EXPECT_EQ(concurrent_threads(root.path()), usable_cores()) << "no quota";
+  write(root / "proc/self/cgroup", "0::/\n");
+  const std::filesystem::path quota = root / "sys/fs/cgroup/cpu.max";
+  for (const char* text : {"100000 100000\n", "190000 100000\n", "20000 100000\n"}) {
+    write(quota, text);
+    EXPECT_EQ(concurrent_threads(root.path()), 1) << text;
+  }
+  write(quota, "1000000000 1000\n");
+  EXPECT_EQ(concurrent_threads(root.path()), usable_cores()) << "a quota beyond the cores";
+}
+
 TEST(CpuFacts, VectorInstructionsAgreeWithTheKernel) {
   const std::string flags = kernel_flags();
   if (flags.empty()) GTEST_SKIP() << "/proc/cpuinfo has no flags on this architecture";

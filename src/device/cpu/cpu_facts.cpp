@@ -81,6 +81,11 @@ std::optional<double> cpu_quota(const std::filesystem::path& root) {
   return least;
 }
 
+int concurrent_threads(const std::filesystem::path& root) {
+  const int cores = usable_cores();
+  return std::max(1, static_cast<int>(std::min<double>(cores, cpu_quota(root).value_or(cores))));
+}
+
 VectorInstructions vector_instructions() {
   VectorInstructions result;
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
-// Properties of this process's CPU: the number of cores it may use, and whether it has the instructions that
-// 16-bit training needs. Used by engines (threads, precision) and by `convoy doctor`.
+// Properties of this process's CPU: the number of cores and threads it may use, and whether it has the
+// instructions that 16-bit training needs. Used by engines (threads, precision) and by `convoy doctor`.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +15,9 @@ int usable_cores();
 // Kubernetes, systemd's CPUQuota), of itself and of the groups around it; none without such a limit. The
 // affinity mask does not show it: threads beyond it only wait for one another. `root` is the file system's.
 std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
+
+// How many threads of this process compute at once: its cores, or fewer where the quota is less; at least 1.
+int concurrent_threads(const std::filesystem::path& root = "/");
 
 struct VectorInstructions {
   bool avx2 = false;

@@ -20,7 +20,7 @@ CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const Re
     : spec(network),
       input(input_spec),
       table(network),
-      threads(options.threads > 0 ? options.threads : usable_cores()),
+      threads(options.threads > 0 ? options.threads : concurrent_threads()),
       parameters(table.size() * sizeof(float)) {}
 
 CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options,
