@@ -16,6 +16,16 @@ terminal_columns() {
   if size=$({ stty size </dev/tty; } 2>/dev/null) && [ "${size#* }" -gt 0 ]; then echo "${size#* }"; else echo 80; fi
 }
 
+# wait_briefly PID...: waits until all of them have ended, but at most three seconds. mpirun may leave a process that
+# still holds its output, such as a master of ssh connections: nobody then knows when the relays will end.
+wait_briefly() {
+  local tries
+  for ((tries = 0; tries < 60; ++tries)); do
+    kill -0 "$@" 2>/dev/null || break  # fails when none of them runs
+    sleep 0.05
+  done
+}
+
 # run_stoppable COMMAND...: runs it and exits with its code. mpirun kills its ranks on INT, TERM and HUP but forwards
 # USR1 to them, which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training
 # (training=true), whose result is in its output folder.
@@ -24,7 +34,7 @@ run_stoppable() {
   exec 3<&0
   exec 4> >(relay)
   out=$!
-  exec 5> >(relay >&2)
+  exec 5> >(relay >&2 4>&-)
   err=$!
   # Job control gives the child its own process group, so a Ctrl-C in the terminal reaches only this script.
   set -m
@@ -42,9 +52,13 @@ run_stoppable() {
   wait "$child" 2>/dev/null
   last=$?
   if [ "$last" -ne 127 ]; then code=$last; fi
-  wait "$err"
-  wait "$out"
-  printed=$?
+  # A relay that still runs is left behind, so that a slow reader of its output loses nothing.
+  wait_briefly "$out" "$err"
+  printed=0
+  if ! kill -0 "$out" 2>/dev/null; then
+    wait "$out"
+    printed=$?
+  fi
   if [ "$code" -eq 0 ] && [ "$printed" -ne 0 ] && [ "${training:-false}" = false ]; then code=74; fi
   if [ "$code" -eq 75 ]; then echo "Stopped with a checkpoint saved. To resume, run the same command with --resume auto." >&2; fi
   exit "$code"

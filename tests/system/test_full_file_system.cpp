@@ -77,6 +77,18 @@ TEST_F(FullFileSystem, ARunGoesOnWhenThereIsRoomAgain) {
   EXPECT_NE(outcome.out.find("step-000000008.h5"), std::string::npos) << outcome.out;
 }
 
+TEST_F(FullFileSystem, ARunStopsOnRequestAfterACheckpointThatDidNotFit) {
+  const Outcome outcome = on_disk(50'000, R"(
+    head -c 45000000 /dev/zero >$disk/other
+    "$@" --steps 1000000 2>$disk/log & run=$!
+    until grep -q 'could not be written' $disk/log || ! kill -0 $run; do sleep 0.02; done
+    rm $disk/other
+    kill -USR1 $run
+    wait $run; code=$?; cat $disk/log; ls $disk/run/checkpoints/latest; exit $code)");
+  EXPECT_EQ(outcome.code, 75) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("checkpoints/latest"), std::string::npos) << outcome.out;
+}
+
 TEST_F(FullFileSystem, AStoreThatDoesNotFitIsCompletedLater) {
   const std::string synthesize =
       program +

@@ -1,10 +1,10 @@
 // The launch scripts by themselves: what they refuse, what they print, which code they end with.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "support/process.hpp"
 
@@ -64,8 +64,8 @@ TEST(Launch, LocalStartsNoMoreThreadsThanTheContainerMayRun) {
 
 // mpirun binds from the first core on: all containers of a machine would share its first cores.
 TEST(Launch, LocalBindsNoRankWithinALimitOnCpuTime) {
-  if (std::thread::hardware_concurrency() < 8) GTEST_SKIP() << "needs more cores than the limit";
   const TemporaryFolder folder;
+  for (const char* count : {"nproc", "wc"}) stand_in(folder, count, "echo 8");  // a machine with eight cores
   stand_in(folder, "convoy", "[ \"$*\" != 'doctor --count-cores --allow-single' ] || echo 2");
   stand_in(folder, "mpirun", "exit 0");
   const std::vector<std::string> environment = {path_with(folder), "CONVOY=" + (folder / "convoy").string()};
@@ -129,6 +129,21 @@ TEST(Launch, MpirunWantsAHostFile) {
   const Outcome windows = Process({mpirun, folder / "windows", "doctor"}, environment).wait();
   EXPECT_EQ(windows.code, 64);
   EXPECT_NE(windows.err.find("line ends of Windows"), std::string::npos) << windows.err;
+}
+
+// mpirun leaves a process that holds its standard error, as the master of shared ssh connections does.
+TEST(Launch, DoesNotWaitForWhatMpirunLeavesBehind) {
+  const TemporaryFolder folder;
+  const std::filesystem::path id = folder / "id";
+  stand_in(folder, "mpirun", "sleep 300 >/dev/null & echo $! >" + id.string() + "; echo printed; exit 3");
+  std::ofstream(folder / "hosts") << "localhost\n";
+  const Outcome outcome =
+      Process({launch + "mpirun", folder / "hosts", "models"}, {path_with(folder), "CONVOY=" + program})
+          .wait(60);
+  const pid_t left = std::stoi(read_file(id));
+  EXPECT_EQ(::kill(left, SIGKILL), 0) << "it still ran";
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_EQ(outcome.out, "printed\n");
 }
 
 // Stand-ins for Slurm: a job whose ranks stopped with a checkpoint.
