@@ -80,8 +80,7 @@ void read_options(Request& request, const std::vector<std::string>& arguments) {
       request.table.group("Machine");
       request.table.add_flag(
           "allow-single",
-          "run this process alone even though a launcher started several that MPI does not "
-          "connect",
+          "run this process alone although the launcher started several that MPI does not connect",
           request.allow_single);
     }
     request.table.parse(arguments);
@@ -115,7 +114,7 @@ ExitCode run_on_ranks(const Request& request, const Launcher& launcher, Standard
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
   const std::atomic<bool> never = false;
-  if (launcher.without_pmi) {
+  if (launcher.without_pmi && needs_pmi_variables()) {
     if (!request.allow_single)
       if (const auto code = check_connection(launcher, 1)) return *code;
     hide_step();

@@ -171,12 +171,7 @@ Communicator::State& Communicator::state() {
 }
 
 std::string Communicator::library() const {
-  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
-  int length = 0;
-  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
-  // MPICH returns a page of text; the first line, up to Open MPI's packaging notes, is the version.
-  const std::string_view whole(text.data(), length);
-  return std::string(whole.substr(0, whole.find_first_of(",\n")));
+  return mpi_library();
 }
 
 void Communicator::barrier() {

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "comm/mpi_calls.hpp"
+
 namespace convoy {
 namespace {
 
@@ -67,13 +69,20 @@ std::string disconnected_ranks(const Launcher& launcher, int ranks) {
   if (ranks > 1 || launcher.size <= 1) return {};
   return fmt::format(
       "the launcher started several processes ({}), but MPI does not connect them: each would do all the "
-      "work "
-      "and write the same files. {}; to run this process alone, pass --allow-single",
+      "work and write the same files. {}; to run this process alone, pass --allow-single",
       launcher.source,
       launcher.slurm
           ? "Start them with srun --mpi=pmix (srun --mpi=list lists what this site offers), or with "
             "the mpirun of the MPI library that Convoy is built with"
           : "Start them with the mpirun of the MPI library that Convoy is built with");
+}
+
+bool needs_pmi_variables(std::string_view library) {
+  return library.starts_with("Open MPI");
+}
+
+bool needs_pmi_variables() {
+  return needs_pmi_variables(mpi_library());
 }
 
 // Open MPI takes a process with these for one that srun connects.

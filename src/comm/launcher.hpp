@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace convoy {
 
@@ -14,7 +15,8 @@ struct Launcher {
   int rank = 0, size = 1;
   std::string source;  // the variable that gives the size or the rank: "OMPI_COMM_WORLD_SIZE=4"; may be empty
   bool slurm = false;  // srun itself started this process
-  // srun without PMI (--mpi=none): MPI cannot connect its tasks, and Open MPI does not even start in one.
+  // No variable of PMI in a task of srun (--mpi=none): Open MPI cannot connect its tasks and does not even
+  // start in one. Other MPI libraries may reach Slurm without these variables.
   bool without_pmi = false;
 };
 
@@ -28,8 +30,13 @@ Launcher find_launcher();
 // there is no such contradiction.
 std::string disconnected_ranks(const Launcher& launcher, int ranks);
 
-// Lets MPI start alone in a task of srun without PMI: hides the step from it. To be called before MPI and
-// threads start.
+// Whether the MPI library with this version text, by default the program's own, starts only with what
+// Launcher::without_pmi lacks. May be asked before MPI starts.
+bool needs_pmi_variables(std::string_view library);
+bool needs_pmi_variables();
+
+// Lets Open MPI start alone in a task of srun without PMI: hides the step from it. To be called before MPI
+// and threads start.
 void hide_step();
 
 }  // namespace convoy

@@ -15,6 +15,15 @@ void check_mpi(int code, const char* call) {
        length > 0 ? std::string_view(text.data(), length) : std::string_view("unknown error of MPI"));
 }
 
+std::string mpi_library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  // MPICH returns a page of text; the first line, up to Open MPI's packaging notes, is the version.
+  const std::string_view whole(text.data(), static_cast<std::size_t>(length));
+  return std::string(whole.substr(0, whole.find_first_of(",\n")));
+}
+
 void wait_politely(MPI_Request& request, const char* call) {
   using namespace std::chrono_literals;
   using Clock = std::chrono::steady_clock;

@@ -23,6 +23,9 @@ inline constexpr std::size_t longest_message = std::size_t{1} << 30;  // bytes
 // Throws ExitCode::device with MPI's own text if `code` is not success. `call` names the function.
 void check_mpi(int code, const char* call);
 
+// Name and version of the MPI library; may be asked before MPI starts.
+std::string mpi_library();
+
 // Waits for `request`; polls often at first and more and more rarely later, since others may need the core: a
 // rank waits here for minutes while rank 0 reads a checkpoint.
 void wait_politely(MPI_Request& request, const char* call);

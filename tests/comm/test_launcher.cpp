@@ -54,6 +54,14 @@ TEST(Launcher, AStepWithoutPmiIsKnownBeforeMpiStarts) {
   EXPECT_FALSE(launcher_of({}).without_pmi);
 }
 
+// Slurm's own PMI library connects the tasks of MPICH without these variables.
+TEST(Launcher, OnlyOpenMpiNeedsTheVariablesOfPmi) {
+  EXPECT_TRUE(needs_pmi_variables("Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4"));
+  for (const char* other :
+       {"MPICH Version:      4.0.2", "MVAPICH2 Version      :\t2.3.7", "Intel(R) MPI Library 2021.9", ""})
+    EXPECT_FALSE(needs_pmi_variables(other)) << other;
+}
+
 TEST(Launcher, ABatchScriptIsNoStep) {
   EXPECT_EQ(refusal(batch_script, 1), "");
 }
