@@ -90,10 +90,23 @@ std::vector<std::string> run_differences(const std::string& before, const RunRec
 RunFile::RunFile(const std::filesystem::path& folder, const Log& log)
     : path_(folder / "run.json"), log_(log) {}
 
-void RunFile::on_start(const RunRecord& record) {
+std::string RunFile::read_before() const {
+  std::error_code error;
+  // A link that leads nowhere is an old file as well.
+  if (!std::filesystem::exists(std::filesystem::symlink_status(path_, error))) return {};
   try {
-    std::error_code error;
-    const std::string before = std::filesystem::exists(path_, error) ? read_text_file(path_) : "";
+    std::string text = read_text_file(path_);
+    if (Json::parse(text, nullptr, false).is_object()) return text;
+    log_.warn("{} is damaged: the earlier attempts in it are lost", path_.string());
+  } catch (const Error& failure) {
+    log_.warn("{}: the earlier attempts in it are lost", failure.what());
+  }
+  return {};
+}
+
+void RunFile::on_start(const RunRecord& record) {
+  const std::string before = read_before();
+  try {
     if (record.step > 0)
       for (const std::string& difference : run_differences(before, record))
         log_.warn("the resumed run is not bitwise identical: {}", difference);

@@ -17,6 +17,9 @@ class RunFile : public Observer {
   void on_start(const RunRecord& record) override;
 
  private:
+  // The file's text so far; empty, with a warning, if it cannot be read or understood.
+  std::string read_before() const;
+
   std::filesystem::path path_;
   const Log& log_;
 };

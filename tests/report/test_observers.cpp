@@ -139,6 +139,35 @@ TEST(RunFile, HoldsConfigurationVersionsAndTopology) {
   EXPECT_EQ(run["store"]["fingerprint"], "abc");
 }
 
+TEST(RunFile, AnOldFileThatCannotBeReadIsReplacedWithAWarning) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "run.json";
+  const auto warnings_of_start = [&] {
+    testing::internal::CaptureStderr();
+    const Log log;
+    RunFile(folder.path(), log).on_start(start_record());
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warnings_of_start(), "");
+  EXPECT_EQ(warnings_of_start(), "");
+  EXPECT_EQ(json::parse(read_text_file(path))["attempts"].size(), 2U);
+  const auto expect_replaced = [&] {
+    const std::string warnings = warnings_of_start();
+    EXPECT_NE(warnings.find(path.string()), std::string::npos) << warnings;
+    EXPECT_NE(warnings.find("the earlier attempts in it are lost"), std::string::npos) << warnings;
+    EXPECT_EQ(json::parse(read_text_file(path))["attempts"].size(), 1U);
+  };
+  for (const char* damaged : {"", "{\"attempt\": 1, ", "[1, 2]"}) {
+    write_file_atomically(path, damaged);
+    expect_replaced();
+  }
+  for (const char* target : {".", "nowhere"}) {  // a folder and nothing, where reading fails
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink(target, path);
+    expect_replaced();
+  }
+}
+
 TEST(RunFile, SaysWhatKeepsAResumedRunFromBeingTheSame) {
   RunRecord record = start_record();
   const std::string before = run_to_json(record);
