@@ -192,9 +192,10 @@ void OptionTable::apply() const {
       try {
         option.set_keyed ? option.set_keyed(given.key, given.value) : option.set(given.value);
       } catch (const Error& error) {
-        fail(error.category(), "{}: {}",
+        const bool joined_comment = given.from_file && given.value.find('#') != std::string::npos;
+        fail(error.category(), "{}: {}{}",
              given.from_file ? fmt::format("{}: {}", given.where, name) : fmt::format("--{}", name),
-             error.what());
+             error.what(), joined_comment ? " (a comment needs a blank before '#')" : "");
       }
     }
   }

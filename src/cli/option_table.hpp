@@ -1,7 +1,6 @@
 // The options of one command, declared once: read from the command line and, where the command takes them,
 // from configuration files (`key = value`, comments after `#`; the command line wins), and printed in groups
-// by
-// --help. Every command fills one in (cli/command.hpp). A value goes into the plain variable given at the
+// by --help. Every command fills one in (cli/command.hpp). A value goes into the plain variable given at the
 // declaration, which must outlive the table.
 #pragma once
 

@@ -179,9 +179,15 @@ DatedRate parse_dated_rate(std::string_view text) {
          "'{}' is not a rate: write 0.01, or with dates 0.01, 25:0.001, 51:1e-4 (epoch:rate, epochs rising)",
          text);
   };
+  const auto check_size = [&](double value) {
+    if (!is_rate(value))
+      fail(ExitCode::usage, "'{}': a rate must lie from 0 to {:.2g}", text,
+           std::numeric_limits<float>::max());
+  };
   DatedRate rate;
   const std::vector<std::string> parts = split_list(text, ',');
-  if (!read_real(parts[0], rate.first) || !is_rate(rate.first)) refuse();
+  if (!read_real(parts[0], rate.first)) refuse();
+  check_size(rate.first);
   double previous = 0;
   for (std::size_t i = 1; i < parts.size(); ++i) {
     const auto colon = parts[i].find(':');
@@ -189,9 +195,9 @@ DatedRate parse_dated_rate(std::string_view text) {
     double value = 0;
     if (colon == std::string::npos ||
         !read_real(trimmed(std::string_view(parts[i]).substr(0, colon)), epoch) ||
-        !read_real(trimmed(std::string_view(parts[i]).substr(colon + 1)), value) || epoch <= previous ||
-        !is_rate(value))
+        !read_real(trimmed(std::string_view(parts[i]).substr(colon + 1)), value) || epoch <= previous)
       refuse();
+    check_size(value);
     rate.later.emplace_back(epoch, value);
     previous = epoch;
   }

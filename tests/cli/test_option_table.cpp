@@ -95,6 +95,17 @@ TEST(OptionTable, NamesOptionAndValue) {
   EXPECT_EQ(refusal(options, {"--word", "three"}), "--word: 'three' is not one of one, two");
 }
 
+TEST_F(OptionFiles, AValueWithACommentThatIsJoinedToIt) {
+  Options options;
+  const std::string hint = "(a comment needs a blank before '#')";
+  const std::string joined = refusal(options, {"--config", write("number = 5#fast\n")});
+  EXPECT_NE(joined.find("'5#fast'"), std::string::npos) << joined;
+  EXPECT_TRUE(joined.ends_with(hint)) << joined;
+  EXPECT_EQ(refusal(options, {"--config", write("number = five # fast\n")}).find(hint), std::string::npos);
+  EXPECT_EQ(refusal(options, {"--number", "5#fast"}).find(hint), std::string::npos)
+      << "the command line has no comments";
+}
+
 TEST_F(OptionFiles, CommandLineWinsOverTheFile) {
   Options options;
   OptionTable table = table_for(options);

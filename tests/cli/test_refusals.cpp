@@ -121,8 +121,10 @@ TEST_F(Refusals, NumbersBeyondCounting) {
   expect_refused(train({"--log-every", "9223372036854775808"}), 64, {"from 1 to 9223372036854775807"});
   for (const char* steps : {"1e3", "0x10", "-2", "99999999999999999999"})
     expect_refused(train({"--steps", steps}), 64, {"--steps", "from -1 to 1000000000000"});
-  for (const char* rate : {"1e999", "1e39", "nan", "inf", "0x1p-3"})
+  for (const char* rate : {"1e999", "nan", "inf", "0x1p-3"})
     expect_refused(train({"--lr", rate}), 64, {"--lr", rate, "is not a rate"});
+  for (const char* rate : {"1e39", "-0.1", "0.1, 5:1e39"})
+    expect_refused(train({"--lr", rate}), 64, {"--lr", rate, "must lie from 0 to 3.4e+38"});
 }
 
 TEST_F(Refusals, TheLargestSeedIsASeed) {
