@@ -33,9 +33,9 @@ OutputFolder inspect_output_folder(const std::filesystem::path& path) {
   OutputFolder folder{.path = path, .checkpoints = path / "checkpoints"};
   std::error_code error;
   if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error))
-    fail(ExitCode::usage, "--output {}: is a file, not a folder", path.string());
+    fail(ExitCode::usage, "--output {} is a file, not a folder", path.string());
   if (std::filesystem::exists(path / "store.json", error))
-    fail(ExitCode::usage, "--output {}: is a store; choose another folder for the run", path.string());
+    fail(ExitCode::usage, "--output {} is a store; choose another folder for the run", path.string());
   const bool started = std::filesystem::exists(path / "run.json", error);
   if (started) folder.attempts = read_attempts(path / "run.json");
   folder.holds_run = started || std::filesystem::exists(path / "metrics.jsonl", error) ||

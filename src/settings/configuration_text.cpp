@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 
 #include "settings/key_values.hpp"
@@ -20,18 +22,40 @@ std::string text_of(const TrainConfiguration& configuration, Concern concern) {
   return text;
 }
 
-std::map<std::string, std::string> values_by_key(const std::string& text) {
-  std::map<std::string, std::string> values;
+using Values = std::map<std::string, std::string, std::less<>>;
+
+Values values_by_key(const std::string& text) {
+  Values values;
   for (const KeyValue& entry : written_key_values(text)) values[entry.key] = entry.value;
   return values;
 }
 
-// What a change of `key` means; a key of another version only warns.
-OnResume rule_of(const std::vector<TrainOption>& options, std::string_view key) {
+// The value of an option that applies to a text, else "unset".
+std::string value_in(const Values& values, std::string_view key) {
+  const auto found = values.find(key);
+  return found == values.end() ? "unset" : found->second;
+}
+
+// The option of `key`; null for a key of another version.
+const TrainOption* option_of(const std::vector<TrainOption>& options, std::string_view key) {
   const bool keyed = key.find('.') != std::string_view::npos;
-  for (const TrainOption& option : options)
-    if (option.keyed() == keyed && option.name() == key.substr(0, key.find('.'))) return option.on_resume();
-  return OnResume::warn;
+  const auto found = std::ranges::find_if(options, [&](const TrainOption& option) {
+    return option.keyed() == keyed && option.name() == key.substr(0, key.find('.'));
+  });
+  return found == options.end() ? nullptr : &*found;
+}
+
+// Whether a difference in this option comes with another one's, which is told: --schedule step brings
+// step-epochs and takes end-lr away.
+bool follows_another(const TrainOption* option, const Values& before, const Values& now) {
+  return option != nullptr && !option->decider().empty() &&
+         value_in(before, option->decider()) != value_in(now, option->decider());
+}
+
+// Texts without "steps" are of a version that wrote "epochs" even for a run with --steps: they do not tell
+// whether the run's length changes, only that the schedule may end elsewhere.
+bool is_unknown(std::string_view key, const Values& before) {
+  return key == "steps" && !before.contains(key);
 }
 
 }  // namespace
@@ -57,18 +81,21 @@ std::string configured_value(const std::string& text, std::string_view key) {
 
 ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
                                                 bool within_epoch) {
-  const std::map<std::string, std::string> old_values = values_by_key(before),
-                                           new_values = values_by_key(now);
-  std::map<std::string, std::string> keys = old_values;
+  const Values old_values = values_by_key(before), new_values = values_by_key(now);
+  Values keys = old_values;
   keys.insert(new_values.begin(), new_values.end());
   const std::vector<TrainOption> options = train_options();
   ConfigurationDifferences differences;
   for (const auto& [key, value] : keys) {
-    const auto was = old_values.find(key), is = new_values.find(key);
-    const std::string left = was == old_values.end() ? "unset" : was->second;
-    const std::string right = is == new_values.end() ? "unset" : is->second;
+    const std::string left = value_in(old_values, key), right = value_in(new_values, key);
     if (left == right) continue;
-    const OnResume rule = rule_of(options, key);
+    if (key == "epochs") differences.other_length = true;
+    const bool one_sided = !old_values.contains(key) || !new_values.contains(key);
+    const TrainOption* option = option_of(options, key);
+    if (is_unknown(key, old_values) || (one_sided && follows_another(option, old_values, new_values)))
+      continue;
+    if (key == "steps") differences.other_length = true;
+    const OnResume rule = option != nullptr ? option->on_resume() : OnResume::warn;
     const bool refused = rule == OnResume::refuse || (rule == OnResume::refuse_within_epoch && within_epoch);
     (refused ? differences.refused : differences.allowed).push_back({key, left, right});
   }

@@ -32,11 +32,12 @@ std::string difference_text(const OptionDifference& difference);
 
 struct ConfigurationDifferences {
   std::vector<OptionDifference> allowed, refused;
+  bool other_length = false;  // the run may end at another step
 };
 
 // Compares two texts of configuration_text: what a resumed run may change, and what it may not (OnResume;
 // `within_epoch`: the checkpoint was written in the middle of an epoch, so that the order of samples must
-// stay).
+// stay). Options that apply to only one of the texts because of another option are left out.
 ConfigurationDifferences compare_configurations(const std::string& before, const std::string& now,
                                                 bool within_epoch);
 

@@ -18,6 +18,11 @@ TrainOption& TrainOption::when(std::function<bool(const TrainConfiguration&)> ap
   return *this;
 }
 
+TrainOption& TrainOption::when(std::string decider, std::function<bool(const TrainConfiguration&)> applies) {
+  decider_ = std::move(decider);
+  return when(std::move(applies));
+}
+
 TrainOption& TrainOption::otherwise(std::string default_text) {
   default_text_ = std::move(default_text);
   return *this;

@@ -40,6 +40,8 @@ class TrainOption {
   const std::string& group() const { return group_; }
   Concern concern() const { return concern_; }
   OnResume on_resume() const { return on_resume_; }
+  // The option by whose value this one applies or not; empty if it always applies or its own value decides.
+  const std::string& decider() const { return decider_; }
   bool keyed() const { return keyed_; }  // name.KEY = value
 
   // The value of the program's defaults as the help shows it.
@@ -60,7 +62,8 @@ class TrainOption {
 
   // For the list of options.
   TrainOption& in(std::string group, Concern concern);
-  TrainOption& when(std::function<bool(const TrainConfiguration&)> applies);
+  TrainOption& when(std::function<bool(const TrainConfiguration&)> applies);  // by its own value
+  TrainOption& when(std::string decider, std::function<bool(const TrainConfiguration&)> applies);
   TrainOption& otherwise(std::string default_text);  // instead of the default's own text
   TrainOption& resumed(OnResume on_resume);
   template <typename Value, typename Member>
@@ -69,7 +72,7 @@ class TrainOption {
   TrainOption& with_keys();
 
  private:
-  std::string name_, value_name_, help_, group_, default_text_;
+  std::string name_, value_name_, help_, group_, decider_, default_text_;
   Concern concern_ = Concern::result;
   OnResume on_resume_ = OnResume::warn;
   bool keyed_ = false;

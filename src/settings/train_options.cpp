@@ -1,20 +1,16 @@
-// Every option of `convoy train`, declared once. An option is added here, as a member of TrainConfiguration,
-// and where it is used.
+// The options of `convoy train` that decide the result, each declared once, and the list of all. An option is
+// added here or in place_options.cpp, as a member of TrainConfiguration, and where it is used.
 #include <fmt/format.h>
-
-#include <limits>
 
 #include "base/error.hpp"
 #include "model/networks.hpp"
-#include "settings/train_option.hpp"
+#include "settings/option_list.hpp"
 
 namespace convoy {
 namespace {
 
 using Configuration = TrainConfiguration;
 
-constexpr std::int64_t any_count = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t any_int = std::numeric_limits<int>::max();
 constexpr Bounds not_negative{.least = 0};
 constexpr Bounds fraction{.least = 0, .most = 1};
 constexpr Bounds below_one{.least = 0, .most = 1, .below = true};
@@ -24,39 +20,6 @@ constexpr Bounds factor{.least = 0, .most = 1, .above = true};
 constexpr std::int64_t most_samples = std::numeric_limits<std::int32_t>::max();
 constexpr double most_epochs = 1e9;
 constexpr std::int64_t most_steps = 1'000'000'000'000;
-constexpr double most_seconds = 1e9;  // thirty years
-
-constexpr auto group_what = "What to train", group_length = "How long", group_batch = "Batch",
-               group_optimizer = "Optimiser", group_schedule = "Schedule of the rate",
-               group_network = "Network", group_input = "Input", group_machine = "Machine";
-
-// Collects entries; `in` sets the group and concern of those that follow.
-class List {
- public:
-  void in(const char* group, Concern concern) {
-    group_ = group;
-    concern_ = concern;
-  }
-  template <typename Member, typename Value>
-  TrainOption& add(const char* name, Member member, Notation<Value> notation, const char* help) {
-    std::string value_name = notation.value_name;
-    return list_.emplace_back(name, std::move(value_name), help)
-        .in(group_, concern_)
-        .template of<Value>(member, std::move(notation));
-  }
-  TrainOption& add(const char* name, const char* value_name, const char* help, TrainOption::Reader read,
-                   TrainOption::Writer write) {
-    return list_.emplace_back(name, value_name, help)
-        .in(group_, concern_)
-        .through(std::move(read), std::move(write));
-  }
-  std::vector<TrainOption> take() { return std::move(list_); }
-
- private:
-  std::vector<TrainOption> list_;
-  const char* group_ = "";
-  Concern concern_ = Concern::result;
-};
 
 Notation<std::string> network_name() {
   return {.value_name = "NAME",
@@ -105,7 +68,7 @@ TrainOption::Texts write_colour_date(const Configuration& c) {
   return {{"colour", fmt::format("until:{}", c.augmentation.colour_until_epoch)}};
 }
 
-void add_what(List& list) {
+void add_what(OptionList& list) {
   list.in(group_what, Concern::result);
   list.add(
           "model", [](auto& c) -> auto& { return c.model; }, network_name(),
@@ -120,16 +83,15 @@ void add_what(List& list) {
       .resumed(OnResume::refuse_within_epoch);
 }
 
-void add_batch(List& list) {
+void add_batch(OptionList& list) {
   list.in(group_length, Concern::result);
   list.add(
           "epochs", [](auto& c) -> auto& { return c.epochs; },
           real_number<double>("N", {.least = 0, .most = most_epochs}), "passes over the training split")
-      .when([](const Configuration& c) { return c.steps < 0; });
+      .when("steps", [](const Configuration& c) { return c.steps < 0; });
   list.add(
-          "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),
-          "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs")
-      .when([](const Configuration& c) { return c.steps != -1; });
+      "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),
+      "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs");
   list.in(group_batch, Concern::result);
   list.add(
           "global-batch", [](auto& c) -> auto& { return c.global_batch; },
@@ -140,7 +102,7 @@ void add_batch(List& list) {
       "parts in which each rank computes its share, to save memory");
 }
 
-void add_optimizer(List& list) {
+void add_optimizer(OptionList& list) {
   const auto taken = [](OptimizerSetting setting) {
     return [setting](const Configuration& c) { return takes(c.optimizer.rule, setting); };
   };
@@ -151,17 +113,17 @@ void add_optimizer(List& list) {
           "adam")
       .resumed(OnResume::refuse);
   list.add("adam-betas", "B1,B2", "decay rates of Adam's moments", read_betas, write_betas)
-      .when(taken(OptimizerSetting::betas));
+      .when("optimizer", taken(OptimizerSetting::betas));
   // A second moment below 2^-126 counts as zero (settled, engine/update_arithmetic.hpp): the divisor needs
   // more.
   list.add(
           "adam-epsilon", [](auto& c) -> auto& { return c.optimizer.epsilon; },
           real_number<float>("E", {.least = 1e-15}), "added to the square root of the second moment")
-      .when(taken(OptimizerSetting::epsilon));
+      .when("optimizer", taken(OptimizerSetting::epsilon));
   list.add(
           "momentum", [](auto& c) -> auto& { return c.optimizer.momentum; },
           real_number<float>("M", below_one), "momentum of SGD")
-      .when(taken(OptimizerSetting::momentum));
+      .when("optimizer", taken(OptimizerSetting::momentum));
   list.add(
       "weight-decay", [](auto& c) -> auto& { return c.weight_decay; }, real_number<double>("D", not_negative),
       "L2 decay, added to the gradient");
@@ -172,7 +134,7 @@ void add_optimizer(List& list) {
       .otherwise("as --weight-decay");
 }
 
-void add_rates(List& list) {
+void add_rates(OptionList& list) {
   list.add(
       "lr", [](auto& c) -> auto& { return c.schedule.rate; }, dated_rate(),
       "0.01, or dated: 0.01, 25:0.001, 51:1e-4 (from that epoch on)");
@@ -183,7 +145,7 @@ void add_rates(List& list) {
       .with_keys();
 }
 
-void add_schedule(List& list) {
+void add_schedule(OptionList& list) {
   const auto follows = [](ScheduleKind kind) {
     return [kind](const Configuration& c) { return c.schedule.kind == kind; };
   };
@@ -194,37 +156,37 @@ void add_schedule(List& list) {
   list.add(
           "step-epochs", [](auto& c) -> auto& { return c.schedule.step_epochs; },
           real_number<double>("N", {.least = 1e-9}), "step: epochs between drops")
-      .when(follows(ScheduleKind::step));
+      .when("schedule", follows(ScheduleKind::step));
   list.add(
           "step-factor", [](auto& c) -> auto& { return c.schedule.step_factor; },
           real_number<double>("F", factor), "step: the rate is multiplied by this")
-      .when(follows(ScheduleKind::step));
+      .when("schedule", follows(ScheduleKind::step));
   const auto plateau = follows(ScheduleKind::plateau);
   list.add(
           "patience", [](auto& c) -> auto& { return c.schedule.patience; }, whole_number<int>(1, any_int),
           "plateau: epochs without progress before a drop")
-      .when(plateau);
+      .when("schedule", plateau);
   list.add(
           "drops", [](auto& c) -> auto& { return c.schedule.drops; }, whole_number<int>(0, any_int),
           "plateau: at most this many")
-      .when(plateau);
+      .when("schedule", plateau);
   list.add(
           "plateau-factor", [](auto& c) -> auto& { return c.schedule.plateau_factor; },
           real_number<double>("F", factor), "plateau: the rate is multiplied by this")
-      .when(plateau);
+      .when("schedule", plateau);
   list.add(
           "plateau-threshold", [](auto& c) -> auto& { return c.schedule.plateau_threshold; },
           real_number<double>("F", fraction),
           "plateau: the top-1 error must fall by this to count as progress")
-      .when(plateau);
+      .when("schedule", plateau);
   list.add(
           "power", [](auto& c) -> auto& { return c.schedule.power; }, real_number<double>("P", not_negative),
           "polynomial: exponent")
-      .when(follows(ScheduleKind::polynomial));
+      .when("schedule", follows(ScheduleKind::polynomial));
   list.add(
           "end-lr", [](auto& c) -> auto& { return c.schedule.end_rate; },
           real_number<double>("RATE", not_negative), "polynomial and cosine: the rate at the run's end")
-      .when([](const Configuration& c) {
+      .when("schedule", [](const Configuration& c) {
         return c.schedule.kind == ScheduleKind::polynomial || c.schedule.kind == ScheduleKind::cosine;
       });
   const auto warms_up = [](const Configuration& c) { return c.schedule.warmup_epochs > 0; };
@@ -235,10 +197,10 @@ void add_schedule(List& list) {
   list.add(
           "warmup-start", [](auto& c) -> auto& { return c.schedule.warmup_start; },
           real_number<double>("F", fraction), "where the warm-up starts, as a fraction of the rate")
-      .when(warms_up);
+      .when("warmup-epochs", warms_up);
 }
 
-void add_rate_scaling(List& list) {
+void add_rate_scaling(OptionList& list) {
   list.in(group_batch, Concern::result);
   list.add(
       "scale-lr", [](auto& c) -> auto& { return c.scale_rate_linearly; },
@@ -248,10 +210,10 @@ void add_rate_scaling(List& list) {
           "recipe-batch", [](auto& c) -> auto& { return c.recipe_batch; },
           whole_number<std::int64_t>(0, most_samples),
           "global batch that the rate was chosen for, for --scale-lr; 0: the recipe file's")
-      .when([](const Configuration& c) { return c.scale_rate_linearly; });
+      .when("scale-lr", [](const Configuration& c) { return c.scale_rate_linearly; });
 }
 
-void add_network(List& list) {
+void add_network(OptionList& list) {
   list.in(group_network, Concern::result);
   list.add(
           "init", [](auto& c) -> auto& { return c.initialiser; }, or_default(one_of(initialiser_words())),
@@ -272,7 +234,7 @@ Notation<AugmentationKinds> augmentations() {
           .text = augmentation_text};
 }
 
-void add_augmentation(List& list) {
+void add_augmentation(OptionList& list) {
   list.in(group_input, Concern::result);
   list.add(
       "augment", [](auto& c) -> auto& { return c.augmentation.kinds(); }, augmentations(),
@@ -282,22 +244,22 @@ void add_augmentation(List& list) {
           "colour-sigma", [](auto& c) -> auto& { return c.augmentation.colour_sigma; },
           real_number<double>("S", not_negative),
           "colour: spread of the shifts along RGB's principal components")
-      .when(colour);
+      .when("augment", colour);
   list.add("augment", "until:EPOCH", "augment.colour until:67 switches colour off at that epoch",
            read_colour_date, write_colour_date)
       .with_keys()
-      .when(colour);
+      .when("augment", colour);
   list.add(
           "rotate-degrees", [](auto& c) -> auto& { return c.augmentation.rotate_degrees; },
           real_number<double>("D", {.least = 0, .most = 180}), "rotate: up to this angle to either side")
-      .when([](const Configuration& c) { return c.augmentation.rotate; });
+      .when("augment", [](const Configuration& c) { return c.augmentation.rotate; });
   list.add(
           "shift-fraction", [](auto& c) -> auto& { return c.augmentation.shift_fraction; },
           real_number<double>("F", fraction), "shift: up to this fraction of the side")
-      .when([](const Configuration& c) { return c.augmentation.shift; });
+      .when("augment", [](const Configuration& c) { return c.augmentation.shift; });
 }
 
-void add_input(List& list) {
+void add_input(OptionList& list) {
   add_augmentation(list);
   list.add(
       "input-mean", [](auto& c) -> auto& { return c.input_mean; }, one_of(input_mean_words()),
@@ -315,7 +277,7 @@ void add_input(List& list) {
       .resumed(OnResume::refuse_within_epoch);
 }
 
-void add_arithmetic(List& list) {
+void add_arithmetic(OptionList& list) {
   list.in(group_machine, Concern::result);
   list.add(
       "precision", [](auto& c) -> auto& { return c.precision; }, one_of(precision_words()),
@@ -330,65 +292,10 @@ void add_arithmetic(List& list) {
       .when([](const Configuration& c) { return c.wire != WirePrecision::fp32; });
 }
 
-void add_place(List& list) {
-  list.in(group_what, Concern::place);
-  list.add(
-      "data", [](auto& c) -> auto& { return c.data; }, plain_text("STORE"),
-      "the store to train on, made by convoy pack or convoy synthesize");
-  list.add(
-      "output", [](auto& c) -> auto& { return c.output; }, plain_text("FOLDER"),
-      "where the run writes: run.json, metrics.jsonl, checkpoints/");
-  list.add(
-          "weights", [](auto& c) -> auto& { return c.weights; }, some_text("CHECKPOINT"),
-          "start from this checkpoint's parameters alone (fine-tuning); layers whose shape differs get "
-          "initial weights")
-      .when([](const Configuration& c) { return !c.weights.empty(); });
-  list.add(
-      "resume", [](auto& c) -> auto& { return c.resume; }, some_text("auto|none|PATH"),
-      "auto: resume from the newest valid checkpoint in --output, if there is one; PATH: from this one; "
-      "none: start a new run");
-  list.in(group_length, Concern::place);
-  list.add(
-      "evaluate-every", [](auto& c) -> auto& { return c.evaluate_every; }, interval(),
-      "500steps, 1epoch, or 0: only at the end");
-  list.add(
-      "checkpoint-every", [](auto& c) -> auto& { return c.checkpoint_every; }, interval(),
-      "500steps, 1epoch, or 0: only at the end; also after the best validation so far");
-  list.add(
-      "keep", [](auto& c) -> auto& { return c.keep; }, whole_number<int>(0, any_int),
-      "newest checkpoints to keep beside the best one; 0: all");
-  list.add(
-      "log-every", [](auto& c) -> auto& { return c.log_every; }, whole_number<std::int64_t>(1, any_count),
-      "steps between lines of metrics.jsonl and of the progress display");
-}
-
-void add_machine(List& list) {
-  list.in(group_input, Concern::machine);
-  list.add(
-      "workers", [](auto& c) -> auto& { return c.workers; }, whole_number<int>(1, 1024),
-      "threads of each rank that read and check images ahead of time");
-  list.in(group_machine, Concern::machine);
-  list.add(
-      "device", [](auto& c) -> auto& { return c.device; }, one_of(device_words()), "where to compute");
-  list.add(
-      "threads", [](auto& c) -> auto& { return c.threads; }, whole_number<int>(0, 4096),
-      "CPU threads of each rank; 0: its share of the cores");
-  list.add(
-      "collective", [](auto& c) -> auto& { return c.collective; }, one_of(collective_words()),
-      "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs");
-  list.add(
-      "cuda-graph", [](auto& c) -> auto& { return c.cuda_graph; }, one_of(graph_words()),
-      "record a step once and replay it, to reduce kernel-launch overhead");
-  list.add(
-      "watchdog-seconds", [](auto& c) -> auto& { return c.watchdog_seconds; },
-      real_number<double>("S", {.least = 0, .most = most_seconds}),
-      "end all ranks, naming the missing one, when no rank makes progress for this long; 0: off");
-}
-
 }  // namespace
 
 std::vector<TrainOption> train_options() {
-  List list;
+  OptionList list;
   add_what(list);
   add_batch(list);
   add_optimizer(list);
@@ -398,8 +305,8 @@ std::vector<TrainOption> train_options() {
   add_network(list);
   add_input(list);
   add_arithmetic(list);
-  add_place(list);
-  add_machine(list);
+  add_place_options(list);
+  add_machine_options(list);
   return list.take();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.hpp"
 #include "base/error.hpp"
 
 namespace convoy {
@@ -20,7 +21,7 @@ std::string batch_text(std::int64_t global_batch, int ranks, int accumulate) {
     }
   const std::string rows = least == most ? fmt::format("{}", most) : fmt::format("{}–{}", least, most);
   const std::string micro = accumulate > 1 ? fmt::format(" × {} micro-batches", accumulate) : "";
-  return fmt::format("{} = {} rank{}{} × {}", global_batch, ranks, ranks == 1 ? "" : "s", micro, rows);
+  return fmt::format("{} = {}{} × {}", global_batch, counted(ranks, "rank"), micro, rows);
 }
 
 void check_batch(std::int64_t global_batch, int ranks, int accumulate) {
@@ -28,9 +29,9 @@ void check_batch(std::int64_t global_batch, int ranks, int accumulate) {
   if (needed <= global_batch) return;
   if (accumulate == 1)
     fail(ExitCode::usage,
-         "--global-batch {} cannot be shared by {} ranks: each needs a sample; start at most {} ranks or set "
+         "--global-batch {} cannot be shared by {} ranks: each needs a sample; start at most {} or set "
          "--global-batch to {} or more",
-         global_batch, ranks, global_batch, ranks);
+         global_batch, ranks, counted(global_batch, "rank"), ranks);
   fail(ExitCode::usage,
        "--global-batch {} cannot be shared by {} ranks × {} micro-batches (--accumulate): each needs a "
        "sample; set --global-batch to {} or more, or use fewer ranks or micro-batches",
@@ -41,18 +42,16 @@ void check_rows(const BatchPlan& plan) {
   const std::int64_t largest = std::min(plan.images, plan.global_batch);
   if (largest >= plan.ranks) return;
   fail(ExitCode::usage,
-       "the training split has {} image{}, which cannot be shared by {} ranks: each needs one in a step; "
-       "start "
-       "at most {} rank{}",
-       plan.images, plan.images == 1 ? "" : "s", plan.ranks, largest, largest == 1 ? "" : "s");
+       "the training split has {}, which cannot be shared by {} ranks: each needs one in a step; start at "
+       "most {}",
+       counted(plan.images, "image"), plan.ranks, counted(largest, "rank"));
 }
 
 std::string batch_warning(const BatchPlan& plan) {
   if (plan.global_batch <= plan.images) return {};
   return fmt::format(
-      "--global-batch {} is larger than the training split of {} images: each epoch is a "
-      "single step of {} samples",
-      plan.global_batch, plan.images, plan.images);
+      "--global-batch {} is larger than the training split of {}: each epoch is a single step of {}",
+      plan.global_batch, counted(plan.images, "image"), counted(plan.images, "sample"));
 }
 
 }  // namespace convoy

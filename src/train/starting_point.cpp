@@ -6,6 +6,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/counted.hpp"
 #include "base/message.hpp"
 #include "base/text_list.hpp"
 #include "checkpoint/choose_checkpoint.hpp"
@@ -62,14 +63,14 @@ void check_resumable(const ResolvedRun& run, const std::filesystem::path& path,
          header.slots.size(), header.optimizer, slots);
   const std::int64_t spe = run.length.steps_per_epoch;
   if (header.step != header.epoch * spe + header.epoch_samples / run.plan.global_batch)
-    fail(ExitCode::bad_data, "{}: step {} is not epoch {} and {} samples at {} steps an epoch", path.string(),
-         header.step, header.epoch, header.epoch_samples, spe);
+    fail(ExitCode::bad_data, "{}: step {} is not epoch {} and {} samples at {} an epoch", path.string(),
+         header.step, header.epoch, header.epoch_samples, counted(spe, "step"));
 }
 
 void load_checkpoint(const ResolvedRun& run, ChosenCheckpoint& chosen, const ParameterTable& table,
                      StartingPoint& start) {
   check_resumable(run, chosen.path(), chosen.header());
-  start.changes = differences_from(run, chosen.header()).allowed;
+  start.changes = differences_from(run, chosen.header());
   Checkpoint checkpoint = chosen.take(table, run.configuration.model);
   start.resumed = true;
   start.from = chosen.path().string();

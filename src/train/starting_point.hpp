@@ -19,9 +19,9 @@ struct StartingPoint {
   FolderLock lock;  // of the output folder, on rank 0; to be kept until nothing is written there any more
   bool resumed = false;
   int attempt = 1;
-  std::vector<OptionDifference> changes;  // on rank 0: what this start changes of the run that it resumes
-  std::string from;                       // path of the checkpoint or the weights; empty for initial weights
-  TrainingState state;                    // step 0 unless resumed
+  ConfigurationDifferences changes;  // on rank 0: what this start changes of the run that it resumes
+  std::string from;                  // path of the checkpoint or the weights; empty for initial weights
+  TrainingState state;               // step 0 unless resumed
   // On rank 0 alone, until load_start takes them: flat buffers in the layout of ParameterTable.
   std::vector<float> parameters;
   std::vector<std::vector<float>> slots;  // none: zeros

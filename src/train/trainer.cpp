@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/counted.hpp"
 #include "base/host_name.hpp"
 #include "comm/collective.hpp"
 #include "comm/group_end.hpp"
@@ -82,12 +83,9 @@ bool ends_with_the_run(ScheduleKind kind) {
 std::vector<EventRecord> remarks_of(const ResolvedRun& run, const StartingPoint& start) {
   const ScheduleSettings& schedule = run.configuration.schedule;
   std::vector<EventRecord> remarks;
-  bool other_end = false;
-  for (const OptionDifference& change : start.changes) {
+  for (const OptionDifference& change : start.changes.allowed)
     remarks.push_back({.step = start.state.step, .what = "option", .text = difference_text(change)});
-    other_end = other_end || change.option == "epochs" || change.option == "steps";
-  }
-  if (other_end && ends_with_the_run(schedule.kind))
+  if (start.changes.other_length && ends_with_the_run(schedule.kind))
     remarks.push_back({.step = start.state.step,
                        .what = "option",
                        .text = fmt::format("the {} schedule ends at step {} now",
@@ -96,12 +94,11 @@ std::vector<EventRecord> remarks_of(const ResolvedRun& run, const StartingPoint&
     remarks.push_back({.step = start.state.step, .what = "warning", .text = std::move(text)});
   if (run.length.last_step > 0 && schedule.warmup_epochs > 0 &&
       schedule.warmup_epochs >= run.length.total_epochs())
-    remarks.push_back({.step = start.state.step,
-                       .what = "warning",
-                       .text = fmt::format(
-                           "--warmup-epochs {}: the run ends after {:.4g} epochs, before the rate has risen "
-                           "to --lr",
-                           schedule.warmup_epochs, run.length.total_epochs())});
+    remarks.push_back(
+        {.step = start.state.step,
+         .what = "warning",
+         .text = fmt::format("--warmup-epochs {}: the run ends after {}, before the rate has risen to --lr",
+                             schedule.warmup_epochs, counted(run.length.total_epochs(), "epoch"))});
   return remarks;
 }
 
@@ -114,8 +111,9 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
                            : start.from.empty() ? std::string("started from initial weights")
                                                 : "started from the weights of " + start.from;
   report.event(start.state.step, start.resumed ? "resume" : "start", from);
-  log.info("{} ({} parameters, {} classes) on {} images, {} steps an epoch; {}", run.configuration.model,
-           replica.table().count(), run.classes.size(), run.plan.images, run.length.steps_per_epoch, from);
+  log.info("{} ({} parameters, {} classes) on {}, {} an epoch; {}", run.configuration.model,
+           replica.table().count(), run.classes.size(), counted(run.plan.images, "image"),
+           counted(run.length.steps_per_epoch, "step"), from);
   for (const EventRecord& remark : remarks_of(run, start)) {
     if (logs) log.warn("{}{}", remark.what == "option" ? "the resumed run is changed: " : "", remark.text);
     report.event(remark.step, remark.what, remark.text);

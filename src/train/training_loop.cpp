@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.hpp"
 #include "train/agreement.hpp"
 
 namespace convoy {
@@ -332,9 +333,9 @@ TrainingResult TrainingLoop::finish() {
   parts_.watchdog.beat("checkpoint", state_.step);
   note_loss_scale();
   checkpoints_.save_now(state_, best);
-  const std::string text = fmt::format(
-      "done: {} step{}, {:.4g} epochs; {} holds the checkpoints", state_.step, state_.step == 1 ? "" : "s",
-      parts_.run.length.epoch_of(state_.step), parts_.run.configuration.output);
+  const std::string text =
+      fmt::format("done: {}, {}; {} holds the checkpoints", counted(state_.step, "step"),
+                  counted(parts_.run.length.epoch_of(state_.step), "epoch"), parts_.run.configuration.output);
   parts_.report.event(state_.step, "done", text);
   return {.code = ExitCode::done, .step = state_.step, .text = text};
 }

@@ -2,11 +2,13 @@
 // cannot work.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "base/error.hpp"
 #include "settings/check.hpp"
 #include "settings/configuration_text.hpp"
+#include "settings/train_option.hpp"
 
 namespace convoy {
 namespace {
@@ -152,7 +154,7 @@ TEST(Configuration, TextHoldsWhatDecidesTheResultAlone) {
 TEST(Configuration, TextHoldsEpochsOrSteps) {
   TrainConfiguration configuration = sound();
   EXPECT_NE(configuration_text(configuration).find("\nepochs = 90\n"), std::string::npos);
-  EXPECT_EQ(configuration_text(configuration).find("steps ="), std::string::npos);
+  EXPECT_NE(configuration_text(configuration).find("\nsteps = -1\n"), std::string::npos);
   configuration.steps = 300;
   EXPECT_NE(configuration_text(configuration).find("\nsteps = 300\n"), std::string::npos);
   EXPECT_EQ(configuration_text(configuration).find("\nepochs ="), std::string::npos);
@@ -169,6 +171,60 @@ TEST(Configuration, FullTextHoldsEverything) {
        {"lr = 0.01, 25:0.001, 51:0.0001\n", "lr.bias = x2\n", "evaluate-every = 500steps\n",
         "checkpoint-every = 1epoch\n", "augment = crop,mirror\n", "data = store\n", "output = run\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
+}
+
+// The text of a version that wrote "epochs" even for a run with --steps, and never "steps".
+TEST(ResumedConfiguration, AnOlderTextDoesNotTellSteps) {
+  TrainConfiguration configuration = sound();
+  std::string before = configuration_text(configuration);
+  const std::string line = "\nsteps = -1\n";
+  before.replace(before.find(line), line.size(), "\n");
+  const auto compare = [&] {
+    return compare_configurations(before, configuration_text(configuration), true);
+  };
+  EXPECT_TRUE(compare().allowed.empty());
+  EXPECT_FALSE(compare().other_length);
+  configuration.epochs = 120;
+  EXPECT_EQ(compare().allowed, (std::vector<OptionDifference>{{"epochs", "90", "120"}}));
+  EXPECT_TRUE(compare().other_length);
+  configuration.steps = 300;
+  EXPECT_TRUE(compare().allowed.empty()) << "that run may have had --steps 300";
+  EXPECT_TRUE(compare().other_length) << "its schedule ended with --epochs";
+}
+
+TEST(ResumedConfiguration, OptionsThatComeWithAnotherAreNoChangesOfTheirOwn) {
+  TrainConfiguration configuration = sound();
+  configuration.schedule.kind = ScheduleKind::cosine;
+  const std::string before = configuration_text(configuration);
+  ASSERT_NE(before.find("\nend-lr = "), std::string::npos);
+  const auto changes_to = [&](const TrainConfiguration& now) {
+    const auto differences = compare_configurations(before, configuration_text(now), true);
+    EXPECT_FALSE(differences.other_length);
+    return differences.allowed;
+  };
+  configuration.schedule.kind = ScheduleKind::step;
+  ASSERT_NE(configuration_text(configuration).find("\nstep-factor = "), std::string::npos);
+  EXPECT_EQ(changes_to(configuration), (std::vector<OptionDifference>{{"schedule", "cosine", "step"}}));
+  configuration.schedule.kind = ScheduleKind::cosine;
+  configuration.schedule.end_rate = 0.001;
+  EXPECT_EQ(changes_to(configuration), (std::vector<OptionDifference>{{"end-lr", "0", "0.001"}}));
+  configuration.schedule.end_rate = 0;
+  configuration.schedule.warmup_epochs = 5;
+  EXPECT_EQ(changes_to(configuration), (std::vector<OptionDifference>{{"warmup-epochs", "unset", "5"}}));
+  configuration.schedule.warmup_epochs = 0;
+  configuration.dropout = 0.25;
+  EXPECT_EQ(changes_to(configuration), (std::vector<OptionDifference>{{"dropout", "unset", "0.25"}}));
+}
+
+// The deciding option is one of the list: a misspelled one would silence nothing.
+TEST(ResumedConfiguration, DecidersAreOptions) {
+  const std::vector<TrainOption> options = train_options();
+  for (const TrainOption& option : options) {
+    if (option.decider().empty()) continue;
+    EXPECT_TRUE(std::ranges::any_of(options, [&](const TrainOption& other) {
+      return other.name() == option.decider() && !other.keyed();
+    })) << option.decider();
+  }
 }
 
 TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
@@ -191,7 +247,7 @@ TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
   changed = sound();
   changed.steps = 20;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).allowed,
-            (std::vector<OptionDifference>{{"epochs", "90", "unset"}, {"steps", "unset", "20"}}));
+            (std::vector<OptionDifference>{{"steps", "-1", "20"}}));
   changed = sound();
   changed.seed = 7;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), true).refused.size(), 1U);
