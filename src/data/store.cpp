@@ -10,6 +10,7 @@
 #include "base/atomic_file.hpp"
 #include "base/crc32c.hpp"
 #include "base/error.hpp"
+#include "base/lower_case.hpp"
 #include "data/hdf5_file.hpp"
 
 namespace convoy {
@@ -174,9 +175,7 @@ std::string describe_folder(const fs::path& folder) {
   constexpr auto options = fs::directory_options::skip_permission_denied;
   for (const auto& entry : fs::recursive_directory_iterator(folder, options, error)) {
     const std::string name = entry.path().filename().string();
-    std::string extension = entry.path().extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
+    const std::string extension = lower_case(entry.path().extension().string());
     if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") return "images";
     if (name.starts_with("train-") || name.starts_with("val-")) return "shards";
     if (++looked_at == 1000) break;

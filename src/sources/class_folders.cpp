@@ -5,7 +5,9 @@
 #include <span>
 
 #include "base/error.hpp"
+#include "base/lower_case.hpp"
 #include "base/text_list.hpp"
+#include "sources/image_names.hpp"
 #include "sources/source_kinds.hpp"
 
 namespace convoy {
@@ -22,10 +24,9 @@ SplitWord split_word(std::string_view folder) {
   constexpr std::array<std::string_view, 7> additions{"set",   "split", "data", "images",
                                                       "image", "imgs",  "img"};
   std::vector<std::string> words(1);
-  for (const char c : folder) {
-    const bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
-    if (upper || lower)
-      words.back() += upper ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const char c : lower_case(std::string(folder))) {
+    if (c >= 'a' && c <= 'z')
+      words.back() += c;
     else if ((c >= '0' && c <= '9') || c == '_' || c == '-' || c == ' ' || c == '.')
       words.emplace_back();
     else
@@ -46,22 +47,41 @@ std::string_view parent_of(std::string_view path) {
   return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash + 1);
 }
 
-// The folders, with a slash at the end, that contain all class folders: those that all images share, without
-// the last one if it contains an image itself, since then it is the class.
-std::string shared_folders(const std::vector<SourceItem>& items) {
-  if (items.empty()) return {};
-  std::string_view shared = parent_of(items.front().name);
-  for (const SourceItem& item : items)
-    while (!item.name.starts_with(shared)) shared = parent_of(shared.substr(0, shared.size() - 1));
-  const bool is_class = std::ranges::any_of(
-      items, [&](const SourceItem& item) { return item.name.find('/', shared.size()) == std::string::npos; });
-  if (is_class && !shared.empty()) shared = parent_of(shared.substr(0, shared.size() - 1));
-  return std::string(shared);
-}
-
 std::string first_part(std::string_view path) {
   const auto slash = path.find('/');
   return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
+}
+
+std::string_view without_last_slash(std::string_view folders) {
+  return folders.substr(0, folders.empty() ? 0 : folders.size() - 1);
+}
+
+// The folders, with a slash at the end, that contain all class folders: those that all images share, without
+// those at their end that are classes.
+std::string folders_above_classes(const std::vector<SourceItem>& items, std::span<const std::string> known) {
+  std::vector<std::string_view> names;
+  names.reserve(items.size());
+  for (const SourceItem& item : items) names.push_back(item.name);
+  const std::string shared = shared_folders(names);
+  std::string_view above = shared;
+  std::set<std::string, std::less<>> inside;
+  bool has_images = false;
+  for (const std::string_view name : names) {
+    const std::string folder = first_part(name.substr(above.size()));
+    if (folder.empty())
+      has_images = true;
+    else
+      inside.insert(folder);
+  }
+  // A folder with images is a class. Beside several folders, however, an image is a stray one that is in none
+  // of the classes.
+  if (has_images && inside.size() < 2) above = parent_of(without_last_slash(above));
+  const auto is_known = [&](std::string_view folder) {
+    return std::ranges::find(known, folder) != known.end();
+  };
+  while (!above.empty() && is_known(file_name(without_last_slash(above))))
+    above = parent_of(without_last_slash(above));
+  return std::string(above);
 }
 
 // If the root of a data set were given instead of one of its splits, "train" and "val" would become the
@@ -80,15 +100,14 @@ void refuse_splits(const SourceIndex& index, const std::string& above, const Sou
 
 // Training images packed as the validation split, or the reverse, because the source has only the other one.
 void refuse_other_split(const std::string& above, const SourceRequest& request) {
-  for (std::string_view rest = above; !rest.empty(); rest = parent_of(rest.substr(0, rest.size() - 1))) {
-    const std::string_view folder = file_name(rest.substr(0, rest.size() - 1));
+  for (std::string_view rest = above; !rest.empty(); rest = parent_of(without_last_slash(rest))) {
+    const std::string_view folder = file_name(without_last_slash(rest));
     const SplitWord word = split_word(folder);
     if (word == SplitWord::none) continue;
     if ((word == SplitWord::held_out) == (request.split == "val")) return;
     fail(ExitCode::usage,
          "all images of {} are in its folder {}, but --split is {}: if that is what you want, pass {}",
-         request.path.string(), rest.substr(0, rest.size() - 1), request.split,
-         (request.path / rest).string());
+         request.path.string(), without_last_slash(rest), request.split, (request.path / rest).string());
   }
 }
 
@@ -111,13 +130,14 @@ void warn_of_empty_classes(SourceIndex& index, const std::vector<std::string>& e
   if (empty.empty()) return;
   constexpr std::size_t most_named = 10;
   const auto named = std::span(empty).first(std::min(empty.size(), most_named));
-  index.warnings.push_back(fmt::format(
-      "{}: without an image and therefore no class: {}{}", request.path.string(), text_list(named),
-      empty.size() > most_named ? fmt::format(" and {} more", empty.size() - most_named) : ""));
+  index.warnings.push_back(
+      fmt::format("{}: these folders contain no image and do not become classes: {}{}", request.path.string(),
+                  text_list(named),
+                  empty.size() > most_named ? fmt::format(" and {} more", empty.size() - most_named) : ""));
 }
 
 void find_classes(SourceIndex& index, const std::set<std::string>& folders, const SourceRequest& request) {
-  const std::string above = shared_folders(index.items);
+  const std::string above = folders_above_classes(index.items, request.known);
   std::vector<std::string> class_of_item;
   class_of_item.reserve(index.items.size());
   for (const SourceItem& item : index.items)
@@ -127,7 +147,7 @@ void find_classes(SourceIndex& index, const std::set<std::string>& folders, cons
   refuse_other_split(above, request);
   warn_of_splits(index, request);
   if (index.classes.empty()) return;
-  index.class_folder = above.substr(0, above.empty() ? 0 : above.size() - 1);
+  index.class_folder = without_last_slash(above);
   const std::set<std::string> classes(index.classes.begin(), index.classes.end());
   std::vector<std::string> empty;
   for (const std::string& folder : folders) {

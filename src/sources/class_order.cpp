@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/lower_case.hpp"
 #include "sources/natural_order.hpp"
 #include "sources/source_kinds.hpp"
 
@@ -14,12 +15,6 @@ namespace {
 
 std::string without_leading_zeros(const std::string& number) {
   return number.substr(std::min(number.find_first_not_of('0'), number.size() - 1));
-}
-
-std::string lower_case(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
 }
 
 }  // namespace

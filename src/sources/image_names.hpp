@@ -1,5 +1,5 @@
 // Finds the image that a line of a list names. Lists name images by their paths below some folder, which need
-// not be the packed one, and sometimes without folders or extension. Used by named_labels.
+// not be the packed one, and sometimes without folders or extension. Used by the lists of labels.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,20 @@ struct NameMatch {
   std::int32_t item = -1;   // -1: there is no such image
   std::int32_t other = -1;  // not -1: the name could also mean this item
   bool with_extension = false;
+  // Whether the name and the item's path have folders in common, apart from those before the shorter of the
+  // two. `different` is a match by the end of the path alone.
+  enum class Folders { absent, equal, different } folders = Folders::absent;
 };
+
+// The leading folders, with their last slash, that all names share.
+std::string shared_folders(const std::vector<std::string_view>& names);
 
 class ImageNames {
  public:
   explicit ImageNames(const std::vector<SourceItem>& items);
 
-  // The item with this path; failing that, the item whose path is the longest end of it, or the only item
-  // whose path ends with it, or the only item with the same last part. Then the same without the items'
+  // The item with this path; failing that, the only item whose path ends with it, or the item whose path is
+  // the longest end of it, or the only item with the same last part. Then the same without the items'
   // extensions. Leading folders that all items share do not count.
   NameMatch find(std::string_view name) const;
 

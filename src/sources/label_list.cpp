@@ -7,6 +7,8 @@
 #include "base/error.hpp"
 #include "base/text_file.hpp"
 #include "sources/class_order.hpp"
+#include "sources/folder_comparison.hpp"
+#include "sources/image_names.hpp"
 #include "sources/imagenet_devkit.hpp"
 #include "sources/label_reader.hpp"
 #include "sources/named_labels.hpp"
@@ -20,25 +22,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Sets classes and labels. A source's folders may be its classes: an image in the folder of another class
-// than its label's is refused.
-void set_labels(SourceIndex& index, const GivenLabels& given, std::vector<std::string> classes,
-                const std::string& where) {
+// Sets classes and labels: `known`, or `classes` if nothing is known.
+void set_labels(SourceIndex& index, const GivenLabels& given, const std::vector<std::string>& known,
+                std::vector<std::string> classes, const std::string& where) {
+  if (!known.empty()) classes = known;
   const std::vector<std::int32_t> labels = read_labels(given, classes, where);
-  const std::unordered_set<std::string_view> ids(classes.begin(), classes.end());
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    SourceItem& item = index.items[i];
-    if (item.label >= 0) {
-      const std::string& folder = index.classes[static_cast<std::size_t>(item.label)];
-      const std::string& id = classes[static_cast<std::size_t>(labels[i])];
-      if (folder != id && ids.contains(folder))
-        fail(ExitCode::bad_data,
-             "{}: line {} gives {} the class {}, but the image is in the folder of class {}: the folders "
-             "alone are enough if they are right; omit --labels then",
-             where, given[i].line, item.name, id, folder);
-    }
-    item.label = labels[i];
-  }
+  FolderComparison folders(index, classes, where);
+  if (known.empty()) folders.require_all_folders();
+  for (std::size_t i = 0; i < labels.size(); ++i) folders.add(index.items[i], labels[i], given[i].line);
+  for (std::size_t i = 0; i < labels.size(); ++i) index.items[i].label = labels[i];
+  if (!folders.warning().empty()) index.warnings.push_back(folders.warning());
   index.classes = std::move(classes);
 }
 
@@ -73,7 +66,51 @@ void apply_devkit(SourceIndex& index, const fs::path& path, const std::vector<st
     lines.push_back({found->second, lines.size() + 1});
   }
   const GivenLabels labels = labels_in_file_name_order(index, lines, path);
-  set_labels(index, labels, known.empty() ? all : known, fmt::format("{}: ground truth", path.string()));
+  set_labels(index, labels, known, std::move(all), fmt::format("{}: ground truth", path.string()));
+}
+
+// Whether a text contains a file name with an extension of images.
+bool mentions_image(std::string_view text) {
+  const auto in_extension = [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+           (letter >= 'A' && letter <= 'Z');
+  };
+  for (auto dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.', dot + 1)) {
+    const auto end =
+        std::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(dot) + 1, text.end(), in_extension);
+    if (named_like_image(
+            fmt::format("x{}", std::string_view(text.begin() + static_cast<std::ptrdiff_t>(dot), end))))
+      return true;
+  }
+  return false;
+}
+
+// Any text could be a class, also a line of a list in a form that is not supported, or the name of an image.
+void refuse_lines_that_are_no_classes(const SourceIndex& index, const GivenLabels& lines,
+                                      const fs::path& path, const std::vector<std::string>& known) {
+  constexpr std::string_view separators = " \t,;|:={";
+  const ImageNames images(index.items);
+  const std::unordered_set<std::string_view> ids(known.begin(), known.end());
+  std::unordered_set<std::string_view> texts;
+  for (const GivenLabel& line : lines) {
+    texts.insert(line.text);
+    if (ids.contains(line.text)) continue;
+    const bool separated = line.text.find_first_of(separators) != std::string::npos;
+    if (!separated && !mentions_image(line.text) && images.find(line.text).item < 0) continue;
+    fail(ExitCode::bad_data,
+         "{} names no image of the source with its class, and line {} is not a class: \"{}\". The images' "
+         "names are "
+         "such as {}; a list has one \"name,class\" per line for each of them (or only a class, in order of "
+         "file names; pass classes with such names as --class-list)",
+         path.string(), line.line, line.text, index.items.front().name);
+  }
+  if (known.empty() && lines.size() > 1 && texts.size() == lines.size())
+    fail(
+        ExitCode::bad_data,
+        "{}: each line is another class, such as \"{}\": this is probably not a list of the images' classes. "
+        "A list has one \"name,class\" per line; if every image is of another class, pass the classes as "
+        "--class-list",
+        path.string(), lines.front().text);
 }
 
 // A list without names, or one that names no image of the source.
@@ -83,26 +120,18 @@ void apply_lines(SourceIndex& index, std::string_view text, const fs::path& path
   for (TextRecord& record : split_records(text, Separator::none).records)
     lines.push_back({std::move(record.fields[0]), record.line});
   if (lines.empty()) fail(ExitCode::bad_data, "{} is empty", path.string());
-  const std::unordered_set<std::string_view> ids(known.begin(), known.end());
-  for (const GivenLabel& line : lines) {
-    if (ids.contains(line.text) || line.text.find_first_of(" \t,;") == std::string::npos) continue;
-    fail(ExitCode::bad_data,
-         "{} names no image of the source, and line {} is not a class: \"{}\". The images' names are such as "
-         "{}; a list has one \"name,class\" per line for each of them (or only a class, in order of file "
-         "names)",
-         path.string(), line.line, line.text, index.items.front().name);
-  }
   const bool numbers =
       std::ranges::all_of(lines, [](const auto& line) { return is_whole_number(line.text); });
   if (numbers && !are_whole_numbers(known)) {
     fail(ExitCode::usage,
          "{} contains only class numbers; the development kit's ground truth uses meta.mat's own numbering, "
-         "so pass the whole kit (ILSVRC2012_devkit_t12.tar.gz)",
+         "so pass the whole kit (ILSVRC2012_devkit_t12.tar.gz), or use a list with the images' names",
          path.string());
   }
+  if (!numbers) refuse_lines_that_are_no_classes(index, lines, path, known);
   const GivenLabels labels = labels_in_file_name_order(index, lines, path);
   refuse_doubtful_order(index, labels, path);
-  set_labels(index, labels, known.empty() ? classes_in(labels) : known, path.string());
+  set_labels(index, labels, known, classes_in(labels), path.string());
 }
 
 }  // namespace
@@ -112,17 +141,23 @@ void apply_labels(SourceIndex& index, const fs::path& path, const std::vector<st
   if (fs::is_directory(path))
     fail(ExitCode::usage, "--labels {} is a folder but not an ILSVRC2012 development kit", path.string());
   const std::string text = read_text(path);
-  const auto labels = labels_by_name(index, text, path, known);
-  if (!labels) return apply_lines(index, text, path, known);
+  const auto named = labels_by_name(index, text, path, known);
+  if (!named) return apply_lines(index, text, path, known);
+  const GivenLabels& labels = named->labels;
   const bool numbers =
-      std::ranges::all_of(*labels, [](const auto& label) { return class_number(label.text).has_value(); });
+      std::ranges::all_of(labels, [](const auto& label) { return class_number(label.text).has_value(); });
   if (known.empty() && numbers) {
     fail(ExitCode::usage,
          "{} contains class numbers, which refer to the order of the classes: "
          "pack the training split first, or pass --class-list",
          path.string());
   }
-  set_labels(index, *labels, known.empty() ? classes_in(*labels) : known, path.string());
+  set_labels(index, labels, known, classes_in(labels), path.string());
+  if (named->repeats > 0)
+    index.warnings.push_back(
+        fmt::format("{}: {} lines are for images that another line already gives the same "
+                    "class",
+                    path.string(), named->repeats));
 }
 
 }  // namespace convoy

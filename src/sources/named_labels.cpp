@@ -1,14 +1,12 @@
 #include "sources/named_labels.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/text_list.hpp"
-#include "sources/image_names.hpp"
-#include "sources/text_table.hpp"
+#include "sources/named_table.hpp"
 
 namespace convoy {
 
@@ -17,66 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t listed = 5;  // examples in a message
-
-// The records of a list, the column with the images' names and the column with their classes.
-struct NamedTable {
-  TextTable table;
-  std::size_t names = 0, classes = 0;
-  std::int64_t score = 0;
-};
-
-// The column by which most records name an image; a name with its extension counts more, so that a running
-// number is not taken for the image "1.jpg".
-void find_columns(NamedTable& list, const ImageNames& images) {
-  constexpr std::size_t searched_columns = 8;
-  std::vector<std::int64_t> scores(searched_columns), columns(searched_columns);
-  for (const TextRecord& record : list.table.records) {
-    if (record.fields.size() < 2) continue;
-    for (std::size_t c = 0; c < std::min(record.fields.size(), searched_columns); ++c) {
-      const NameMatch match = images.find(record.fields[c]);
-      if (match.item < 0) continue;
-      scores[c] += match.with_extension ? 2 : 1;
-      columns[c] = std::max(columns[c], static_cast<std::int64_t>(record.fields.size()));
-    }
-  }
-  const auto best = std::ranges::max_element(scores);
-  list.score = *best;
-  list.names = static_cast<std::size_t>(best - scores.begin());
-  const bool last = list.names + 1 >= static_cast<std::size_t>(columns[list.names]);
-  list.classes = last && list.names > 0 ? list.names - 1 : list.names + 1;
-}
-
-NamedTable best_table(std::string_view text, const ImageNames& images) {
-  constexpr std::array separators{Separator::tab, Separator::comma, Separator::semicolon,
-                                  Separator::last_blank, Separator::first_blank};
-  NamedTable best;
-  for (const Separator separator : separators) {
-    NamedTable list;
-    list.table = split_records(text, separator);
-    find_columns(list, images);
-    if (list.score > best.score) best = std::move(list);
-  }
-  return best;
-}
-
-bool is_title_of_classes(std::string text) {
-  constexpr std::array<std::string_view, 8> titles{"label",  "class", "category", "target",
-                                                   "synset", "wnid",  "breed",    "species"};
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return std::ranges::find(titles, text) != titles.end();
-}
-
-// A header tells in which of several columns ("file,split,label") the classes are.
-void use_titles(NamedTable& list, const ImageNames& images) {
-  const std::vector<std::string>& titles = list.table.records.front().fields;
-  if (list.names >= titles.size() || images.find(titles[list.names]).item >= 0) return;
-  const auto title = std::ranges::find_if(titles, is_title_of_classes);
-  if (title == titles.end() || std::find_if(title + 1, titles.end(), is_title_of_classes) != titles.end())
-    return;
-  const auto column = static_cast<std::size_t>(title - titles.begin());
-  if (column != list.names) list.classes = column;
-}
 
 bool is_number(std::string_view text) {
   double value = 0;
@@ -119,11 +57,12 @@ class LabelCollector {
         labels_(index.items.size()),
         records_(index.items.size()) {}
 
-  GivenLabels collect(const std::vector<std::string>& known) {
+  NamedLabels collect(const std::vector<std::string>& known) {
     const auto& records = list_.table.records;
     for (std::size_t i = 0; i < records.size(); ++i) {
       const NameMatch match = images_.find(name_of(records[i]));
-      if (match.item < 0) {
+      const bool other_folders = list_.folders_count && match.folders == NameMatch::Folders::different;
+      if (match.item < 0 || other_folders) {
         if (i == 0 && is_header(records[i], known)) continue;
         without_image_.push_back(&records[i]);
         continue;
@@ -131,9 +70,8 @@ class LabelCollector {
       refuse_ambiguous(records[i], match);
       add(records[i], static_cast<std::size_t>(match.item));
     }
-    refuse_names_without_image();
-    refuse_images_without_line();
-    return std::move(labels_);
+    refuse_unmatched();
+    return {std::move(labels_), repeats_};
   }
 
  private:
@@ -156,6 +94,10 @@ class LabelCollector {
   bool is_header(const TextRecord& record, const std::vector<std::string>& known) const {
     if (list_.classes >= record.fields.size()) return false;
     const std::string& title = record.fields[list_.classes];
+    const bool has_title = std::ranges::any_of(record.fields, is_title_of_classes) ||
+                           std::ranges::any_of(record.fields, is_title_of_images);
+    // Without known classes, any text can be a class.
+    if (known.empty() && !has_title) return false;
     if (named_like_image(name_of(record)) || class_of_field(title) != title || is_number(title)) return false;
     const auto same_title = [&](const TextRecord& other) {
       return &other != &record && list_.classes < other.fields.size() && other.fields[list_.classes] == title;
@@ -184,34 +126,39 @@ class LabelCollector {
     if (labels_[item].text != text)
       fail(ExitCode::bad_data, "{}: lines {} and {} give {} different classes: {} and {}", path_,
            before->line, record.line, name_of(record), labels_[item].text, text);
+    ++repeats_;
   }
 
-  void refuse_names_without_image() const {
-    if (without_image_.empty()) return;
+  void refuse_unmatched() const {
+    const std::string unknown = names_without_image(), missing = images_without_line();
+    if (unknown.empty() && missing.empty()) return;
+    fail(ExitCode::bad_data, "{}: {}{}{}{}", path_, unknown, unknown.empty() || missing.empty() ? "" : "; ",
+         missing, unknown.empty() ? "" : ". The list must be of this split only, and the source complete");
+  }
+
+  std::string names_without_image() const {
+    if (without_image_.empty()) return {};
     std::vector<std::string> examples;
     for (const TextRecord* record : without_image_) {
       if (examples.size() == listed) break;
       examples.push_back(fmt::format("{} (line {})", name_of(*record), record->line));
     }
-    fail(
-        ExitCode::bad_data,
-        "{}: {} of the {} names are not images of the source: {}{}. The list must be of this split only, and "
-        "the source complete",
-        path_, without_image_.size(), list_.table.records.size(), text_list(examples),
-        without_image_.size() > listed ? ", ..." : "");
+    return fmt::format("{} of the {} names are not images of the source: {}{}", without_image_.size(),
+                       list_.table.records.size(), text_list(examples),
+                       without_image_.size() > listed ? ", ..." : "");
   }
 
-  void refuse_images_without_line() const {
+  std::string images_without_line() const {
     std::vector<std::string_view> examples;
-    std::int64_t missing = 0;
+    std::size_t missing = 0;
     for (std::size_t item = 0; item < records_.size(); ++item) {
       if (records_[item] != nullptr) continue;
       if (examples.size() < listed) examples.push_back(index_.items[item].name);
       ++missing;
     }
-    if (missing > 0)
-      fail(ExitCode::bad_data, "{} has no line for {}{} ({} of the {} images)", path_, text_list(examples),
-           static_cast<std::size_t>(missing) > listed ? ", ..." : "", missing, index_.items.size());
+    if (missing == 0) return {};
+    return fmt::format("there is no line for {}{} ({} of the {} images)", text_list(examples),
+                       missing > listed ? ", ..." : "", missing, index_.items.size());
   }
 
   const SourceIndex& index_;
@@ -219,22 +166,22 @@ class LabelCollector {
   const NamedTable& list_;
   const std::string path_;
   GivenLabels labels_;
+  std::int64_t repeats_ = 0;
   std::vector<const TextRecord*> records_;  // of each item
   std::vector<const TextRecord*> without_image_;
 };
 
 }  // namespace
 
-std::optional<GivenLabels> labels_by_name(const SourceIndex& index, std::string_view text,
+std::optional<NamedLabels> labels_by_name(const SourceIndex& index, std::string_view text,
                                           const fs::path& path, const std::vector<std::string>& known) {
   const ImageNames images(index.items);
-  NamedTable list = best_table(text, images);
-  if (list.score == 0) return {};
-  use_titles(list, images);
-  if (list.table.open_quote > 0)
+  const std::optional<NamedTable> list = find_named_table(text, images, path);
+  if (!list) return {};
+  if (list->table.open_quote > 0)
     fail(ExitCode::bad_data, "{}: the quote in line {} is never closed", path.string(),
-         list.table.open_quote);
-  return LabelCollector(index, images, list, path).collect(known);
+         list->table.open_quote);
+  return LabelCollector(index, images, *list, path).collect(known);
 }
 
 }  // namespace convoy

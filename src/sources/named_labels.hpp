@@ -12,13 +12,20 @@
 
 namespace convoy {
 
+struct NamedLabels {
+  GivenLabels labels;
+  std::int64_t repeats = 0;  // lines for an image that already has one with the same class
+};
+
 // The class of each image from the content `text` of the list `path`. The separator and the column of names
-// are those by which most lines name an image; the class is in the column after it (before it, if the names
-// are in the last column), or in the only one with a title such as "label" or "class". A first line that
-// names no image and no class (of `known` or another line) is a header. Nothing if no line names an image.
+// are those by which most lines name an image; if two columns name images equally well, a header must tell
+// them apart. The class is in the column after the names (before them, if they are in the last column), or in
+// the only one with a title such as "label" or "class". A first line that names no image is a header if its
+// class is neither one of `known` nor on another line and, without `known`, if one of its fields is a usual
+// title. Nothing if no line names an image.
 // Throws ExitCode::bad_data, with lines, for a name without an image, an image without a line, a name that
 // could mean two images, two lines for one image unless they are equal, and a line without a class.
-std::optional<GivenLabels> labels_by_name(const SourceIndex& index, std::string_view text,
+std::optional<NamedLabels> labels_by_name(const SourceIndex& index, std::string_view text,
                                           const std::filesystem::path& path,
                                           const std::vector<std::string>& known);
 

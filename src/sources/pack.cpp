@@ -76,7 +76,7 @@ void label_source(SourceIndex& source, const PackOptions& options, const std::ve
     fail(ExitCode::usage,
          "{} ({}): {} is not in a class folder. Pass --labels (the ILSVRC2012 development kit, a list with "
          "the name and class of each image such as LOC_val_solution.csv or Caffe's val.txt, or one class per "
-         "line), or put each image into its class's folder",
+         "line), put each image into its class's folder, or remove it",
          options.source.string(), source.kind, loose->name);
   }
 }
@@ -156,7 +156,7 @@ PackJob prepare(const PackOptions& options, int workers, const Log& log) {
   const std::optional<Store> store = store_beside(options.store, options.split, options.replace);
   const std::vector<std::string> known = known_ids(options, store);
   PackJob job;
-  job.source = index_source(options.source, options.split, workers);
+  job.source = index_source(options.source, options.split, workers, known);
   refuse_flaws(job.source, options);
   label_source(job.source, options, known);
   const std::vector<std::string> ids = known.empty() ? job.source.classes : known;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/lower_case.hpp"
 #include "base/text_list.hpp"
 #include "sources/source_kinds.hpp"
 #include "sources/zip_file.hpp"
@@ -171,17 +172,16 @@ bool named_like_image(std::string_view path) {
   if (name.starts_with('.')) return false;
   const auto dot = name.rfind('.');
   if (dot == std::string_view::npos) return false;
-  std::string extension(name.substr(dot + 1));
-  std::ranges::transform(extension, extension.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string extension = lower_case(std::string(name.substr(dot + 1)));
   constexpr std::array<std::string_view, 16> known{"jpg",  "jpeg", "jpe",  "jfif", "png", "gif",
                                                    "bmp",  "webp", "tiff", "tif",  "ppm", "heic",
                                                    "heif", "avif", "jp2",  "jxl"};
   return std::ranges::find(known, extension) != known.end();
 }
 
-SourceIndex index_source(const fs::path& path, std::string_view split, int workers) {
-  const SourceRequest request{path, split, workers};
+SourceIndex index_source(const fs::path& path, std::string_view split, int workers,
+                         std::span<const std::string> known) {
+  const SourceRequest request{path, split, workers, known};
   std::error_code error;
   const fs::file_type type = fs::status(path, error).type();
   if (type == fs::file_type::none) fail(ExitCode::io, "cannot read {}: {}", path.string(), error.message());

@@ -62,10 +62,12 @@ struct SourceIndex {
 
 // Detects the type of `path` (from its content, not its name) and lists the images of `split` ("train" or
 // "val": CIFAR's folder contains both). A path may go on inside a tar or zip ("set.zip/images/val"): then
-// only that folder is the source. `workers` threads read the tars of a tar of tars.
+// only that folder is the source. `workers` threads read the tars of a tar of tars. `known`: the classes that
+// are already fixed; a folder with such a name is a class even if it contains all images.
 // Throws ExitCode::usage for an unsupported source, with its type and a remedy; ExitCode::bad_data for a
 // damaged archive; ExitCode::io.
-SourceIndex index_source(const std::filesystem::path& path, std::string_view split, int workers);
+SourceIndex index_source(const std::filesystem::path& path, std::string_view split, int workers,
+                         std::span<const std::string> known = {});
 
 // Reads images of an index. Thread-safe.
 class SourceReader {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ struct SourceRequest {
   std::filesystem::path path;  // as the user gave it: perhaps a folder in an archive
   std::string_view split;      // "train" or "val"
   int workers = 1;
+  std::span<const std::string> known{};  // the classes that are already fixed
 };
 
 // A folder of class folders (or of images without classes), symbolic links followed, listed in one pass.
@@ -46,12 +48,13 @@ SourceIndex index_cifar_tar_gz(const std::filesystem::path& path, std::string_vi
 std::vector<std::byte> unpack_cifar_tar_gz(const SourceIndex& index);
 
 // Finds the class of each item in its name: the folder below those that all items share
-// ("imagenet/n01440764/x.jpg"). Sets classes and labels. `folders`: all folders of the source, in order to
-// name those without an image. Throws ExitCode::usage if the folders are splits of a data set instead of
-// classes.
+// ("imagenet/n01440764/x.jpg"), or the last shared folder if it contains images itself or is one of the known
+// classes. An item beside several class folders has no class. Sets classes and labels. `folders`: all folders
+// of the source, in order to name those without an image. Throws ExitCode::usage if the folders are splits of
+// a data set instead of classes.
 void find_classes(SourceIndex& index, const std::set<std::string>& folders, const SourceRequest& request);
 
-// Adds a warning about classes without an image (folders or tars), which thereby are none.
+// Adds a warning about folders or tars without an image, which do not become classes.
 void warn_of_empty_classes(SourceIndex& index, const std::vector<std::string>& empty,
                            const SourceRequest& request);
 

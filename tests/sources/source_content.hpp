@@ -41,8 +41,9 @@ inline Content content_of(const SourceIndex& index) {
   return content;
 }
 
-inline SourceIndex index_of(const std::filesystem::path& path, const std::string& split = "train") {
-  return index_source(path, split, 2);
+inline SourceIndex index_of(const std::filesystem::path& path, const std::string& split = "train",
+                            const std::vector<std::string>& known = {}) {
+  return index_source(path, split, 2, known);
 }
 
 // The flaw of the item with this name; "absent" if there is no such item.

@@ -14,13 +14,14 @@ namespace {
 // The same files as a folder, a tar and a zip.
 class ClassFolders : public testing::TestWithParam<std::string> {
  protected:
-  SourceIndex index(const Members& members, const std::string& split = "train") {
+  SourceIndex index(const Members& members, const std::string& split = "train",
+                    const std::vector<std::string>& known = {}) {
     const std::filesystem::path source = folder_ / fmt::format("source{}", ++sources_);
     if (GetParam() == "folder")
       for (const auto& [path, content] : members) write_file(source / path, content);
     else
       write_file(source, GetParam() == "tar" ? tar_bytes(members) : zip_bytes(members));
-    return index_of(source, split);
+    return index_of(source, split, known);
   }
   void expect_refusal(const Members& members, std::initializer_list<std::string> parts,
                       const std::string& split = "train") {
@@ -47,6 +48,33 @@ TEST_P(ClassFolders, AFolderWithImagesIsAClass) {
   const SourceIndex found = index({{"cat/1.png", png_of(1)}, {"dog/1.png", png_of(2)}, {"3.png", png_of(3)}});
   EXPECT_EQ(content_of(found).at("3.png"), (std::pair<std::string, int>{"", 3}));
   EXPECT_EQ(found.class_folder, "");
+}
+
+// The validation split may have images of one class only, in folders that the training split also has below
+// its classes.
+TEST_P(ClassFolders, KnownClassIsAClassEvenIfItContainsAllImages) {
+  const std::vector<std::string> known{"cat", "dog"};
+  for (const Members& members :
+       {Members{{"cat/x/5.png", png_of(5)}}, Members{{"cat/dog/5.png", png_of(5)}},
+        Members{{"cat/0/8.png", png_of(5)}, {"cat/1/9.png", png_of(5)}},
+        Members{{"cat/8.png", png_of(5)}, {"cat/0/8.png", png_of(5)}, {"cat/1/9.png", png_of(5)}}}) {
+    SCOPED_TRACE(members.front().first);
+    for (const auto& [name, content] : content_of(index(members, "val", known)))
+      EXPECT_EQ(content, (std::pair<std::string, int>{"cat", 5})) << name;
+  }
+  // Other folders are above the classes as before.
+  EXPECT_EQ(
+      index({{"set/val/cat/5.png", png_of(5)}, {"set/val/dog/6.png", png_of(6)}}, "val", known).class_folder,
+      "set/val");
+}
+
+TEST_P(ClassFolders, ImageBesideClassFoldersIsInNoClass) {
+  const SourceIndex found = index(
+      {{"photos/cat/1.png", png_of(1)}, {"photos/dog/1.png", png_of(2)}, {"photos/logo.png", png_of(3)}});
+  EXPECT_EQ(content_of(found), (Content{{"photos/cat/1.png", {"cat", 1}},
+                                        {"photos/dog/1.png", {"dog", 2}},
+                                        {"photos/logo.png", {"", 3}}}));
+  EXPECT_EQ(found.class_folder, "photos");
 }
 
 TEST_P(ClassFolders, SplitsAreRefusedWhateverTheirNames) {

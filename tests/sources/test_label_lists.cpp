@@ -100,6 +100,18 @@ TEST(NamedLabels, FoldersMayDifferWhereFileNamesDo) {
             (Classes{{"images/1.jpg", "n01"}, {"more/2.jpg", "n00"}}));
 }
 
+// Once a name has its image's folders, another folder is that of another image.
+TEST(NamedLabels, NameInAnotherFolderIsNotAnotherImage) {
+  expect_refused({"a/1.jpg", "a/2.jpg", "b/3.jpg"}, "a/1.jpg 0\nb/2.jpg 1\nb/3.jpg 1\n",
+                 {"1 of the 3 names", "b/2.jpg (line 2)", "no line for a/2.jpg"});
+  expect_refused({"a/1.jpg", "a/2.jpg"}, "a/1.jpg 0\nb/2.jpg 1\n",
+                 {"b/2.jpg (line 2)", "no line for a/2.jpg"});
+  expect_refused({"a/1.jpg", "b/2.jpg"}, "a/1,n00\nc/2,n01\n", {"c/2 (line 2)", "no line for b/2.jpg"});
+  // The longer common end decides.
+  EXPECT_EQ(labelled({"1.jpg", "b/a/1.jpg"}, "a/1.jpg 0\n1.jpg 1\n"),
+            (Classes{{"1.jpg", "n01"}, {"b/a/1.jpg", "n00"}}));
+}
+
 TEST(NamedLabels, NamesThatCouldMeanTwoImagesAreRefused) {
   expect_refused(parts, "img1.jpg 0\nimg2.jpg 1\n", {"line 1", "part1/img1.jpg or part2/img1.jpg"});
   expect_refused({"img1.jpg", "img2.jpg"}, "a/img1.jpg 0\na/img2.jpg 1\nb/img1.jpg 1\n",
@@ -167,6 +179,31 @@ TEST(NamedLabels, RunningNumberIsNotTakenForAName) {
             (Classes{{"1.jpg", "n01"}, {"2.jpg", "n00"}}));
 }
 
+TEST(NamedLabels, ClassNumbersThatAreAlsoNamesOfImages) {
+  const Ids numbered{"1.jpg", "2.jpg", "3.jpg"};
+  const Ids ids{"n00", "n01", "n02", "n03"};
+  const Classes expected{{"1.jpg", "n02"}, {"2.jpg", "n03"}, {"3.jpg", "n01"}};
+  for (const std::string form : {"label,id\n2,1\n3,2\n1,3\n", "row,id,label\n1,2,3\n2,3,1\n3,1,2\n",
+                                 "Image_ID;class\n1;2\n2;3\n3;1\n", "2 1.jpg\n3 2.jpg\n1 3.jpg\n"}) {
+    SCOPED_TRACE(form);
+    EXPECT_EQ(labelled(numbered, form, ids), expected);
+  }
+  // The column of labels names more images than the other.
+  expect_refused(numbered, "id,label\n1,2\n2,3\n4,1\n", {"4 (line 4)", "no line for 3.jpg"}, ids);
+  expect_refused(numbered, "2,1\n3,2\n1,3\n", {"columns 1 and 2 both name images", "extensions"}, ids);
+  expect_refused(numbered, "row,index,label\n1,2,2\n2,3,1\n3,1,3\n", {"columns 1 and 2 both"}, ids);
+}
+
+TEST(NamedLabels, TwoColumnsMayNameTheSameImage) {
+  const Classes expected{{"1.jpg", "cat"}, {"2.jpg", "dog"}};
+  for (const std::string form : {"name,path,label\n2.jpg,train/2.jpg,dog\n1.jpg,train/1.jpg,cat\n",
+                                 "2.jpg,train/2.jpg,dog\n1.jpg,train/1.jpg,cat\n",
+                                 "dog\t2.jpg\ttrain/2.jpg\ncat\t1.jpg\ttrain/1.jpg\n"}) {
+    SCOPED_TRACE(form);
+    EXPECT_EQ(labelled({"1.jpg", "2.jpg"}, form, {}), expected);
+  }
+}
+
 TEST(NamedLabels, NamesAndClassesMayContainBlanksAndCommas) {
   const Ids names{"a, b.jpg", "my photo.jpg"};
   const Classes expected{{names[0], "n01"}, {names[1], "n02"}};
@@ -196,6 +233,7 @@ TEST(NamedLabels, ListAndImagesMustMatch) {
   // The first line is no header: its class is one.
   expect_refused(images, "val_00000009,n01\nval_00000001,n02\nval_00000002,n00\nval_00000003,n02\n",
                  {"val_00000009 (line 1)"});
+  expect_refused({"a.jpg", "b.jpg"}, "zz,cow\na,cat\nb,dog\n", {"zz (line 1)"}, {});
   expect_refused(images, "val_00000001,n02\nval_00000002\nval_00000003,n02\n", {"line 2", "no class"});
   expect_refused(images, "val_00000001,n02\nval_00000002,\nval_00000003,n02\n", {"line 2", "no class"});
   expect_refused(images, "val_00000001,n02\nval_00000002,n07\nval_00000003,n02\n",
@@ -215,6 +253,18 @@ TEST(NamedLabels, ListOfAnotherFormOrSplitIsNotReadAsClasses) {
     expect_refused(images, "train_1.JPEG n01\ntrain_2.JPEG n00\ntrain_3.JPEG n01\n", {"names no image"},
                    known);
   }
+  const Ids letters{"a.jpg", "b.jpg", "c.jpg"};
+  for (const std::string form :
+       {"a.jpg\nb.jpg\nc.jpg\n", "a.jpg|cat\nb.jpg|dog\nc.jpg|cat\n", "a.jpg:cat\nb.jpg:dog\nc.jpg:cat\n",
+        "a.jpg=cat\nb.jpg=dog\nc.jpg=cat\n", "a.jpg>cat\nb.jpg>dog\nc.jpg>cat\n", "a=cat\nb=dog\nc=cat\n",
+        "{\"a.jpg\":\"cat\"}\n{\"b.jpg\":\"dog\"}\n{\"c.jpg\":\"cat\"}\n", "a\nb\nc\n",
+        "x.jpg\nx.jpg\nx.jpg\n", "'a.png'\n'a.png'\n'a.png'\n"})
+    for (const Ids& known : {synsets(), Ids()})
+      expect_refused(letters, form, {"line 1 is not a class", form.substr(0, form.find('\n'))}, known);
+  expect_refused(letters, "x\ny\nz\n", {"each line is another class", "x", "--class-list"}, {});
+  EXPECT_EQ(labelled({"a.jpg", "b.jpg"}, "b\nx:y.jpg\n", {"b", "x:y.jpg"}),
+            (Classes{{"a.jpg", "b"}, {"b.jpg", "x:y.jpg"}}));
+  EXPECT_EQ(labelled({"1.jpg"}, "cat\n", {}), (Classes{{"1.jpg", "cat"}}));
   EXPECT_EQ(labelled({"1.jpg", "2.jpg"}, "sea lion\nn, m\n", {"n, m", "sea lion"}),
             (Classes{{"1.jpg", "sea lion"}, {"2.jpg", "n, m"}}));
   expect_refused({"1.jpg"}, "\r\n\n", {"is empty"});
@@ -234,6 +284,40 @@ TEST(LabelList, ClassFoldersMustAgree) {
   }
 }
 
+// Of the first split, all folders are classes if one is, also one that the list does not name.
+TEST(LabelList, FoldersOfTheFirstSplitAreAllClassesOrNone) {
+  const Ids sorted{"cat/1.jpg", "dog/2.jpg"};
+  expect_refused(sorted, "cat\ncat\n",
+                 {"line 2 gives dog/2.jpg the class cat", "in the folder dog", "such as cat"}, {});
+  expect_refused(sorted, "1.jpg Dog\n2.jpg Cat\n", {"line 1", "the class Dog", "folder of class cat"}, {});
+  expect_refused(sorted, "1.jpg dog\n2.jpg CAT\n", {"line 1", "the class dog", "folder of class cat"}, {});
+  EXPECT_EQ(labelled(sorted, "1.jpg Cat\n2.jpg Dog\n", {}),
+            (Classes{{sorted[0], "Cat"}, {sorted[1], "Dog"}}));
+  EXPECT_EQ(labelled(sorted, "1.jpg Cat\n2.jpg dog\n", {"Cat", "dog"}),
+            (Classes{{sorted[0], "Cat"}, {sorted[1], "dog"}}));
+  expect_refused(sorted, "1.jpg Cat\n2.jpg dog\n", {"line 1", "the class Cat", "folder of class cat"},
+                 {"Cat", "cat", "dog"});
+}
+
+TEST(LabelList, RemarksOnFoldersAndOnRepeatedLines) {
+  const auto warnings = [](const std::string& text) {
+    const TemporaryFolder folder;
+    write_file(folder / "list", text);
+    SourceIndex index = source_of({"a/1.jpg", "a/2.jpg", "b/3.jpg"});
+    apply_labels(index, folder / "list", synsets());
+    return index.warnings;
+  };
+  EXPECT_EQ(warnings("1.jpg 0\n2.jpg 0\n3.jpg 2\n").size(), 0U);
+  const Ids several = warnings("1.jpg 0\n2.jpg 1\n3.jpg 1\n"), same = warnings("1.jpg 1\n2.jpg 1\n3.jpg 1\n");
+  ASSERT_EQ(several.size(), 1U);
+  EXPECT_NE(several[0].find("folder a have several classes, such as n00 and n01"), std::string::npos);
+  ASSERT_EQ(same.size(), 1U);
+  EXPECT_NE(same[0].find("folders a and b have the same class, n01"), std::string::npos);
+  const Ids repeated = warnings("1.jpg 0\n2.jpg 0\n3.jpg 2\n1.jpg 0\n3.jpg 2\n");
+  ASSERT_EQ(repeated.size(), 1U);
+  EXPECT_NE(repeated[0].find("2 lines"), std::string::npos);
+}
+
 TEST(LabelList, NumbersThatAreAlsoIdsOfOtherClassesAreRefused) {
   const Ids two{"a.jpg", "b.jpg"};
   const Ids from_zero{"0", "1", "2"}, from_one{"1", "2", "3"}, padded{"001", "002", "003"};
@@ -250,6 +334,9 @@ TEST(LabelList, NumbersThatAreAlsoIdsOfOtherClassesAreRefused) {
 TEST(OrderedLabels, ListOfNumbersMayBeIds) {
   EXPECT_EQ(labelled({"a.jpg", "b.jpg"}, "2\n0\n", {"0", "1", "2"}),
             (Classes{{"a.jpg", "2"}, {"b.jpg", "0"}}));
+  // Such numbers may also be names of images.
+  EXPECT_EQ(labelled({"1.jpg", "2.jpg"}, "2\n1\n", {"001", "002"}),
+            (Classes{{"1.jpg", "002"}, {"2.jpg", "001"}}));
 }
 
 TEST(OrderedLabels, NumberOfLinesMustMatch) {

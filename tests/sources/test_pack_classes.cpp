@@ -94,6 +94,29 @@ TEST(PackClasses, FoldersNamedByLabelJoinAStoreOfSynsets) {
                [&] { packed(folder / "from-one", folder / "other", "val"); });
 }
 
+TEST(PackClasses, SplitOfASingleClassHasTheStoresLabels) {
+  const SharedFolder folder(world());
+  for (const std::string name : {"train/cat/0/1.png", "train/cat/1/2.png", "train/dog/0/3.png",
+                                 "val/cat/0/8.png", "val/cat/1/9.png", "other/dog/cat/5.png"})
+    write_file(folder / name, any_image());
+  packed(folder / "train", folder / "store", "train");
+  EXPECT_EQ(packed(folder / "val", folder / "store", "val"),
+            (std::map<std::string, int>{{"cat/0/8.png", 0}, {"cat/1/9.png", 0}}));
+  packed(folder / "train", folder / "store2", "train");
+  EXPECT_EQ(packed(folder / "other", folder / "store2", "val"),
+            (std::map<std::string, int>{{"dog/cat/5.png", 1}}));
+}
+
+TEST(PackClasses, ImageOutsideTheClassFoldersIsRefusedByName) {
+  const SharedFolder folder(world());
+  for (const std::string name : {"photos/cat/1.png", "photos/dog/2.png", "photos/logo.png"})
+    write_file(folder / "data" / name, any_image());
+  expect_error(ExitCode::usage, {"photos/logo.png is not in a class folder"},
+               [&] { packed(folder / "data", folder / "store", "train"); });
+  write_file(folder / "list", "1,cat\n2,dog\nlogo,dog\n");
+  EXPECT_EQ(packed(folder / "data", folder / "store", "train", folder / "list").at("photos/logo.png"), 1);
+}
+
 TEST(PackClasses, ImageNetAsKaggleDistributesIt) {
   const SharedFolder folder(world());
   const fs::path data = folder / "ILSVRC/Data/CLS-LOC";

@@ -173,7 +173,7 @@ TEST_F(TarSources, FoldersAndHiddenFilesAreNoImages) {
   EXPECT_EQ(content_of(found), (Content{{"cat.png/1.png", {"cat.png", 1}}, {"dog/2.png", {"dog", 2}}}));
   EXPECT_EQ(found.ignored, 3);
   ASSERT_EQ(found.warnings.size(), 1U);
-  EXPECT_NE(found.warnings[0].find("no class: eel"), std::string::npos);
+  EXPECT_NE(found.warnings[0].find("do not become classes: eel"), std::string::npos);
 }
 
 TEST_F(TarSources, ImagesBesideClassTarsAreRefused) {
