@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,12 @@ std::size_t FileDescriptor::read_at(std::uint64_t offset, std::span<std::byte> b
 void FileDescriptor::read_exactly(std::uint64_t offset, std::span<std::byte> bytes) const {
   if (read_at(offset, bytes) != bytes.size())
     fail(ExitCode::io, "{} became shorter while it was read", name_);
+}
+
+std::string FileDescriptor::read_part(std::uint64_t offset, std::uint64_t bytes) const {
+  std::string part(bytes, '\0');
+  read_exactly(offset, std::as_writable_bytes(std::span(part)));
+  return part;
 }
 
 std::string FileDescriptor::read_to_end() const {
@@ -142,7 +149,8 @@ namespace {
 // Opens without waiting for the other end of a FIFO. For a regular file O_NONBLOCK changes nothing.
 FileDescriptor open_without_waiting(const std::filesystem::path& path, std::filesystem::file_type& type) {
   // A socket cannot be opened at all, so its type is asked first.
-  type = std::filesystem::status(path).type();
+  std::error_code unknown;  // opening says why
+  type = std::filesystem::status(path, unknown).type();
   if (type == std::filesystem::file_type::socket) refuse_type(path, type);
   FileDescriptor file = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat status {};

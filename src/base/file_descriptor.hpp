@@ -31,6 +31,8 @@ class FileDescriptor {
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
   // Fills all of `bytes`; throws if the file ends before.
   void read_exactly(std::uint64_t offset, std::span<std::byte> bytes) const;
+  // The `bytes` bytes at `offset`; throws if the file ends before.
+  std::string read_part(std::uint64_t offset, std::uint64_t bytes) const;
   // Everything from the current position on; also for pipes.
   std::string read_to_end() const;
 

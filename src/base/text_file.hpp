@@ -7,7 +7,7 @@
 
 namespace convoy {
 
-// The file's text without a UTF-8 byte-order mark. Throws ExitCode::io if it cannot be read,
+// The text of a file or pipe without a UTF-8 byte-order mark. Throws ExitCode::io if it cannot be read,
 // ExitCode::bad_data if it is UTF-16 or contains a zero byte, which no text file does.
 std::string read_text(const std::filesystem::path& path);
 

@@ -10,8 +10,6 @@
 
 namespace convoy {
 
-namespace fs = std::filesystem;
-
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, reason)
 
 namespace {
@@ -85,10 +83,9 @@ Outcome guarded(Work&& work) {
   Outcome outcome;
   try {
     work(outcome);
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = as_error(std::current_exception(), "use fewer --workers or a smaller --image-size");
     outcome.failed = true, outcome.category = error.category(), outcome.message = error.what();
-  } catch (const std::exception& error) {
-    outcome.failed = true, outcome.category = ExitCode::bug, outcome.message = error.what();
   }
   return outcome;
 }

@@ -152,6 +152,18 @@ std::string clean_member_path(std::string_view stored, std::string_view archive)
   return text_list(parts, "/");
 }
 
+SourceItem item_of(const ArchiveMember& member) {
+  SourceItem item;
+  item.name = member.path;
+  item.offset = member.offset;
+  item.bytes = member.bytes;
+  item.packed_bytes = member.packed_bytes;
+  item.crc32 = member.crc32;
+  item.deflated = member.deflated;
+  item.flaw = member.flaw;
+  return item;
+}
+
 void resolve_links(ArchiveListing& listing) {
   if (listing.links.empty()) return;
   std::vector<ArchiveMember> resolved;

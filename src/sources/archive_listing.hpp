@@ -1,4 +1,4 @@
-// What an archive (tar or zip) contains, as plain data: its files with the places of their bytes, its links,
+// The content of an archive (tar or zip) as plain data: its files with the places of their bytes, its links,
 // its folders. Made by tar_file and zip_file; the links are resolved and a folder is selected here, alike for
 // both; archive_source turns the result into a source.
 #pragma once
@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sources/source.hpp"
 
 namespace convoy {
 
@@ -41,12 +43,15 @@ std::string_view file_name(std::string_view path);
 // ExitCode::bad_data for a path with "..", which would lead out of the archive.
 std::string clean_member_path(std::string_view stored, std::string_view archive);
 
+// The member as an item of a source, without label.
+SourceItem item_of(const ArchiveMember& member);
+
 // Replaces the links by members: a link to a file of the archive, perhaps over other links, has that file's
 // bytes; one to a folder, to nothing or out of the archive becomes a member with a flaw.
 void resolve_links(ArchiveListing& listing);
 
-// Keeps what is in `folder` ("a/b"; "" keeps everything), with paths below it. Throws ExitCode::usage with
-// the folders that exist if there is no such folder. `archive` is for the message.
+// Keeps the members in `folder` ("a/b"; "" keeps everything), with paths below it. Throws ExitCode::usage
+// with the folders that exist if there is no such folder. `archive` is for the message.
 void select_folder(ArchiveListing& listing, const std::string& folder, std::string_view archive);
 
 }  // namespace convoy

@@ -8,18 +8,6 @@ namespace convoy {
 
 namespace {
 
-SourceItem item_of(std::string name, const ArchiveMember& member) {
-  SourceItem item;
-  item.name = std::move(name);
-  item.offset = member.offset;
-  item.bytes = member.bytes;
-  item.packed_bytes = member.packed_bytes;
-  item.crc32 = member.crc32;
-  item.deflated = member.deflated;
-  item.flaw = member.flaw;
-  return item;
-}
-
 bool is_class_tar(const ArchiveMember& member) {
   const auto name = file_name(member.path);
   return name.ends_with(".tar") && name.size() > 4 && !name.starts_with('.');
@@ -44,7 +32,7 @@ void refuse_lost_folder(const ArchiveMember& member, const SourceRequest& reques
 void add_images(SourceIndex& index, const ArchiveListing& listing, const SourceRequest& request) {
   for (const ArchiveMember& member : listing.members) {
     if (is_image(member)) {
-      index.items.push_back(item_of(member.path, member));
+      index.items.push_back(item_of(member));
     } else {
       refuse_lost_folder(member, request);
       ++index.ignored;
@@ -126,7 +114,8 @@ SourceIndex index_tar_of_tars(const std::filesystem::path& file, const ArchiveLi
         ++index.ignored;
         continue;
       }
-      index.items.push_back(item_of(id + "/" + image.path, image));
+      index.items.push_back(item_of(image));
+      index.items.back().name = fmt::format("{}/{}", id, image.path);
       class_of_item.push_back(id);
     }
     if (index.items.size() == before) empty.push_back(tars[t].path);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -58,10 +57,26 @@ void sort_classes(SourceIndex& index) {
   index.classes = std::move(sorted);
 }
 
+// Number of a training batch, 0 for other names.
+int batch_number(std::string_view batch) {
+  constexpr std::string_view before = "data_batch_", after = ".bin";
+  if (!batch.starts_with(before) || !batch.ends_with(after)) return 0;
+  int number = 0;
+  std::from_chars(batch.data() + before.size(), batch.data() + batch.size() - after.size(), number);
+  return batch == fmt::format("{}{}{}", before, number, after) ? number : 0;
+}
+
 // Items of one batch; `label_of(record)` is its label byte.
 template <typename LabelOf>
 void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes, std::uint32_t file,
                std::uint64_t base, LabelOf&& label_of) {
+  if (is_batch_of(batch, "train") && batch_number(batch) == 0) {
+    fail(ExitCode::bad_data,
+         "{} is named like a CIFAR-10 batch but has no number as in data_batch_1.bin: remove it if it is a "
+         "copy, or "
+         "rename it",
+         batch);
+  }
   if (bytes == 0 || bytes % record_bytes != 0) {
     fail(ExitCode::bad_data, "{}: {} bytes are not a whole number of CIFAR-10 records of {}", batch, bytes,
          record_bytes);
@@ -91,16 +106,6 @@ SourceIndex empty_index(std::string_view form) {
        path.string(), missing);
 }
 
-// Number of a training batch, 0 if the name has none.
-int batch_number(std::string_view batch) {
-  constexpr std::string_view before = "data_batch_", after = ".bin";
-  if (!batch.starts_with(before) || !batch.ends_with(after)) return 0;
-  batch.remove_prefix(before.size());
-  int number = 0;
-  const auto [end, error] = std::from_chars(batch.data(), batch.data() + batch.size(), number);
-  return error == std::errc() && end == batch.data() + batch.size() - after.size() ? number : 0;
-}
-
 // The distributed training set is data_batch_1.bin to data_batch_5.bin of 10,000 records each. A set that is
 // smaller on purpose has smaller batches, in any number, but without a gap.
 void require_all_batches(const SourceIndex& index, const fs::path& path) {
@@ -124,15 +129,6 @@ void require_all_batches(const SourceIndex& index, const fs::path& path) {
            "{}: data_batch_{}.bin has {} records instead of {}: download or copy it again", path.string(),
            number, count, full_records);
   }
-}
-
-std::string read_part(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(bytes, '\0');
-  file.seekg(static_cast<std::streamoff>(offset));
-  file.read(text.data(), static_cast<std::streamsize>(bytes));
-  if (!file) fail(ExitCode::io, "cannot read {} bytes at {} of {}", bytes, offset, path.string());
-  return text;
 }
 
 // The folder with the batches, which may be a subfolder.
@@ -181,11 +177,16 @@ bool is_cifar_archive(const ArchiveListing& listing) {
 SourceIndex index_cifar_tar(const fs::path& path, const ArchiveListing& listing, std::string_view split) {
   SourceIndex index = empty_index("tar");
   index.files = {path.string()};
+  const FileDescriptor file = open_regular_file(path);
   for (const ArchiveMember& member : listing.members) {
-    if (is_meta(member.path))
-      index.classes = parse_meta(read_part(path, member.offset, member.bytes), member.path);
-    if (!is_batch_of(member.path, split)) continue;
-    const std::string bytes = read_part(path, member.offset, member.bytes);
+    const bool meta = is_meta(member.path);
+    if (!meta && !is_batch_of(member.path, split)) continue;
+    if (!member.flaw.empty()) fail(ExitCode::bad_data, "{}: {} {}", path.string(), member.path, member.flaw);
+    const std::string bytes = file.read_part(member.offset, member.bytes);
+    if (meta) {
+      index.classes = parse_meta(bytes, member.path);
+      continue;
+    }
     add_batch(index, std::string(file_name(member.path)), member.bytes, 0, member.offset,
               [&](std::uint64_t record) { return static_cast<std::uint8_t>(bytes[record * record_bytes]); });
   }

@@ -10,6 +10,7 @@
 #include "base/text_list.hpp"
 #include "sources/class_order.hpp"
 #include "sources/imagenet_devkit.hpp"
+#include "sources/named_table.hpp"
 #include "sources/natural_order.hpp"
 #include "sources/text_table.hpp"
 
@@ -55,7 +56,18 @@ std::vector<TextRecord> named_records(const fs::path& path, const std::vector<st
   return records_of(path, text, best);
 }
 
-// Words with unquoted commas are in several fields; further columns, which all records have, are no words.
+// Whether the fields of a record are columns and not words with commas between them: all records have equally
+// many, and a header begins them or none of them looks like a text.
+bool are_columns(const std::vector<TextRecord>& records) {
+  const TextRecord& first = records.front();
+  if (!std::ranges::all_of(
+          records, [&](const TextRecord& record) { return record.fields.size() == first.fields.size(); }))
+    return false;
+  return is_title_of_classes(first.fields[0]) || is_title_of_images(first.fields[0]) ||
+         std::ranges::none_of(records, &TextRecord::like_text);
+}
+
+// Words with unquoted commas are in several fields; further columns are not words.
 std::string words_of(const TextRecord& record, bool columns) {
   const auto words = std::span(record.fields).subspan(1);
   return columns ? words.front() : text_list(words);
@@ -91,9 +103,7 @@ std::map<std::string, std::string> read_class_names(const fs::path& path,
     return names;
   }
   const std::vector<TextRecord> records = named_records(path, ids);
-  const std::size_t fields = records.front().fields.size();
-  const bool columns =
-      std::ranges::all_of(records, [&](const TextRecord& record) { return record.fields.size() == fields; });
+  const bool columns = are_columns(records);
   std::unordered_map<std::string_view, std::size_t> line_of;
   for (const TextRecord& record : records) {
     const std::string& id = record.fields[0];

@@ -18,8 +18,10 @@ std::vector<std::string> read_class_list(const std::filesystem::path& path);
 
 // --class-names: "n01440764 tench, Tinca tinca" per line (id, blank, words; or id and words separated by a
 // tab, a comma or a semicolon, perhaps quoted), or the ILSVRC2012 development kit. The separator is the one
-// by which most lines begin with one of `ids`; words for other ids are allowed. Returns words by id. Throws
-// ExitCode::bad_data, with lines, for an id without words and for different words for one id.
+// by which most lines begin with one of `ids`; words for other ids are allowed. Unquoted commas separate
+// columns, of which the second has the words, if all lines have equally many and the first line is a header
+// or no blank follows them. Returns words by id. Throws ExitCode::bad_data, with lines, for an id without
+// words and for different words for one id.
 std::map<std::string, std::string> read_class_names(const std::filesystem::path& path,
                                                     const std::vector<std::string>& ids);
 

@@ -17,6 +17,13 @@ std::string without_leading_zeros(const std::string& number) {
   return number.substr(std::min(number.find_first_not_of('0'), number.size() - 1));
 }
 
+// How numbers that are not consecutive are ordered.
+const char* order_text(const std::vector<std::string>& numbers) {
+  if (!std::ranges::is_sorted(numbers, natural_less)) return "not ordered by value";
+  const auto twice = std::ranges::adjacent_find(numbers, {}, without_leading_zeros);
+  return twice == numbers.end() ? "ordered by value and with gaps" : "ordered by value, some of them equal";
+}
+
 }  // namespace
 
 bool are_whole_numbers(const std::vector<std::string>& ids) {
@@ -39,6 +46,11 @@ std::optional<NumberOrder> number_order(const std::vector<std::string>& ids) {
   };
   if (off_by(0)) return NumberOrder{true, "the classes are the numbers from 0: label i is class i"};
   const std::size_t last = ids.size() - 1;
+  if (last == 0) {
+    return NumberOrder{
+        false, fmt::format("the only class is the number {0}, but labels count from 0: label 0 is class {0}",
+                           ids.front())};
+  }
   if (const auto first = whole_number(ids.front()); first && off_by(*first)) {
     return NumberOrder{false,
                        fmt::format("the classes are the numbers from {} to {}, labels count from 0: label i "
@@ -47,13 +59,11 @@ std::optional<NumberOrder> number_order(const std::vector<std::string>& ids) {
   }
   std::size_t odd = 0;
   while (odd < last && whole_number(ids[odd]) == static_cast<std::int64_t>(odd)) ++odd;
-  const bool by_value = std::ranges::is_sorted(ids, natural_less);
-  return NumberOrder{
-      false,
-      fmt::format("the classes are numbers, {}, but a label is the position in this order: label {} is "
-                  "class {}, label {} is class {}",
-                  by_value ? "ordered by value and with gaps" : "not ordered by value", odd, ids[odd], last,
-                  ids[last])};
+  std::string examples = fmt::format("label {} is class {}", odd, ids[odd]);
+  if (odd != last) examples += fmt::format(", label {} is class {}", last, ids[last]);
+  return NumberOrder{false, fmt::format("the classes are numbers, {}, but a label is the position in this "
+                                        "order: {}",
+                                        order_text(ids), examples)};
 }
 
 std::vector<std::string> similar_ids(const std::vector<std::string>& ids) {

@@ -88,7 +88,8 @@ class FolderLister {
     items.push_back(std::move(item));
   }
 
-  // What cannot be examined may be an image; a link to nothing that is not named like a file may be a class.
+  // An entry that cannot be examined may be an image; a link to nothing that is not named like a file may be
+  // a class.
   static void require_harmless(const fs::directory_entry& entry, fs::file_type type,
                                const std::error_code& error) {
     std::error_code ignored_error;

@@ -1,5 +1,5 @@
-// What a list says of one image, before the text is looked up among the classes. Produced by named_labels and
-// ordered_labels, interpreted by label_list.
+// The class that a list gives to one image, before the text is looked up among the classes. Produced by
+// named_labels and ordered_labels, interpreted by label_list.
 #pragma once
 
 #include <cstddef>

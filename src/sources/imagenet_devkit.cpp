@@ -148,6 +148,9 @@ DevkitFiles collect(const fs::path& path) {
 
 bool looks_like_devkit(const fs::path& path) {
   if (fs::is_directory(path)) return fs::exists(path / meta_file) || fs::exists(path / "data" / meta_file);
+  std::error_code unreadable;
+  // Reading from a pipe would take its first bytes away, and a FIFO might have no writer.
+  if (!fs::is_regular_file(path, unreadable)) return false;
   std::ifstream file(path, std::ios::binary);
   char head[2] = {};
   file.read(head, 2);

@@ -22,7 +22,7 @@ struct PackOptions {
   Fit fit = Fit::cut;            // how an image becomes a square
   std::uint64_t shard_bytes = 1'000'000'000;
   bool skip_bad = false;  // leave bad images out and list them instead of failing
-  bool replace = false;   // discard what the store holds of this split from another source or other options
+  bool replace = false;   // discard this split if the store has it from another source or with other options
   int workers = 0;        // threads of this rank; 0: this rank's share of the cores
   // Empty: not given.
   std::filesystem::path labels;       // for images outside class folders, see sources/label_list.hpp

@@ -20,8 +20,7 @@ namespace {
 
 constexpr std::string_view accepted_sources =
     "supported are an image folder (class/.../x.jpg), a tar or zip of class folders, a folder in one of "
-    "them, "
-    "the ILSVRC2012 tars and CIFAR-10's binary version (folder, tar or tar.gz)";
+    "them, the ILSVRC2012 tars and CIFAR-10's binary version (folder, tar or tar.gz)";
 
 std::string first_bytes(const fs::path& path, std::size_t count) {
   std::string bytes(count, '\0');
@@ -142,8 +141,7 @@ std::string advice_on_archives(const fs::path& folder) {
   if (archives.size() == 1) return fmt::format(" (did you mean {}?)", archives.front());
   return fmt::format(
       " (it contains {} archives, such as {}: if each tar is a class, pack the tar that contained them, or "
-      "make one: "
-      "tar -cf all.tar -C {} .)",
+      "make one: tar -cf all.tar -C {} .)",
       archives.size(), archives.front(), folder.string());
 }
 

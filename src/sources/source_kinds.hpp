@@ -23,8 +23,8 @@ struct SourceRequest {
 // A folder of class folders (or of images without classes), symbolic links followed, listed in one pass.
 SourceIndex index_folder(const SourceRequest& request);
 
-// A tar or zip of class folders (or of images without classes): "class/.../x.jpg". `file` is the archive,
-// `listing` what is selected of it.
+// A tar or zip of class folders (or of images without classes): "class/.../x.jpg". `file`: the archive;
+// `listing`: its selected members.
 SourceIndex index_tar(const std::filesystem::path& file, const ArchiveListing& listing,
                       const SourceRequest& request);
 SourceIndex index_zip(const std::filesystem::path& file, const ArchiveListing& listing,

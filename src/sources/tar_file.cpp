@@ -104,8 +104,7 @@ void check_end(const FilePart& part, const FileDescriptor& file, std::uint64_t m
   if (after == marker) {
     fail(ExitCode::bad_data,
          "{} is probably truncated: it ends at byte {} without the two blocks of zeros that close a tar. "
-         "Download "
-         "or copy it again; if it is complete, append 1024 zero bytes (head -c 1024 /dev/zero)",
+         "Download or copy it again; if it is complete, append 1024 zero bytes (head -c 1024 /dev/zero)",
          part.path.string(), end);
   }
   // Fillers are at most a tape's record; a larger one is a file of which a part was never written.
@@ -115,15 +114,14 @@ void check_end(const FilePart& part, const FileDescriptor& file, std::uint64_t m
   if (data < checked) {
     fail(ExitCode::bad_data,
          "{}: the tar ends with a block of zeros at byte {}, but more data follows at byte {}. Either the "
-         "file is "
-         "damaged (download or copy it again), or tars were joined by cat: join them with tar --concatenate",
+         "file is damaged (download or copy it again), or tars were joined by cat: join them with tar "
+         "--concatenate",
          part.path.string(), marker, data);
   }
   if (checked < end) {
     fail(ExitCode::bad_data,
          "{} is probably incomplete: from byte {} to its end at byte {} it contains only zeros. Download or "
-         "copy it "
-         "again",
+         "copy it again",
          part.path.string(), marker, end);
   }
 }
@@ -202,7 +200,10 @@ std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
   for (archive_entry* entry = nullptr; next_entry(handle.get(), &entry, file, position());) {
     std::string member = clean_member_path(path_of(entry, file), file);
     const bool plain = archive_entry_filetype(entry) == AE_IFREG && archive_entry_hardlink(entry) == nullptr;
-    if (!plain || !wanted(member)) continue;
+    if (archive_entry_filetype(entry) == AE_IFDIR || !wanted(member)) continue;
+    if (!plain)
+      fail(ExitCode::bad_data,
+           "{}: {} is a link or a device, not a file: create the archive again with the file", file, member);
     std::vector<std::byte> bytes(static_cast<std::size_t>(archive_entry_size(entry)));
     const auto count = archive_read_data(handle.get(), bytes.data(), bytes.size());
     if (count < 0 || static_cast<std::size_t>(count) != bytes.size())

@@ -24,8 +24,8 @@ struct FilePart {
 // file that is not a tar, is truncated or damaged, or goes on after its end; ExitCode::io.
 ArchiveListing list_tar(const FilePart& part);
 
-// The regular files of a tar, compressed or not, whose path `wanted` accepts: the path and bytes of each, in
-// order.
+// The files of a tar, compressed or not, whose path `wanted` accepts: the path and bytes of each, in order.
+// Throws ExitCode::bad_data if one of them is a link.
 struct UnpackedMember {
   std::string path;
   std::vector<std::byte> bytes;

@@ -14,6 +14,7 @@ class Cursor {
   explicit Cursor(std::string_view text) : text_(text) {}
 
   bool at_end() const { return at_ == text_.size(); }
+  bool at_blank() const { return !at_end() && text_[at_] == ' '; }
   std::size_t line() const { return line_; }
   std::size_t open_quote() const { return open_quote_; }
 
@@ -79,8 +80,10 @@ TextTable split_separated(std::string_view text, char separator) {
   while (!cursor.at_end()) {
     TextRecord record;
     record.line = cursor.line();
-    do record.fields.push_back(take_field(cursor, separator));
-    while (cursor.take(separator));
+    do {
+      record.like_text = record.like_text || (record.fields.size() > 1 && cursor.at_blank());
+      record.fields.push_back(take_field(cursor, separator));
+    } while (cursor.take(separator));
     cursor.take_line_end();
     if (std::ranges::any_of(record.fields, [](const std::string& field) { return !field.empty(); }))
       table.records.push_back(std::move(record));

@@ -22,6 +22,7 @@ enum class Separator {
 struct TextRecord {
   std::size_t line = 0;             // of the file, from 1
   std::vector<std::string> fields;  // without blanks around them; at least one
+  bool like_text = false;  // a field after the second follows a blank, as in "n01,tench, Tinca tinca"
 };
 
 struct TextTable {

@@ -52,12 +52,6 @@ class Record {
   std::string_view bytes_;
 };
 
-std::string read_text(const FileDescriptor& file, std::uint64_t offset, std::uint64_t bytes) {
-  std::string text(bytes, '\0');
-  file.read_exactly(offset, std::as_writable_bytes(std::span(text)));
-  return text;
-}
-
 [[noreturn]] void fail_damaged(const fs::path& path, const std::string& reason) {
   fail(ExitCode::bad_data, "{} is damaged or truncated: {}. Download or copy it again", path.string(),
        reason);
@@ -73,7 +67,7 @@ struct MemberList {
 std::uint64_t find_end(const fs::path& path, const FileDescriptor& file) {
   constexpr std::uint64_t longest_comment = std::numeric_limits<std::uint16_t>::max();
   const std::uint64_t size = file.size(), searched = std::min(size, end_bytes + longest_comment);
-  const std::string tail = read_text(file, size - searched, searched);
+  const std::string tail = file.read_part(size - searched, searched);
   for (auto at = tail.rfind(end_mark); at != std::string::npos;
        at = at == 0 ? at - 1 : tail.rfind(end_mark, at - 1)) {
     if (tail.size() - at < end_bytes) continue;
@@ -87,7 +81,7 @@ std::uint64_t find_end(const fs::path& path, const FileDescriptor& file) {
 
 MemberList find_list(const fs::path& path, const FileDescriptor& file) {
   std::uint64_t end = find_end(path, file);
-  const std::string text = read_text(file, end, end_bytes);
+  const std::string text = file.read_part(end, end_bytes);
   const Record record(text);
   constexpr std::uint16_t in_long_record = 0xFFFF;
   if (record.u16(4) != 0 && record.u16(4) != in_long_record) {
@@ -97,12 +91,12 @@ MemberList find_list(const fs::path& path, const FileDescriptor& file) {
   }
   MemberList list{record.u32(16), record.u32(12), record.u16(10), false};
   if (end >= locator_bytes) {
-    const std::string locator = read_text(file, end - locator_bytes, locator_bytes);
+    const std::string locator = file.read_part(end - locator_bytes, locator_bytes);
     if (Record(locator).has_mark(locator_mark)) {
       const std::uint64_t long_end = Record(locator).u64(8);
       if (long_end > end - locator_bytes || end - locator_bytes - long_end < long_end_bytes)
         fail_damaged(path, "its Zip64 record is missing");
-      const std::string long_text = read_text(file, long_end, long_end_bytes);
+      const std::string long_text = file.read_part(long_end, long_end_bytes);
       const Record long_record(long_text);
       if (!long_record.has_mark(long_end_mark)) fail_damaged(path, "its Zip64 record is missing");
       list = {long_record.u64(48), long_record.u64(40), long_record.u64(32), true};
@@ -182,17 +176,6 @@ ZipEntry parse_entry(const Record& record, const std::string& archive) {
   return entry;
 }
 
-SourceItem item_of(const ArchiveMember& member) {
-  SourceItem item;
-  item.name = member.path;
-  item.offset = member.offset;
-  item.bytes = member.bytes;
-  item.packed_bytes = member.packed_bytes;
-  item.crc32 = member.crc32;
-  item.deflated = member.deflated;
-  return item;
-}
-
 // The target of a symbolic link is its content.
 std::string link_target(const fs::path& path, const FileDescriptor& file, const ArchiveMember& member) {
   constexpr std::uint64_t longest_target = 1 << 16;
@@ -221,7 +204,7 @@ void add_entry(ArchiveListing& listing, ZipEntry entry, const fs::path& path, co
 ArchiveListing list_zip(const fs::path& path) {
   const FileDescriptor file = open_regular_file(path);
   const MemberList list = find_list(path, file);
-  const std::string text = read_text(file, list.offset, list.bytes);
+  const std::string text = file.read_part(list.offset, list.bytes);
   ArchiveListing listing;
   std::uint64_t count = 0;
   for (std::size_t at = 0; at < text.size(); ++count) {
@@ -231,7 +214,8 @@ ArchiveListing list_zip(const fs::path& path) {
       if (!record.has_mark(entry_mark)) throw std::out_of_range("no entry");
       ZipEntry entry = parse_entry(record, path.string());
       const ArchiveMember& member = entry.member;
-      if (member.offset > list.offset || list.offset - member.offset < own_header_bytes + member.packed_bytes)
+      const std::uint64_t space = list.offset - std::min(list.offset, member.offset);
+      if (space < own_header_bytes || space - own_header_bytes < member.packed_bytes)
         fail_damaged(path, fmt::format("{} is outside the file", member.path));
       add_entry(listing, std::move(entry), path, file);
       at += entry_bytes + record.u16(28) + record.u16(30) + record.u16(32);
@@ -279,7 +263,7 @@ std::vector<std::byte> inflate_all(std::vector<std::byte>& packed, std::uint64_t
 }  // namespace
 
 std::vector<std::byte> unpack_zip_item(const FileDescriptor& file, const SourceItem& item) {
-  const std::string header = read_text(file, item.offset, own_header_bytes);
+  const std::string header = file.read_part(item.offset, own_header_bytes);
   const Record record(header);
   if (!record.has_mark(own_header_mark)) fail(ExitCode::bad_data, "its header in the zip is damaged");
   std::vector<std::byte> bytes(item.packed_bytes);

@@ -52,6 +52,11 @@ TEST(ClassOrder, RelationOfLabelsAndNumbersIsToldInWords) {
   EXPECT_NE(text_of({"0", "1", "3", "7"}).find("label 2 is class 3, label 3 is class 7"), std::string::npos);
   EXPECT_NE(text_of({"0", "1", "10", "2"}).find("not ordered by value"), std::string::npos);
   EXPECT_NE(text_of({"0", "1", "10", "2"}).find("label 2 is class 10"), std::string::npos);
+  EXPECT_TRUE(text_of({"0", "1", "2", "5"})
+                  .ends_with("gaps, but a label is the position in this order: label 3 is class 5"));
+  EXPECT_EQ(text_of({"5"}), "the only class is the number 5, but labels count from 0: label 0 is class 5");
+  EXPECT_NE(text_of({"007", "7"}).find("ordered by value, some of them equal"), std::string::npos);
+  EXPECT_NE(text_of({"007", "7"}).find("label 0 is class 007, label 1 is class 7"), std::string::npos);
 }
 
 TEST(ClassOrder, NearlyEqualNamesAreRemarkedOn) {
@@ -109,6 +114,14 @@ TEST(ClassNames, EveryFormGivesTheSameWords) {
   }
   write_file(folder / "words", "id,name,kingdom\nn01,tench,animal\nn02,kite,animal\n");
   EXPECT_EQ(read_class_names(folder / "words", ids).at("n01"), "tench");
+  write_file(folder / "words", "id, name, kingdom\nn01, tench, animal\nn02, kite, animal\n");
+  EXPECT_EQ(read_class_names(folder / "words", ids).at("n01"), "tench");
+  write_file(folder / "words", "n01,tench,animal\nn02,kite,animal\n");
+  EXPECT_EQ(read_class_names(folder / "words", ids).at("n02"), "kite");
+  // As many commas in each line by chance; the first id is none of the data.
+  write_file(folder / "words", "n00,shark, Selachii\nn01,tench, Tinca\nn02, gold, Carassius\n");
+  EXPECT_EQ(read_class_names(folder / "words", ids),
+            (Words{{"n00", "shark, Selachii"}, {"n01", "tench, Tinca"}, {"n02", "gold, Carassius"}}));
   write_file(folder / "words", "sea lion,Otariinae\nn02,kite\n");
   EXPECT_EQ(read_class_names(folder / "words", {"n02", "sea lion"}).at("sea lion"), "Otariinae");
 }

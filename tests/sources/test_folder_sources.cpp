@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cstring>
 
@@ -15,6 +14,7 @@
 #include "sources/source_content.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/without_privilege.hpp"
 
 namespace convoy::test {
 namespace {
@@ -88,22 +88,6 @@ TEST_F(FolderSources, FoldersWithoutAnImageAreNamed) {
   EXPECT_NE(found.warnings[0].find("eel, fox"), std::string::npos) << found.warnings[0];
   EXPECT_EQ(found.warnings[0].find("inner"), std::string::npos);
 }
-
-// Gives up root's right to read everything until the end of the scope.
-class WithoutPrivilege {
- public:
-  WithoutPrivilege() {
-    if (before_ == 0) {
-      EXPECT_EQ(::seteuid(65534), 0);
-    }
-  }
-  ~WithoutPrivilege() { EXPECT_EQ(::seteuid(before_), 0); }
-  WithoutPrivilege(const WithoutPrivilege&) = delete;
-  WithoutPrivilege& operator=(const WithoutPrivilege&) = delete;
-
- private:
-  uid_t before_ = ::geteuid();
-};
 
 TEST_F(FolderSources, FolderThatCannotBeListedIsNamed) {
   write_file(folder_ / "data/cow/1.png", png_of(1));

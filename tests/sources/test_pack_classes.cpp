@@ -11,6 +11,7 @@
 #include "support/expect_error.hpp"
 #include "support/mpi_test.hpp"
 #include "support/shared_folder.hpp"
+#include "support/without_privilege.hpp"
 
 namespace convoy::test {
 namespace {
@@ -115,6 +116,22 @@ TEST(PackClasses, ImageOutsideTheClassFoldersIsRefusedByName) {
                [&] { packed(folder / "data", folder / "store", "train"); });
   write_file(folder / "list", "1,cat\n2,dog\nlogo,dog\n");
   EXPECT_EQ(packed(folder / "data", folder / "store", "train", folder / "list").at("photos/logo.png"), 1);
+}
+
+// Its names can be listed, its images cannot be opened.
+TEST(PackClasses, FolderThatMayOnlyBeListedIsAnIoError) {
+  const SharedFolder folder(world());
+  write_file(folder / "data/cat/1.png", any_image());
+  write_file(folder / "data/dog/2.png", any_image());
+  fs::permissions(folder / "", fs::perms::all);
+  fs::permissions(folder / "data/dog",
+                  fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
+  {
+    const WithoutPrivilege user;
+    expect_error(ExitCode::io, {"dog/2.png", "Permission denied"},
+                 [&] { packed(folder / "data", folder / "store", "train"); });
+  }
+  fs::permissions(folder / "data/dog", fs::perms::all);
 }
 
 TEST(PackClasses, ImageNetAsKaggleDistributesIt) {

@@ -1,6 +1,7 @@
 // Packing of each kind of source, what it does with flaws, and how images become squares.
 
 #include <cstdlib>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.hpp"
@@ -100,6 +101,17 @@ TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
     if (position == 5) fail(ExitCode::io, "cannot open {}: it is gone", plan.names[5]);
   };
   expect_error(ExitCode::io, {"a/05", "gone"}, [&] { write_split(plan, produce, world(), quiet()); });
+  // The same for what the standard library throws.
+  const auto unreadable = [&](std::int64_t position, std::span<std::uint8_t>) {
+    if (position == 5)
+      throw fs::filesystem_error("cannot read", "nowhere", std::make_error_code(std::errc::io_error));
+  };
+  expect_error(ExitCode::io, {"nowhere"}, [&] { write_split(plan, unreadable, world(), quiet()); });
+  const auto too_large = [&](std::int64_t position, std::span<std::uint8_t>) {
+    if (position == 5) throw std::bad_alloc();
+  };
+  expect_error(ExitCode::device, {"out of memory", "--workers"},
+               [&] { write_split(plan, too_large, world(), quiet()); });
 }
 
 // What certainly is no image is refused before the first one is packed, or left out.

@@ -2,9 +2,12 @@
 // right place.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "base/file_descriptor.hpp"
 #include "data/image_files.hpp"
 #include "sources/class_list.hpp"
 #include "sources/label_list.hpp"
@@ -185,6 +188,25 @@ TEST(Labels, FlatFolderTakesLabelsToo) {
   EXPECT_EQ(content_of(index), val_content());
 }
 
+TEST(Labels, ListMayComeThroughAPipe) {
+  const TemporaryFolder folder;
+  write_val_tar(folder / "val.tar");
+  SourceIndex index = index_of(folder / "val.tar", "val");
+  int ends[2] = {};
+  ASSERT_EQ(::pipe(ends), 0);
+  {
+    const FileDescriptor in(ends[1], "pipe");
+    in.write("ILSVRC2012_val_00000003,n03\nILSVRC2012_val_00000001,n03\nILSVRC2012_val_00000002,n02\n");
+  }
+  const FileDescriptor out(ends[0], "pipe");
+  apply_labels(index, fmt::format("/dev/fd/{}", out.number()), {});
+  EXPECT_EQ(content_of(index), val_content());
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0666), 0);
+  expect_error(ExitCode::io, {"fifo is a FIFO (named pipe) to which no program writes"},
+               [&] { apply_labels(index, folder / "fifo", {}); });
+  expect_error(ExitCode::io, {"fifo"}, [&] { read_class_names(folder / "fifo", {"n02"}); });
+}
+
 // A CIFAR-10 batch whose record r has label (r + first) % 10 and a red plane of value r + first.
 std::string cifar_batch(int records, int first) {
   std::string bytes;
@@ -253,6 +275,33 @@ TEST(Sources, CifarWithoutOneOfItsBatchesIsRefused) {
   Members small = cifar_files();
   small.erase(small.begin() + 1);
   expect_missing(small, {"has no data_batch_1.bin"});
+}
+
+TEST(Sources, CifarBatchThatCannotBeReadOrHasNoNumberIsNamed) {
+  using Kind = ArchiveEntry::Kind;
+  const TemporaryFolder folder;
+  const auto write = [&](const ArchiveEntry& batch) {
+    write_file(folder / "c.tar", tar_of({{Kind::file, "batches.meta.txt", cifar_files()[0].second},
+                                         {Kind::file, "data_batch_1.bin", cifar_batch(2, 0)},
+                                         batch}));
+  };
+  // As many bytes as records, most of which the tar does not contain.
+  write({Kind::sparse_file, "data_batch_2.bin", std::string(20 * 3073 - 1, '\0') + "x"});
+  expect_error(ExitCode::bad_data, {"c.tar: data_batch_2.bin is stored sparse"},
+               [&] { index_of(folder / "c.tar"); });
+  write({Kind::symbolic_link, "data_batch_2.bin", "/data/data_batch_2.bin"});
+  expect_error(ExitCode::bad_data, {"c.tar: data_batch_2.bin is a symbolic link to /data/data_batch_2.bin"},
+               [&] { index_of(folder / "c.tar"); });
+  for (const std::string name : {"data_batch_1 (1).bin", "data_batch_01.bin", "data_batch_.bin"}) {
+    write({Kind::file, name, cifar_batch(2, 0)});
+    expect_error(ExitCode::bad_data, {name + " is named like", "copy"}, [&] { index_of(folder / "c.tar"); });
+  }
+  Members members = cifar_files();
+  members.emplace_back("cifar-10-batches-bin/data_batch_2 - Copy.bin", cifar_batch(3, 40));
+  for (const auto& [path, content] : members) write_file(folder / path, content);
+  expect_error(ExitCode::bad_data, {"data_batch_2 - Copy.bin"},
+               [&] { index_of(folder / "cifar-10-batches-bin"); });
+  EXPECT_EQ(index_of(folder / "cifar-10-batches-bin", "val").items.size(), 2U);
 }
 
 TEST(Sources, DamagedCifarIsRefused) {

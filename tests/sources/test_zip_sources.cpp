@@ -140,6 +140,17 @@ TEST_F(ZipSources, SymbolicLinksAreResolved) {
   }
 }
 
+// A zip of cat/1.png whose list of members gives it this size, in the Zip64 field.
+std::string with_packed_bytes(std::uint64_t bytes) {
+  const std::string zip = zip_bytes({{"cat/1.png", png_of(1)}}), name = "cat/1.png";
+  const auto list = zip.find("PK\1\2"), end = zip.rfind("PK\5\6");
+  std::string entry = zip.substr(list, 46), tail = zip.substr(end);
+  entry.replace(20, 4, "\xFF\xFF\xFF\xFF").replace(30, 2, bytes_of(12, 2)).replace(32, 2, bytes_of(0, 2));
+  entry += name + bytes_of(1, 2) + bytes_of(8, 2) + bytes_of(bytes, 8);
+  tail.replace(12, 4, bytes_of(entry.size(), 4));
+  return zip.substr(0, list) + entry + tail;
+}
+
 TEST_F(ZipSources, TornAndDamagedZipsAreNamed) {
   const std::string whole = zip_bytes(cat_and_dog());
   expect_damage(whole.substr(0, whole.size() / 2), {"a.zip", "truncated", "list of members"});
@@ -152,6 +163,8 @@ TEST_F(ZipSources, TornAndDamagedZipsAreNamed) {
   list[second] = 'X';
   expect_damage(list, {"a.zip", "list of members"});
   expect_damage(whole.substr(10), {"a.zip", "does not begin as a zip"});
+  // The sum of this size and the header's is a small number.
+  expect_damage(with_packed_bytes(~std::uint64_t{0} - 10), {"a.zip", "cat/1.png is outside the file"});
   // As many bytes are missing in the middle as a lost packet has.
   expect_damage(std::string(whole).erase(60, 40), {"a.zip"});
 }
