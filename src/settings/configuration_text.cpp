@@ -33,7 +33,8 @@ Values values_by_key(const std::string& text) {
 // The value of an option that applies to a text, else "unset".
 std::string value_in(const Values& values, std::string_view key) {
   const auto found = values.find(key);
-  return found == values.end() ? "unset" : found->second;
+  const bool by_epochs = key == "steps" && found != values.end() && found->second == "-1";
+  return found == values.end() || by_epochs ? "unset" : found->second;
 }
 
 // The option of `key`; null for a key of another version.
@@ -52,10 +53,14 @@ bool follows_another(const TrainOption* option, const Values& before, const Valu
          value_in(before, option->decider()) != value_in(now, option->decider());
 }
 
-// Texts without "steps" are of a version that wrote "epochs" even for a run with --steps: they do not tell
-// whether the run's length changes, only that the schedule may end elsewhere.
-bool is_unknown(std::string_view key, const Values& before) {
-  return key == "steps" && !before.contains(key);
+bool is_length(std::string_view key) {
+  return key == "epochs" || key == "steps";
+}
+
+// Texts without "steps" are of a version that wrote "epochs" even for a run with --steps: whether --steps
+// changes the run's length is unknown, only that its schedule may end elsewhere.
+bool length_is_unknown(const Values& before, const Values& now) {
+  return !before.contains("steps") && !now.contains("epochs");
 }
 
 }  // namespace
@@ -89,12 +94,11 @@ ConfigurationDifferences compare_configurations(const std::string& before, const
   for (const auto& [key, value] : keys) {
     const std::string left = value_in(old_values, key), right = value_in(new_values, key);
     if (left == right) continue;
-    if (key == "epochs") differences.other_length = true;
+    if (is_length(key)) differences.other_length = true;
     const bool one_sided = !old_values.contains(key) || !new_values.contains(key);
     const TrainOption* option = option_of(options, key);
-    if (is_unknown(key, old_values) || (one_sided && follows_another(option, old_values, new_values)))
-      continue;
-    if (key == "steps") differences.other_length = true;
+    if (one_sided && follows_another(option, old_values, new_values)) continue;
+    if (is_length(key) && length_is_unknown(old_values, new_values)) continue;
     const OnResume rule = option != nullptr ? option->on_resume() : OnResume::warn;
     const bool refused = rule == OnResume::refuse || (rule == OnResume::refuse_within_epoch && within_epoch);
     (refused ? differences.refused : differences.allowed).push_back({key, left, right});

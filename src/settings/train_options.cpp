@@ -88,7 +88,7 @@ void add_batch(OptionList& list) {
   list.add(
           "epochs", [](auto& c) -> auto& { return c.epochs; },
           real_number<double>("N", {.least = 0, .most = most_epochs}), "passes over the training split")
-      .when("steps", [](const Configuration& c) { return c.steps < 0; });
+      .when([](const Configuration& c) { return c.steps < 0; });
   list.add(
       "steps", [](auto& c) -> auto& { return c.steps; }, whole_number<std::int64_t>(-1, most_steps),
       "updates in all, instead of --epochs; 0 writes the initial weights; -1: by epochs");

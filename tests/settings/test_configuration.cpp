@@ -247,7 +247,9 @@ TEST(ResumedConfiguration, SaysWhatDiffersAndWhatMayNot) {
   changed = sound();
   changed.steps = 20;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), false).allowed,
-            (std::vector<OptionDifference>{{"steps", "-1", "20"}}));
+            (std::vector<OptionDifference>{{"epochs", "90", "unset"}, {"steps", "unset", "20"}}));
+  EXPECT_EQ(compare_configurations(configuration_text(changed), before, false).allowed,
+            (std::vector<OptionDifference>{{"epochs", "unset", "90"}, {"steps", "20", "unset"}}));
   changed = sound();
   changed.seed = 7;
   EXPECT_EQ(compare_configurations(before, configuration_text(changed), true).refused.size(), 1U);
