@@ -115,10 +115,11 @@ void add_optimizer(OptionList& list) {
   list.add("adam-betas", "B1,B2", "decay rates of Adam's moments", read_betas, write_betas)
       .when("optimizer", taken(OptimizerSetting::betas));
   // A second moment below 2^-126 counts as zero (settled, engine/update_arithmetic.hpp): the divisor needs
-  // more.
+  // more; and it must be finite in float32.
   list.add(
           "adam-epsilon", [](auto& c) -> auto& { return c.optimizer.epsilon; },
-          real_number<float>("E", {.least = 1e-15}), "added to the square root of the second moment")
+          real_number<float>("E", {.least = 1e-15, .most = 3e38}),
+          "added to the square root of the second moment")
       .when("optimizer", taken(OptimizerSetting::epsilon));
   list.add(
           "momentum", [](auto& c) -> auto& { return c.optimizer.momentum; },

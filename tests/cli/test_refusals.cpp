@@ -123,6 +123,7 @@ TEST_F(Refusals, NumbersBeyondCounting) {
     expect_refused(train({"--steps", steps}), 64, {"--steps", "from -1 to 1000000000000"});
   for (const char* rate : {"1e999", "nan", "inf", "0x1p-3"})
     expect_refused(train({"--lr", rate}), 64, {"--lr", rate, "is not a rate"});
+  expect_refused(train({"--adam-epsilon", "1e300"}), 64, {"--adam-epsilon", "'1e300'", "3e+38"});
   for (const char* rate : {"1e39", "-0.1", "0.1, 5:1e39"})
     expect_refused(train({"--lr", rate}), 64, {"--lr", rate, "must lie from 0 to 3.4e+38"});
 }
