@@ -99,8 +99,8 @@ void refuse_lines_that_are_no_classes(const SourceIndex& index, const GivenLabel
     if (!separated && !mentions_image(line.text) && images.find(line.text).item < 0) continue;
     fail(ExitCode::bad_data,
          "{} names no image of the source with its class, and line {} is not a class: \"{}\". The images' "
-         "names are "
-         "such as {}; a list has one \"name,class\" per line for each of them (or only a class, in order of "
+         "names are such as {}; a list has one \"name,class\" per line for each of them (or only a class, in "
+         "order of "
          "file names; pass classes with such names as --class-list)",
          path.string(), line.line, line.text, index.items.front().name);
   }
@@ -155,9 +155,7 @@ void apply_labels(SourceIndex& index, const fs::path& path, const std::vector<st
   set_labels(index, labels, known, classes_in(labels), path.string());
   if (named->repeats > 0)
     index.warnings.push_back(
-        fmt::format("{}: {} lines are for images that another line already gives the same "
-                    "class",
-                    path.string(), named->repeats));
+        fmt::format("{}: repeated lines with the same image and class: {}", path.string(), named->repeats));
 }
 
 }  // namespace convoy

@@ -132,8 +132,11 @@ class LabelCollector {
   void refuse_unmatched() const {
     const std::string unknown = names_without_image(), missing = images_without_line();
     if (unknown.empty() && missing.empty()) return;
-    fail(ExitCode::bad_data, "{}: {}{}{}{}", path_, unknown, unknown.empty() || missing.empty() ? "" : "; ",
-         missing, unknown.empty() ? "" : ". The list must be of this split only, and the source complete");
+    const TextRecord& first = list_.table.records.front();
+    const bool perhaps_header = !without_image_.empty() && without_image_.front() == &first;
+    fail(ExitCode::bad_data, "{}: {}{}{}{}{}", path_, unknown, unknown.empty() || missing.empty() ? "" : "; ",
+         missing, unknown.empty() ? "" : ". The list must be of this split only, and the source complete",
+         perhaps_header ? fmt::format("; if line {} is a header, remove it", first.line) : "");
   }
 
   std::string names_without_image() const {

@@ -233,7 +233,7 @@ TEST(NamedLabels, ListAndImagesMustMatch) {
   // The first line is no header: its class is one.
   expect_refused(images, "val_00000009,n01\nval_00000001,n02\nval_00000002,n00\nval_00000003,n02\n",
                  {"val_00000009 (line 1)"});
-  expect_refused({"a.jpg", "b.jpg"}, "zz,cow\na,cat\nb,dog\n", {"zz (line 1)"}, {});
+  expect_refused({"a.jpg", "b.jpg"}, "zz,cow\na,cat\nb,dog\n", {"zz (line 1)", "line 1 is a header"}, {});
   expect_refused(images, "val_00000001,n02\nval_00000002\nval_00000003,n02\n", {"line 2", "no class"});
   expect_refused(images, "val_00000001,n02\nval_00000002,\nval_00000003,n02\n", {"line 2", "no class"});
   expect_refused(images, "val_00000001,n02\nval_00000002,n07\nval_00000003,n02\n",
@@ -315,7 +315,7 @@ TEST(LabelList, RemarksOnFoldersAndOnRepeatedLines) {
   EXPECT_NE(same[0].find("folders a and b have the same class, n01"), std::string::npos);
   const Ids repeated = warnings("1.jpg 0\n2.jpg 0\n3.jpg 2\n1.jpg 0\n3.jpg 2\n");
   ASSERT_EQ(repeated.size(), 1U);
-  EXPECT_NE(repeated[0].find("2 lines"), std::string::npos);
+  EXPECT_NE(repeated[0].find("same image and class: 2"), std::string::npos);
 }
 
 TEST(LabelList, NumbersThatAreAlsoIdsOfOtherClassesAreRefused) {
