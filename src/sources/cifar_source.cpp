@@ -73,8 +73,7 @@ void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes
   if (is_batch_of(batch, "train") && batch_number(batch) == 0) {
     fail(ExitCode::bad_data,
          "{} is named like a CIFAR-10 batch but has no number as in data_batch_1.bin: remove it if it is a "
-         "copy, or "
-         "rename it",
+         "copy, or rename it",
          batch);
   }
   if (bytes == 0 || bytes % record_bytes != 0) {

@@ -100,8 +100,7 @@ void refuse_lines_that_are_no_classes(const SourceIndex& index, const GivenLabel
     fail(ExitCode::bad_data,
          "{} names no image of the source with its class, and line {} is not a class: \"{}\". The images' "
          "names are such as {}; a list has one \"name,class\" per line for each of them (or only a class, in "
-         "order of "
-         "file names; pass classes with such names as --class-list)",
+         "order of file names; pass classes with such names as --class-list)",
          path.string(), line.line, line.text, index.items.front().name);
   }
   if (known.empty() && lines.size() > 1 && texts.size() == lines.size())
