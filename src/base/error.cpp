@@ -16,7 +16,7 @@ Error as_error(const std::exception_ptr& thrown, std::string_view memory_advice)
   } catch (const std::filesystem::filesystem_error& error) {
     return {ExitCode::io, error.what()};
   } catch (const std::system_error& error) {
-    // What std::thread throws where a user, a container or a job may have no more threads.
+    // std::thread throws this if a user, a container or a job may have no more threads.
     if (error.code() != std::errc::resource_unavailable_try_again)
       return {ExitCode::bug, fmt::format("unexpected error: {}", error.what())};
     return {ExitCode::device,

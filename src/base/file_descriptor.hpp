@@ -53,7 +53,7 @@ FileDescriptor open_file(const std::filesystem::path& path, int flags);
 // A type of file for messages: "a FIFO (named pipe)", "a socket".
 std::string_view file_type_text(std::filesystem::file_type type);
 
-// Opens a file to read at offsets. Throws ExitCode::io for what is no regular file either: opening a FIFO
+// Opens a file to read at offsets. Throws ExitCode::io for anything but a regular file too: opening a FIFO
 // would wait for a program that writes to it, perhaps without end.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
 

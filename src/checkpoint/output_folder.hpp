@@ -12,7 +12,7 @@ struct OutputFolder {
   int attempts = 0;        // starts so far, from run.json
 };
 
-// Looks without touching anything. Throws ExitCode::usage when `path` is no folder, or a store.
+// Looks without touching anything. Throws ExitCode::usage if `path` is a file or a store.
 OutputFolder inspect_output_folder(const std::filesystem::path& path);
 
 // Makes the folders. Throws ExitCode::io naming the folder and the reason, also if they cannot be written.

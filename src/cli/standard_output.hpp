@@ -15,7 +15,7 @@ class StandardOutput {
   // training run before its checkpoint (`convoy train … | tee log`, and Ctrl-C ends tee).
   StandardOutput() noexcept;
 
-  // What is printed is not the command's result: losing it is no failure.
+  // The command's result is elsewhere: losing its printed text is not a failure.
   void may_be_lost() noexcept { required_ = false; }
 
   // Whether `thrown` says that printing failed, as fmt::print reports it; finish() then reports the reason.

@@ -1,5 +1,6 @@
-// What the launcher (mpirun, srun) tells this process in its environment, before MPI starts and independently
-// of it. Used by cli/ to answer once for all ranks, and to detect ranks that MPI does not connect.
+// Rank and number of processes as the launcher (mpirun, srun) puts them into the environment, known before
+// MPI starts and independently of it. Used by cli/ to answer once for all ranks, and to detect ranks that MPI
+// does not connect.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,7 @@ Launcher find_launcher();
 
 // Why `ranks`, the number that MPI found, cannot be right: the launcher started several processes, but MPI
 // takes each for a group of its own, which would all do the same work and write the same files. Empty if
-// there is no such contradiction.
+// the two agree.
 std::string disconnected_ranks(const Launcher& launcher, int ranks);
 
 // Whether the MPI library with this version text, by default the program's own, starts only with what

@@ -119,7 +119,7 @@ int reduction(double shrinkage) {
   return denominator;
 }
 
-// Inverted CMYK (255 is no ink).
+// Inverted CMYK (255: without ink).
 void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, std::vector<std::uint8_t>& rgb) {
   for (std::size_t pixel = 0; pixel < cmyk.size() / 4; ++pixel) {
     const int key = cmyk[4 * pixel + 3];

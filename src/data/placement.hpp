@@ -9,7 +9,7 @@
 
 namespace convoy {
 
-// What `pad` fills the borders with: ImageNet's mean colour (RGB), which is nearly zero after the mean is
+// `pad` fills the borders with it: ImageNet's mean colour (RGB), which is nearly zero after the mean is
 // subtracted. It is constant because the mean of a store is known only when all its images are packed.
 inline constexpr std::array<std::uint8_t, 3> border_colour{124, 116, 104};
 

@@ -18,8 +18,8 @@ struct ThreadPlan {
 // `asked` threads, or for 0 this rank's share of the cores it may run on; collective.
 ThreadPlan plan_threads(int asked, Communicator& communicator);
 
-// What a rank may use: its node, the numbers of the cores in its affinity mask, and the quota of CPU time in
-// cores (see cpu_quota), which the ranks of a node share; 0: no quota.
+// The resources that a rank may use: its node, the numbers of the cores in its affinity mask, and the quota
+// of CPU time in cores (see cpu_quota), which the ranks of a node share; 0: no quota.
 struct RankCores {
   int node = 0;
   std::vector<int> cores;

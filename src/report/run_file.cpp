@@ -20,7 +20,7 @@ Json configuration_object(const std::string& text) {
   return object;
 }
 
-// What one attempt was started with, of a run.json.
+// The configuration with which one attempt was started, from a run.json.
 Json attempt_of(const Json& run) {
   Json attempt = Json::object();
   for (const char* key : {"attempt", "first_step", "last_step", "batch", "configuration"})

@@ -17,7 +17,8 @@ void for_lines(std::string_view text, Take&& take) {
   for (std::string line; std::getline(lines, line);) take(std::string_view(line), ++number);
 }
 
-// What comes before a comment: a '#' at the start or after a blank, outside quotation marks around a value.
+// The part of a line before a comment: a '#' at the start or after a blank, outside quotation marks around a
+// value.
 std::string_view without_comment(std::string_view line) {
   const auto equals = line.find('=');
   std::size_t from = 0;

@@ -51,7 +51,7 @@ SourceItem item_of(const ArchiveMember& member);
 void resolve_links(ArchiveListing& listing);
 
 // Keeps the members in `folder` ("a/b"; "" keeps everything), with paths below it. Throws ExitCode::usage
-// with the folders that exist if there is no such folder. `archive` is for the message.
+// with the existing folders if that folder is absent. `archive` is for the message.
 void select_folder(ArchiveListing& listing, const std::string& folder, std::string_view archive);
 
 }  // namespace convoy

@@ -26,8 +26,8 @@ std::optional<NumberOrder> number_order(const std::vector<std::string>& ids);
 // Remarks on ids that are probably one class by mistake: they differ only in case or in leading zeros.
 std::vector<std::string> similar_ids(const std::vector<std::string>& ids);
 
-// If the source's classes are the numbers 0 to `known`.size() - 1 and `known` are no numbers, the folders are
-// named by label, as in ImageNetV2: replaces each number by the class with this label and returns true.
+// If the source's classes are the numbers 0 to `known`.size() - 1 and `known` are not numbers, the folders
+// are named by label, as in ImageNetV2: replaces each number by the class with this label and returns true.
 bool read_folders_as_labels(SourceIndex& index, const std::vector<std::string>& known);
 
 }  // namespace convoy

@@ -13,7 +13,7 @@
 namespace convoy {
 
 struct NameMatch {
-  std::int32_t item = -1;   // -1: there is no such image
+  std::int32_t item = -1;   // -1: none
   std::int32_t other = -1;  // not -1: the name could also mean this item
   bool with_extension = false;
   // Whether the name and the item's path have folders in common, apart from those before the shorter of the

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::int32_t none = -1;
 
-// Finds classes by their ids; by value, if the ids are numbers and the text is no id itself ("7" for "0007").
+// Finds classes by their ids; by value, if the ids are numbers and the text itself is not an id ("7" for
+// "0007").
 class Ids {
  public:
   explicit Ids(const std::vector<std::string>& classes) {

@@ -129,7 +129,7 @@ SourceIndex index_archive(const ArchivePath& archive, const SourceRequest& reque
   return index_tar(archive.file, listing, request);
 }
 
-// What the user may have meant by a folder with archives instead of images.
+// The likely intention behind a folder with archives instead of images.
 std::string advice_on_archives(const fs::path& folder) {
   if (!fs::is_directory(folder)) return {};
   std::vector<std::string> archives;

@@ -18,8 +18,7 @@ void check_batch(std::int64_t global_batch, int ranks, int accumulate);
 // Throws ExitCode::usage, with both numbers, when a rank would have no sample in any step of an epoch.
 void check_rows(const BatchPlan& plan);
 
-// What is unusual about an epoch of the plan, with both numbers: a global batch larger than the split. Empty
-// if there is nothing.
+// A warning, with both numbers, if the global batch is larger than the split; otherwise empty.
 std::string batch_warning(const BatchPlan& plan);
 
 // For as_error.

@@ -120,7 +120,7 @@ constexpr std::chrono::seconds lock_patience{10};
 
 void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& table, StartingPoint& start) {
   const TrainConfiguration& c = run.configuration;
-  inspect_output_folder(c.output);  // refuses what is no output folder, before the lock's file is made there
+  inspect_output_folder(c.output);  // refuses an unsuitable folder before the lock's file is created there
   // Before anything is taken from there: a run that is about to end still adds a checkpoint.
   std::error_code error;
   if (std::filesystem::is_directory(c.output, error)) start.lock = FolderLock(c.output, lock_patience);

@@ -19,7 +19,7 @@ struct StartingPoint {
   FolderLock lock;  // of the output folder, on rank 0; to be kept until nothing is written there any more
   bool resumed = false;
   int attempt = 1;
-  ConfigurationDifferences changes;  // on rank 0: what this start changes of the run that it resumes
+  ConfigurationDifferences changes;  // on rank 0: options that differ from those of the resumed run
   std::string from;                  // path of the checkpoint or the weights; empty for initial weights
   TrainingState state;               // step 0 unless resumed
   // On rank 0 alone, until load_start takes them: flat buffers in the layout of ParameterTable.

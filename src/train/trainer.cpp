@@ -78,8 +78,8 @@ bool ends_with_the_run(ScheduleKind kind) {
   return kind == ScheduleKind::polynomial || kind == ScheduleKind::cosine;
 }
 
-// What the user should know of this start: what it changes of the run that it resumes, and settings that
-// hardly anyone means.
+// Remarks for the user about this start: options that it changes for a resumed run, and settings that hardly
+// anyone intends.
 std::vector<EventRecord> remarks_of(const ResolvedRun& run, const StartingPoint& start) {
   const ScheduleSettings& schedule = run.configuration.schedule;
   std::vector<EventRecord> remarks;

@@ -64,7 +64,7 @@ TEST_F(BackgroundWriterTest, ALinkThatCannotBeSetDoesNotCostTheCheckpoint) {
   EXPECT_TRUE(same_content(CheckpointFile(written[0].path).read(table_), sample_checkpoint(table_, 5)));
 }
 
-// As on a file system without links: what to keep is known all the same.
+// As on a file system without links: the writer still knows which checkpoints to keep.
 TEST_F(BackgroundWriterTest, OldCheckpointsGoWithoutLinksToo) {
   BackgroundWriter writer(folder_, table_, 2);
   fs::create_directories(folder_ / "latest" / "in the way");

@@ -1,4 +1,4 @@
-// The output folder of a run before it starts: what is refused there, and that it can be written.
+// The output folder of a run before it starts: unsuitable ones are refused, and it can be written.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

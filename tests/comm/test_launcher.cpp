@@ -1,4 +1,4 @@
-// What a process learns from its launcher's variables: as mpirun, srun with and without PMI, and batch
+// The launcher's variables: as mpirun, srun with and without PMI, and batch
 // scripts of Slurm set them.
 #include <gtest/gtest.h>
 

@@ -109,7 +109,7 @@ TEST(PngKinds, ExifOrientationIsRead) {
       EXPECT_EQ(image.pixels, three_colours);
     }
   }
-  // A value that is no orientation, and a chunk that is no EXIF block.
+  // A value that is not an orientation, and a chunk that is not an EXIF block.
   parts.orientation = 9;
   std::string file = png_bytes(parts);
   EXPECT_EQ(decode_image(std::as_bytes(std::span(file))).orientation, 1);

@@ -137,7 +137,7 @@ TEST_F(StoreFolder, AListedSplitIsReplacedOnlyOnRequest) {
   expect_error(ExitCode::usage, {"classes differ"}, [&] { write(other); });
 }
 
-// What decides the classes is no part of a shard's binding.
+// The names of classes are not part of a shard's binding.
 TEST_F(StoreFolder, ASplitIsReplacedForOtherClassNamesToo) {
   write(plan_of(store_, "train", 3));
   SplitPlan named = plan_of(store_, "train", 3);

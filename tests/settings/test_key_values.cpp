@@ -1,4 +1,4 @@
-// Lines of configuration files: where a comment begins, what quotation marks keep, and what is no such line.
+// Lines of configuration files: the start of a comment, quotation marks, and lines that are refused.
 #include <gtest/gtest.h>
 
 #include "settings/key_values.hpp"

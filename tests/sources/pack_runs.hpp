@@ -1,4 +1,4 @@
-// What tests of packing share: small sources, options, packing without output, and a store's bytes.
+// Shared by tests of packing: small sources, options, packing without output, and a store's bytes.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -26,7 +26,8 @@ inline std::string png_of(int red) {
   return png_bytes(picture_of(red));
 }
 
-// Name → (class id, red of the image): what the source says and what its bytes are.
+// Name → (class id, red of the image): the label that the source gives and a pixel of the bytes that it
+// reads.
 using Content = std::map<std::string, std::pair<std::string, int>>;
 
 inline Content content_of(const SourceIndex& index) {
@@ -46,7 +47,7 @@ inline SourceIndex index_of(const std::filesystem::path& path, const std::string
   return index_source(path, split, 2, known);
 }
 
-// The flaw of the item with this name; "absent" if there is no such item.
+// The flaw of the item with this name; "absent" without such an item.
 inline std::string flaw_of(const SourceIndex& index, const std::string& name) {
   for (const SourceItem& item : index.items)
     if (item.name == name) return item.flaw;

@@ -142,7 +142,7 @@ TEST(NamedLabels, EveryFormGivesTheSameClasses) {
       "val_00000003.JPEG\tn02\t0\t32\t44\t62\nval_00000001.JPEG\tn02\t52\t55\t57\t59\n"
       "val_00000002.JPEG\tn00\t4\t0\t60\t55\n",
       "val_00000002.JPEG n00 4 0 60 55\nval_00000001.JPEG n02 1 2 3 4\nval_00000003.JPEG n02 1 2 3 4\n",
-      // CSV with a byte-order mark, quotes and blanks; a header whose words are no class
+      // CSV with a byte-order mark, quotes and blanks; a header whose words are not classes
       "\xEF\xBB\xBFid,breed\n\"val_00000002\",\"n00\"\nval_00000003 , n02\n \"val_00000001.JPEG\",n02\n",
       "file;class;note\nval_00000001.JPEG;n02;\"first; \"\"good\"\"\nand long\"\nval_00000002.JPEG;n00;\n"
       "val_00000003.JPEG;n02;x\n",
@@ -230,7 +230,7 @@ TEST(NamedLabels, ListAndImagesMustMatch) {
                  "ImageId,PredictionString\nval_00000001,n02\nval_00000009,n01\nval_00000002,n00\n"
                  "val_00000003,n02\nval_00000008,n01\n",
                  {"2 of the 6 names", "val_00000009 (line 3), val_00000008 (line 6)"});
-  // The first line is no header: its class is one.
+  // The first line is not a header: its class exists.
   expect_refused(images, "val_00000009,n01\nval_00000001,n02\nval_00000002,n00\nval_00000003,n02\n",
                  {"val_00000009 (line 1)"});
   expect_refused({"a.jpg", "b.jpg"}, "zz,cow\na,cat\nb,dog\n", {"zz (line 1)", "line 1 is a header"}, {});
@@ -322,7 +322,7 @@ TEST(LabelList, NumbersThatAreAlsoIdsOfOtherClassesAreRefused) {
   const Ids two{"a.jpg", "b.jpg"};
   const Ids from_zero{"0", "1", "2"}, from_one{"1", "2", "3"}, padded{"001", "002", "003"};
   EXPECT_EQ(labelled(two, "a.jpg 2\nb.jpg 0\n", from_zero), (Classes{{"a.jpg", "2"}, {"b.jpg", "0"}}));
-  // 3 is no number of a class, so these are ids; 0 is no id, so these are numbers.
+  // 3 is not the number of a class, so these are ids; 0 is not an id, so these are numbers.
   EXPECT_EQ(labelled(two, "a.jpg 3\nb.jpg 1\n", from_one), (Classes{{"a.jpg", "3"}, {"b.jpg", "1"}}));
   EXPECT_EQ(labelled(two, "a.jpg 2\nb.jpg 0\n", from_one), (Classes{{"a.jpg", "3"}, {"b.jpg", "1"}}));
   EXPECT_EQ(labelled(two, "a.jpg 3\nb.jpg 1\n", padded), (Classes{{"a.jpg", "003"}, {"b.jpg", "001"}}));

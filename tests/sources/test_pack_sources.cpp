@@ -114,7 +114,7 @@ TEST(Pack, LostSourceFileIsAnIoErrorOnEveryRank) {
                [&] { write_split(plan, too_large, world(), quiet()); });
 }
 
-// What certainly is no image is refused before the first one is packed, or left out.
+// Items that cannot be images are refused before the first image is packed, or left out.
 TEST(Pack, LinksToNothingAndPipesAreRefusedOrLeftOut) {
   const SharedFolder folder(world());
   on_rank_zero([&] {

@@ -112,7 +112,7 @@ TEST_F(TarSources, LinksHaveTheBytesOfTheirTargets) {
 }
 
 TEST_F(TarSources, LinksAreFollowedThroughLinkedFolders) {
-  // "now" is no image; a link through it leads to one.
+  // "now" is not an image; a link through it leads to one.
   const SourceIndex found = index(tar_of({{Kind::file, "cat/1.png", png_of(1)},
                                           {Kind::file, "dog/1.png", png_of(2)},
                                           {Kind::symbolic_link, "dog/.now", "../cat"},
