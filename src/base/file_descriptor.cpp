@@ -176,6 +176,9 @@ std::string read_file_or_pipe(const std::filesystem::path& path) {
   std::filesystem::file_type type{};
   const FileDescriptor file = open_without_waiting(path, type);
   if (type == std::filesystem::file_type::regular) return file.read_to_end();
+  // /dev/null is an empty file; other devices may have no end.
+  if (char byte = 0; type == std::filesystem::file_type::character && ::read(file.number(), &byte, 1) == 0)
+    return {};
   if (type != std::filesystem::file_type::fifo) refuse_type(path, type);
   std::string bytes;
   std::vector<char> piece(1 << 16);

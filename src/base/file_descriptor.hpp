@@ -57,8 +57,8 @@ std::string_view file_type_text(std::filesystem::file_type type);
 // would wait for a program that writes to it, perhaps without end.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
 
-// All bytes of a file, or of a pipe to which a program writes, such as a shell's <(...). Throws ExitCode::io,
-// also for a FIFO to which no program writes.
+// All bytes of a file, or of a pipe to which a program writes, such as a shell's <(...); none of /dev/null.
+// Throws ExitCode::io, also for a FIFO to which no program writes.
 std::string read_file_or_pipe(const std::filesystem::path& path);
 
 }  // namespace convoy

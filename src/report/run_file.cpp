@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.hpp"
@@ -34,6 +35,14 @@ Json attempts_in(const std::string& text) {
   if (!run.is_object()) return Json::array();
   if (run.contains("attempts") && run["attempts"].is_array()) return run["attempts"];
   return Json::array({attempt_of(run)});
+}
+
+// Files of older versions have no list of attempts.
+bool has_sound_attempts(const Json& run) {
+  if (!run.contains("attempts")) return run.contains("configuration");
+  const Json& attempts = run["attempts"];
+  return attempts.is_array() &&
+         std::ranges::all_of(attempts, [](const Json& attempt) { return attempt.is_object(); });
 }
 
 }  // namespace
@@ -96,7 +105,8 @@ std::string RunFile::read_before() const {
   if (!std::filesystem::exists(std::filesystem::symlink_status(path_, error))) return {};
   try {
     std::string text = read_text_file(path_);
-    if (Json::parse(text, nullptr, false).is_object()) return text;
+    const Json json = Json::parse(text, nullptr, false);
+    if (json.is_object() && has_sound_attempts(json)) return text;
     log_.warn("{} is damaged: the earlier attempts in it are lost", path_.string());
   } catch (const Error& failure) {
     log_.warn("{}: the earlier attempts in it are lost", failure.what());

@@ -57,13 +57,18 @@ void sort_classes(SourceIndex& index) {
   index.classes = std::move(sorted);
 }
 
-// Number of a training batch, 0 for other names.
+// Number of a training batch, from 1; 0 for other names.
 int batch_number(std::string_view batch) {
   constexpr std::string_view before = "data_batch_", after = ".bin";
   if (!batch.starts_with(before) || !batch.ends_with(after)) return 0;
   int number = 0;
-  std::from_chars(batch.data() + before.size(), batch.data() + batch.size() - after.size(), number);
-  return batch == fmt::format("{}{}{}", before, number, after) ? number : 0;
+  const char* const end_of_number = batch.data() + batch.size() - after.size();
+  const auto [end, error] = std::from_chars(batch.data() + before.size(), end_of_number, number);
+  return error == std::errc() && end == end_of_number && number > 0 ? number : 0;
+}
+
+std::string_view batch_of(const SourceItem& item) {
+  return std::string_view(item.name).substr(0, item.name.find('/'));
 }
 
 // Items of one batch; `label_of(record)` is its label byte.
@@ -80,6 +85,12 @@ void add_batch(SourceIndex& index, const std::string& batch, std::uint64_t bytes
     fail(ExitCode::bad_data, "{}: {} bytes are not a whole number of CIFAR-10 records of {}", batch, bytes,
          record_bytes);
   }
+  const auto same_number = std::ranges::find_if(index.items, [&](const SourceItem& item) {
+    return batch_number(batch_of(item)) == batch_number(batch) && batch_number(batch) > 0;
+  });
+  if (same_number != index.items.end())
+    fail(ExitCode::bad_data, "{} and {} are the same batch of CIFAR-10: remove one", batch_of(*same_number),
+         batch);
   for (std::uint64_t record = 0; record < bytes / record_bytes; ++record) {
     SourceItem item;
     item.name = fmt::format("{}/{:05}", batch, record);
@@ -112,8 +123,7 @@ void require_all_batches(const SourceIndex& index, const fs::path& path) {
   constexpr int full_batches = 5;
   std::map<int, std::int64_t> records;  // by the batch's number
   for (const SourceItem& item : index.items)
-    if (const int number = batch_number(item.name.substr(0, item.name.find('/'))); number > 0)
-      ++records[number];
+    if (const int number = batch_number(batch_of(item)); number > 0) ++records[number];
   if (records.empty()) return;
   const auto is_full = [](const auto& batch) { return batch.second == full_records; };
   const bool distributed = std::ranges::any_of(records, is_full);

@@ -56,31 +56,46 @@ std::string_view without_last_slash(std::string_view folders) {
   return folders.substr(0, folders.empty() ? 0 : folders.size() - 1);
 }
 
+using Folders = std::set<std::string, std::less<>>;
+
+// The folders directly below `above`; an empty one stands for images there.
+Folders folders_inside(const std::vector<std::string_view>& names, std::string_view above) {
+  Folders inside;
+  for (const std::string_view name : names) inside.insert(first_part(name.substr(above.size())));
+  return inside;
+}
+
 // The folders, with a slash at the end, that contain all class folders: those that all images share, without
-// those at their end that are classes.
-std::string folders_above_classes(const std::vector<SourceItem>& items, std::span<const std::string> known) {
+// those at their end that are classes. Throws ExitCode::usage if two levels of folders could be the classes.
+std::string folders_above_classes(const std::vector<SourceItem>& items, const SourceRequest& request) {
   std::vector<std::string_view> names;
   names.reserve(items.size());
   for (const SourceItem& item : items) names.push_back(item.name);
   const std::string shared = shared_folders(names);
   std::string_view above = shared;
-  std::set<std::string, std::less<>> inside;
-  bool has_images = false;
-  for (const std::string_view name : names) {
-    const std::string folder = first_part(name.substr(above.size()));
-    if (folder.empty())
-      has_images = true;
-    else
-      inside.insert(folder);
-  }
+  Folders inside = folders_inside(names, above);
+  const bool has_images = inside.erase("") > 0;
   // A folder with images is a class. Beside several folders, however, an image is a stray one that is in none
   // of the classes.
   if (has_images && inside.size() < 2) above = parent_of(without_last_slash(above));
   const auto is_known = [&](std::string_view folder) {
-    return std::ranges::find(known, folder) != known.end();
+    return std::ranges::find(request.known, folder) != request.known.end();
   };
-  while (!above.empty() && is_known(file_name(without_last_slash(above))))
+  while (!above.empty() && is_known(file_name(without_last_slash(above)))) {
+    inside = folders_inside(names, above);
+    const auto known_inside = std::ranges::count_if(inside, is_known);
+    // All of several folders are classes: the one around them only has the name of one.
+    if (known_inside >= 2 && known_inside == std::ssize(inside)) break;
+    if (known_inside > 0) {
+      fail(ExitCode::usage,
+           "{}: its folder {} has the name of a class, and so has a folder inside it, {}: pass the folder "
+           "that "
+           "contains the class folders, for example {}",
+           request.path.string(), without_last_slash(above), *std::ranges::find_if(inside, is_known),
+           (request.path / without_last_slash(above)).string());
+    }
     above = parent_of(without_last_slash(above));
+  }
   return std::string(above);
 }
 
@@ -137,7 +152,7 @@ void warn_of_empty_classes(SourceIndex& index, const std::vector<std::string>& e
 }
 
 void find_classes(SourceIndex& index, const std::set<std::string>& folders, const SourceRequest& request) {
-  const std::string above = folders_above_classes(index.items, request.known);
+  const std::string above = folders_above_classes(index.items, request);
   std::vector<std::string> class_of_item;
   class_of_item.reserve(index.items.size());
   for (const SourceItem& item : index.items)

@@ -53,6 +53,7 @@ void FolderComparison::add(const SourceItem& item, std::int32_t label, std::size
 }
 
 void FolderComparison::remark(std::int32_t folder, std::int32_t label) {
+  if (index_.classes.size() < 2) return;  // a folder of all images says nothing about classes
   std::int32_t &label_before = label_of_[at(folder)], &folder_before = folder_of_[at(label)];
   if (warning_.empty() && label_before >= 0 && label_before != label)
     warning_ = fmt::format("{}: images of the folder {} have several classes, such as {} and {}", where_,

@@ -157,7 +157,8 @@ TEST(RunFile, AnOldFileThatCannotBeReadIsReplacedWithAWarning) {
     EXPECT_NE(warnings.find("the earlier attempts in it are lost"), std::string::npos) << warnings;
     EXPECT_EQ(json::parse(read_text_file(path))["attempts"].size(), 1U);
   };
-  for (const char* damaged : {"", "{\"attempt\": 1, ", "[1, 2]"}) {
+  for (const char* damaged :
+       {"", "{\"attempt\": 1, ", "[1, 2]", "{}", "{\"attempts\": 5}", "{\"attempts\": [1, 2]}"}) {
     write_file_atomically(path, damaged);
     expect_replaced();
   }

@@ -55,13 +55,20 @@ TEST_P(ClassFolders, AFolderWithImagesIsAClass) {
 TEST_P(ClassFolders, KnownClassIsAClassEvenIfItContainsAllImages) {
   const std::vector<std::string> known{"cat", "dog"};
   for (const Members& members :
-       {Members{{"cat/x/5.png", png_of(5)}}, Members{{"cat/dog/5.png", png_of(5)}},
-        Members{{"cat/0/8.png", png_of(5)}, {"cat/1/9.png", png_of(5)}},
+       {Members{{"cat/x/5.png", png_of(5)}}, Members{{"cat/0/8.png", png_of(5)}, {"cat/1/9.png", png_of(5)}},
         Members{{"cat/8.png", png_of(5)}, {"cat/0/8.png", png_of(5)}, {"cat/1/9.png", png_of(5)}}}) {
     SCOPED_TRACE(members.front().first);
     for (const auto& [name, content] : content_of(index(members, "val", known)))
       EXPECT_EQ(content, (std::pair<std::string, int>{"cat", 5})) << name;
   }
+  // All folders inside are classes: the outer one only has such a name.
+  const Members inner{{"set/cat/cat/5.png", png_of(5)}, {"set/cat/dog/6.png", png_of(6)}};
+  EXPECT_EQ(content_of(index(inner, "val", known)),
+            (Content{{"set/cat/cat/5.png", {"cat", 5}}, {"set/cat/dog/6.png", {"dog", 6}}}));
+  // Either level could be meant.
+  expect_error(ExitCode::usage, {"its folder cat has the name of a class", "inside it, dog"}, [&] {
+    index({{"cat/dog/5.png", png_of(5)}}, "val", known);
+  });
   // Other folders are above the classes as before.
   EXPECT_EQ(
       index({{"set/val/cat/5.png", png_of(5)}, {"set/val/dog/6.png", png_of(6)}}, "val", known).class_folder,

@@ -292,10 +292,15 @@ TEST(Sources, CifarBatchThatCannotBeReadOrHasNoNumberIsNamed) {
   write({Kind::symbolic_link, "data_batch_2.bin", "/data/data_batch_2.bin"});
   expect_error(ExitCode::bad_data, {"c.tar: data_batch_2.bin is a symbolic link to /data/data_batch_2.bin"},
                [&] { index_of(folder / "c.tar"); });
-  for (const std::string name : {"data_batch_1 (1).bin", "data_batch_01.bin", "data_batch_.bin"}) {
+  for (const std::string name : {"data_batch_1 (1).bin", "data_batch_.bin", "data_batch_-2.bin"}) {
     write({Kind::file, name, cifar_batch(2, 0)});
     expect_error(ExitCode::bad_data, {name + " is named like", "copy"}, [&] { index_of(folder / "c.tar"); });
   }
+  write({Kind::file, "data_batch_02.bin", cifar_batch(2, 0)});
+  EXPECT_EQ(index_of(folder / "c.tar").items.size(), 4U);
+  write({Kind::file, "data_batch_01.bin", cifar_batch(2, 0)});
+  expect_error(ExitCode::bad_data, {"data_batch_1.bin", "data_batch_01.bin", "same batch"},
+               [&] { index_of(folder / "c.tar"); });
   Members members = cifar_files();
   members.emplace_back("cifar-10-batches-bin/data_batch_2 - Copy.bin", cifar_batch(3, 40));
   for (const auto& [path, content] : members) write_file(folder / path, content);
