@@ -1,4 +1,4 @@
-// Internals of Hdf5File, shared only by its two implementation files: the lock on the library, owned
+// Internals of Hdf5File, shared only by implementation files of this folder: the lock on the library, owned
 // identifiers, and the operations on an open file that implement the public members. This header does not
 // include HDF5's (an identifier of HDF5, hid_t, is a 64-bit integer).
 #pragma once

@@ -6,8 +6,8 @@
 namespace convoy::test {
 
 TemporaryFolder::TemporaryFolder() {
-  const std::string placeholder(6, 'X');  // mkdtemp replaces it
-  std::string name = (std::filesystem::temp_directory_path() / ("convoy-test-" + placeholder)).string();
+  const std::string unique(6, 'X');  // mkdtemp replaces these letters
+  std::string name = (std::filesystem::temp_directory_path() / ("convoy-test-" + unique)).string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
   path_ = name;
 }
