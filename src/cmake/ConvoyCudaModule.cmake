@@ -7,7 +7,7 @@ foreach(folder device/cuda engine/cuda comm/nccl)
   list(APPEND sources ${more})
 endforeach()
 # Plans and checks are plain arithmetic that both engines use; the module cannot take them from the program.
-foreach(name batch_checks layer_plan memory_plan)
+foreach(name batch_checks layer_plan memory_plan tuning/tuner)
   list(APPEND sources ${CMAKE_CURRENT_SOURCE_DIR}/engine/${name}.cpp)
 endforeach()
 add_library(convoy_cuda_parts STATIC ${sources})

@@ -10,6 +10,7 @@
 #include "engine/optimizer_table.hpp"
 #include "engine/replica.hpp"
 #include "engine/training_replica.hpp"
+#include "engine/tuning/tuner.hpp"
 
 namespace convoy {
 
@@ -35,7 +36,17 @@ struct ReplicaOptions {
   // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
+  TuneMode tune = TuneMode::automatic;
+  bool leads = true;  // answers for all ranks where they agree: rank 0
 };
+
+// How a replica of these options answers questions.
+inline TunerOptions make_tuner_options(const ReplicaOptions& options) {
+  return {.mode = options.tune,
+          .deterministic = options.deterministic,
+          .leads = options.leads,
+          .agree = options.agree};
+}
 
 struct TrainingOptions {
   OptimizerSettings optimizer;  // decides the slots

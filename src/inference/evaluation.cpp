@@ -187,7 +187,8 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
                    {.device = device.kind,
                     .device_index = device.index,
                     .threads = threads.threads,
-                    .agree = [&](const std::string& mine) { return communicator.broadcast_text(mine); }});
+                    .agree = [&](const std::string& mine) { return communicator.broadcast_text(mine); },
+                    .leads = communicator.rank() == 0});
   replica->write_parameters(checkpoint.parameters);
   const std::int64_t most =
       (store.split(options.split).images + communicator.size() - 1) / communicator.size();

@@ -131,7 +131,8 @@ std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicat
        .deterministic = run.deterministic,
        .agree = communicator.size() == 1
                     ? std::function<std::string(const std::string&)>()
-                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); }},
+                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
+       .leads = communicator.rank() == 0},
       {.optimizer = c.optimizer,
        .cuda_graph = c.cuda_graph,
        .log = communicator.rank() == 0 ? &log : nullptr});

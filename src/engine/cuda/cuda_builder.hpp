@@ -19,6 +19,7 @@
 #include "engine/cuda/libraries.hpp"
 #include "engine/memory_plan.hpp"
 #include "engine/program.hpp"
+#include "engine/tuning/tuner.hpp"
 #include "model/net_spec.hpp"
 #include "model/parameter_table.hpp"
 
@@ -41,6 +42,7 @@ struct ProgramResources {
   bool deterministic = true;
   bool fused_pool = true;  // ReLU, LRN and pool in one pass where the kernels serve it
   std::function<std::string(const std::string&)> agree;
+  Tuner* tuner = nullptr;
 };
 
 // An activation, a gradient of one, or scratch memory.

@@ -41,6 +41,7 @@ CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
       table(network),
       options(on_device(replica_options)),
       order(network, table),
+      tuner(std::make_unique<Tuner>(make_tuner_options(replica_options))),
       compute(make_stream()),
       copy(make_stream()),
       libraries(compute.get()) {
@@ -142,6 +143,7 @@ ProgramResources CudaState::resources(Precision precision) const {
   result.sums = sums;
   result.deterministic = options.deterministic;
   result.agree = options.agree;
+  result.tuner = tuner.get();
   return result;
 }
 

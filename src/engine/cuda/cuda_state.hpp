@@ -22,6 +22,7 @@
 #include "engine/cuda/libraries.hpp"
 #include "engine/cuda/parameter_layout.hpp"
 #include "engine/engine.hpp"
+#include "engine/tuning/tuner.hpp"
 
 namespace convoy::cuda {
 
@@ -40,6 +41,7 @@ struct CudaState {
   const ParameterTable table;
   const ReplicaOptions options;
   const ParameterLayout order;
+  const std::unique_ptr<Tuner> tuner;
 
   int major = 0, minor = 0;  // compute capability
 
