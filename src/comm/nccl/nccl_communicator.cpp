@@ -30,8 +30,12 @@ void choose_one_algorithm() {
   ::setenv("NCCL_NVLS_ENABLE", "0", 0);
 }
 
-// Waits a little; longer each time, since preparations take seconds.
+// Waits a little; longer each time, since preparations take seconds. A sum is ready to run within
+// microseconds but may still be answered by ncclInProgress: a sleep takes at least 70 µs with the usual timer
+// slack, and there are some thirty sums in a step.
 void pause(double waited) {
+  constexpr double too_short_to_sleep = 200e-6;
+  if (waited < too_short_to_sleep) return std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::duration<double>(std::clamp(waited / 16, 20e-6, 5e-3)));
 }
 
