@@ -53,8 +53,7 @@ void print_steps(bool fused) {
       const std::vector<Pass> passes = training_passes(spec, {.precision = precision, .fused_pool = fused});
       const Hardware hardware = h100(precision);
       const Floor none = step_floor(passes, 0, hardware), one = step_floor(passes, 1, hardware);
-      fmt::print("| `{}` | {} | {:.1f} | {:.0f} | {:.2f} |", network,
-                 precision == Precision::bf16 ? "bf16, fp16" : precision_name(precision),
+      fmt::print("| `{}` | {} | {:.1f} | {:.0f} | {:.2f} |", network, precision_name(precision),
                  (one.bytes - none.bytes) / 1e6, none.bytes / 1e6, one.flops / 1e9);
       for (const int batch : batches) {
         const Floor floor = step_floor(passes, batch, hardware);

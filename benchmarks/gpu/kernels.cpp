@@ -223,7 +223,7 @@ class KernelCases {
     const std::size_t count = parameters();
     const auto* gradients = keep<float>(random_memory(count, Element::float32));
     auto* sums = keep<double>(zero_memory(cuda::inspection_blocks(count) * sizeof(double)));
-    add("norm and finiteness of the gradient", 4.0 * static_cast<double>(count),
+    add("norm and finiteness of the gradient (fp16)", 4.0 * static_cast<double>(count),
         [=](cudaStream_t stream) { cuda::inspect(stream, gradients, 0, count, sums); });
   }
 
@@ -245,9 +245,10 @@ class KernelCases {
     auto* control = keep<cuda::UpdateControl>(on_device(std::vector<cuda::UpdateControl>{{}}));
     const double bytes = 4.0 * (3 + 2 * slot_count(rule)) + (copy ? 2 : 0);
     const int piece_count = static_cast<int>(pieces.size());
-    add(fmt::format("update, {}{}", optimizer_word(rule), copy ? " with a bf16 copy" : ""),
+    auto* squares = keep<double>(zero_memory(pieces.size() * sizeof(double)));
+    add(fmt::format("update with its norm, {}{}", optimizer_word(rule), copy ? " with a bf16 copy" : ""),
         bytes * static_cast<double>(count), [=](cudaStream_t stream) {
-          cuda::update(stream, rule, on_gpu, piece_count, constants_on_gpu, control, arrays);
+          cuda::update(stream, rule, on_gpu, piece_count, constants_on_gpu, control, arrays, squares);
         });
   }
 

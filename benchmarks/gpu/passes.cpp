@@ -198,8 +198,11 @@ class PassList {
   void add_update(std::vector<Pass>& passes) const {
     const double count = static_cast<double>(ParameterTable(spec_).size());
     const double slots = slot_count(options_.optimizer);
-    passes.push_back(
-        {"all", Phase::update, "norm and finiteness of the gradient", 0, count * float_bytes, 0});
+    // In fp16 before the update, which depends on it; otherwise in the update's own pass.
+    if (options_.precision == Precision::fp16) {
+      passes.push_back(
+          {"all", Phase::update, "norm and finiteness of the gradient", 0, count * float_bytes, 0});
+    }
     // Reads weight, gradient and slots, writes weight, slots and the 16-bit copy.
     const double bytes = float_bytes * (3 + 2 * slots) + (narrow_ ? 2 : 0);
     passes.push_back({"all", Phase::update, "optimiser", 0, count * bytes, 0});

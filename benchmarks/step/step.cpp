@@ -92,7 +92,7 @@ Times one_step(TrainingReplica& replica, Program& program, const BatchView& batc
   times.forward = watch.restart();
   program.backward(false, {});
   times.backward = watch.restart();
-  replica.inspect_gradients(0, replica.table().size());
+  replica.gradients_summed(0, replica.table().size());
   replica.update(update);
   times.update = watch.restart();
   times.step = times.forward + times.backward + times.update;

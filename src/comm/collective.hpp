@@ -41,6 +41,10 @@ class Collective {
   // the compute stream. Throws ExitCode::device on failure.
   virtual void finish_next() = 0;
 
+  // Where capturable: an event that passes when the slice started last, and with it every earlier one, is
+  // summed; valid until begin() or the last finish_next of the step. Null: nothing needs to be waited for.
+  virtual DeviceEvent last_sum() const { return {}; }
+
   // Whether start and finish_next only enqueue, so that a step may be recorded as a graph.
   virtual bool capturable() const { return false; }
 

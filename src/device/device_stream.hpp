@@ -1,10 +1,15 @@
-// A device's queue of work for the layers above the engines: a handle passed from a Replica to a Collective,
-// never inspected. On a GPU `native` is a cudaStream_t; on the CPU it is null.
+// A device's queue of work, and a point in one, for the layers above the engines: handles passed between a
+// Replica and a Collective, never inspected. On a GPU `native` is a cudaStream_t or a cudaEvent_t; on the CPU
+// it is null.
 #pragma once
 
 namespace convoy {
 
 struct DeviceStream {
+  void* native = nullptr;
+};
+
+struct DeviceEvent {
   void* native = nullptr;
 };
 

@@ -1,7 +1,9 @@
 // Makes replicas: the one place where a device is chosen.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -53,6 +55,10 @@ struct TrainingOptions {
   GraphUse cuda_graph = GraphUse::automatic;
   // Where this rank warns of what all ranks meet alike; null: nowhere. Outlives the replica.
   const Log* log = nullptr;
+  // Parameters are updated before the step's other work has ended when so many are ready, enough to
+  // be worth launches of their own; never: updates_at_once. The weights are the same.
+  std::size_t early_elements = std::size_t{2} << 20;
+  static constexpr std::size_t updates_at_once = std::numeric_limits<std::size_t>::max();
 };
 
 // Throws ExitCode::usage when the device is not available, saying what is missing.

@@ -45,7 +45,7 @@ class TrainingReplica : public Replica {
   // The stream on which passes and updates run, for the Collective; null on the CPU.
   virtual DeviceStream compute_stream() const { return {}; }
 
-  // Runs one step: `enqueue` calls forward_staged, backward, the reducer, inspect_gradients and apply_update,
+  // Runs one step: `enqueue` calls forward_staged, backward, the reducer, gradients_summed and apply_update,
   // always the same calls in the same order. Where `capturable` (everything in it only enqueues), a GPU may
   // record them once as a graph and from then on replay it without calling `enqueue`. Where recording is
   // not possible `enqueue` is called again, and must then start from the beginning.
@@ -56,14 +56,23 @@ class TrainingReplica : public Replica {
   // From here on, the step is in `phase`; called inside `enqueue`.
   virtual void enter(Phase phase) = 0;
 
-  // Norm and finiteness of the reduced gradient range [begin, end), accumulated until the update takes them.
-  virtual void inspect_gradients(std::size_t begin, std::size_t end) = 0;
+  // Elements [begin, end) of the gradient are reduced and final. Ranges follow each other from 0; each is
+  // reported once before the update. Inside run_step, once the update is staged, the replica may update these
+  // parameters from here on, as soon as no pass reads them any more; the weights that come of it do not
+  // depend on when.
+  //
+  // `sum`: the range is final when this event has passed (Collective::last_sum); only where updates_early().
+  virtual void gradients_summed(std::size_t begin, std::size_t end, DeviceEvent sum = {}) = 0;
+
+  // Whether it is of use to report ranges while backward is still running.
+  virtual bool updates_early() const { return false; }
 
   // The rates and number of the next update; before run_step. `step.rates` is copied.
   virtual void stage_update(const UpdateStep& step) = 0;
 
-  // One pass over the flat buffers by the optimiser's rule. When an inspected gradient was not finite nothing
-  // changes (fp16: but the loss scale).
+  // Completes the update: one pass by the optimiser's rule over the parameters that were not updated yet,
+  // which takes the gradient's norm too. With a loss scale of fp16 a gradient that is not finite changes
+  // nothing but the scale; in the other precisions such a gradient has made its weights unusable.
   virtual void apply_update() = 0;
 
   // The result of the oldest apply_update whose result was not taken yet; waits for the device to get there.

@@ -18,7 +18,7 @@ struct UpdateStep {
 };
 
 struct UpdateResult {
-  bool finite = true;         // false: nothing was changed
+  bool finite = true;         // of the gradient; false: training has diverged (fp16: nothing was changed)
   bool weights_sound = true;  // false: the update before this one produced unusable weights
   double gradient_norm = 0;   // of the reduced, unscaled gradient
 };

@@ -35,26 +35,31 @@ GradientReducer::GradientReducer(Collective& collective, TrainingReplica& replic
 }
 
 void GradientReducer::begin() {
-  started_ = 0;
+  started_ = reported_ = 0;
   collective_.begin();
 }
 
 void GradientReducer::ready(std::size_t end) {
+  // Where the device waits for a sum by itself, it can be told of the bucket now.
+  const bool early = collective_.capturable() && replica_.updates_early();
   const std::span<float> gradient = replica_.gradient_memory();
   for (; started_ < buckets_.size() && buckets_[started_].end <= end; ++started_) {
     const Bucket& bucket = buckets_[started_];
     collective_.start(gradient.subspan(bucket.begin, bucket.end - bucket.begin));
+    if (!early) continue;
+    replica_.gradients_summed(bucket.begin, bucket.end, collective_.last_sum());
+    ++reported_;
   }
   collective_.progress();
 }
 
 void GradientReducer::finish() {
   ensure(started_ == buckets_.size(), "backward has reported the whole gradient as final");
-  started_ = 0;
-  for (const Bucket& bucket : buckets_) {
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
     collective_.finish_next();
-    replica_.inspect_gradients(bucket.begin, bucket.end);
+    if (i >= reported_) replica_.gradients_summed(buckets_[i].begin, buckets_[i].end);
   }
+  started_ = reported_ = 0;
 }
 
 }  // namespace convoy

@@ -31,14 +31,14 @@ class GradientReducer {
   // Backward's callback: elements [0, end) are final. Starts every bucket that is complete now.
   void ready(std::size_t end);
 
-  // Waits for all buckets and inspects each as it arrives.
+  // Waits for all buckets and reports each as it arrives, unless `ready` has done so.
   void finish();
 
  private:
   Collective& collective_;
   TrainingReplica& replica_;
   std::vector<Bucket> buckets_;
-  std::size_t started_ = 0;
+  std::size_t started_ = 0, reported_ = 0;
 };
 
 }  // namespace convoy

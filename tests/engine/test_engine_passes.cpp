@@ -285,7 +285,7 @@ TEST_P(EnginePasses, SmallUpdatesAreNotLost) {
   const std::vector<float> nothing(engine.replica().table().size());
   engine.replica().write_gradients(nothing);
   for (int number = 1; number <= 300; ++number) {
-    engine.replica().inspect_gradients(0, nothing.size());
+    engine.replica().gradients_summed(0, nothing.size());
     engine.replica().update({number, 1, rates});
   }
   for (double& parameter : engine.reference().parameters()) parameter *= std::pow(1 - 1e-4, 300);

@@ -1,5 +1,5 @@
 // The optimisers of every target against the reference: rules, rates and decay per tensor, loss scale, norms,
-// the guard against gradients that are not finite, and whole training steps.
+// what is told of gradients that are not finite, and whole training steps.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/engine_under_test.hpp"
+#include "engine/update_arithmetic.hpp"
 #include "model/networks.hpp"
 #include "reference/narrow.hpp"
 #include "reference/reference_optimizer.hpp"
@@ -54,8 +55,8 @@ class EngineUpdate : public testing::TestWithParam<Parameters> {
   // Inspects the gradients in uneven pieces, as buckets do.
   void inspect_all() const {
     const std::size_t cut = table().parameters()[3].offset;
-    engine_->replica().inspect_gradients(0, cut);
-    engine_->replica().inspect_gradients(cut, table().size());
+    engine_->replica().gradients_summed(0, cut);
+    engine_->replica().gradients_summed(cut, table().size());
   }
   std::vector<std::vector<float>> state() const {
     std::vector<std::vector<float>> result = {engine_->read_parameters()};
@@ -182,28 +183,44 @@ TEST_P(EngineUpdate, GapsStayZero) {
   }
 }
 
-TEST_P(EngineUpdate, OneBadGradientLeavesAllAsItWas) {
+// Without a loss scale a gradient that is not finite ends training: it is told with its update, and the
+// weights that it made can be told from sound ones.
+TEST_P(EngineUpdate, OneBadGradientIsTold) {
   const std::vector<float> good = random_parameters(table(), 72);
   engine_->replica().write_gradients(good);
   inspect_all();
   ASSERT_TRUE(engine_->replica().update({1, 1, rates_}).finite);
-  const auto before = state();
+  const std::vector<std::vector<float>> before = state();
   const float infinity = std::numeric_limits<float>::infinity();
   const std::size_t last = table().parameters().back().offset;
+  const auto sound = [](float weight) { return is_sound(weight); };
   for (const auto& [place, value] :
        {std::pair{std::size_t{5}, NAN}, std::pair{last, infinity}, std::pair{last + 1, -infinity}}) {
     std::vector<float> bad = good;
     bad[place] = value;
     engine_->replica().write_gradients(bad);
     inspect_all();
-    EXPECT_FALSE(engine_->replica().update({2, 1, rates_}).finite);
-    EXPECT_EQ(state(), before);
+    const UpdateResult result = engine_->replica().update({2, 1, rates_});
+    EXPECT_FALSE(result.finite);
+    EXPECT_TRUE(result.weights_sound) << "it began with sound ones";
+    const std::vector<float> weights = engine_->read_parameters();
+    EXPECT_EQ(std::ranges::count_if(weights, sound), static_cast<std::ptrdiff_t>(weights.size()) - 1);
+    EXPECT_FALSE(sound(weights[place]));
+    // From the state before, all is well again: what was found is told once.
+    engine_->replica().write_parameters(before[0]);
+    for (int slot = 0; slot < slots(); ++slot)
+      engine_->replica().write_slot(slot, before[static_cast<std::size_t>(slot) + 1]);
+    engine_->replica().write_gradients(good);
+    inspect_all();
+    const UpdateResult next = engine_->replica().update({2, 1, rates_});
+    EXPECT_TRUE(next.finite);
+    EXPECT_FALSE(next.weights_sound) << "of the update before";
+    inspect_all();
+    EXPECT_TRUE(engine_->replica().update({3, 1, rates_}).weights_sound);
+    engine_->replica().write_parameters(before[0]);
+    for (int slot = 0; slot < slots(); ++slot)
+      engine_->replica().write_slot(slot, before[static_cast<std::size_t>(slot) + 1]);
   }
-  // What was found is forgotten with the update that took it.
-  engine_->replica().write_gradients(good);
-  inspect_all();
-  EXPECT_TRUE(engine_->replica().update({2, 1, rates_}).finite);
-  EXPECT_NE(state(), before);
 }
 
 TEST_P(EngineUpdate, LargeGradientsAreFinite) {
@@ -227,7 +244,7 @@ TEST_P(EngineUpdate, StatesCarryOver) {
   const std::vector<float> gradients = random_parameters(table(), 74);
   for (TrainingReplica* replica : {&engine_->replica(), &resumed.replica()}) {
     replica->write_gradients(gradients);
-    replica->inspect_gradients(0, table().size());
+    replica->gradients_summed(0, table().size());
     replica->update(second);
   }
   EXPECT_EQ(resumed.read_parameters(), engine_->read_parameters());

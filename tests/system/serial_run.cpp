@@ -60,7 +60,7 @@ SerialRun train_serially(const ResolvedRun& setup, std::int64_t keep) {
     program->forward(batch, {.seed = c.seed, .step = step, .gradient_scale = 1 / samples});
     program->backward(false, [](std::size_t) {});
     run.losses.push_back(program->metrics().loss / samples);
-    replica->inspect_gradients(0, table.size());
+    replica->gradients_summed(0, table.size());
     const auto rates = tensor_rates(
         table, c.schedule, decay_of(c),
         {.epoch = setup.length.epoch_of(step), .total_epochs = setup.length.total_epochs(), .plateau = {}});

@@ -15,8 +15,8 @@ namespace convoy::test {
 
 class FakeReplica final : public TrainingReplica {
  public:
-  explicit FakeReplica(const NetSpec& spec, int steps_ahead = 0)
-      : spec_(spec), table_(spec), gradient_(table_.size()), steps_ahead_(steps_ahead) {}
+  explicit FakeReplica(const NetSpec& spec, int steps_ahead = 0, bool early = false)
+      : spec_(spec), table_(spec), gradient_(table_.size()), steps_ahead_(steps_ahead), early_(early) {}
 
   const NetSpec& spec() const override { return spec_; }
   const ParameterTable& table() const override { return table_; }
@@ -30,7 +30,8 @@ class FakeReplica final : public TrainingReplica {
   std::span<float> gradient_memory() override { return gradient_; }
   std::unique_ptr<Program> compile(const ProgramOptions&) override { return nullptr; }
   void enter(Phase) override {}
-  void inspect_gradients(std::size_t begin, std::size_t end) override {
+  void gradients_summed(std::size_t begin, std::size_t end, DeviceEvent sum) override {
+    sums_.push_back(sum.native);
     ASSERT_EQ(begin, inspected_);  // in order, without gaps
     inspected_ = end;
     for (std::size_t i = begin; i < end; ++i) norm_ += double(gradient_[i]) * gradient_[i];
@@ -55,13 +56,17 @@ class FakeReplica final : public TrainingReplica {
   void put_result(const StepResult& result) { results_.push_back(result); }
   std::size_t outstanding() const { return results_.size(); }
 
+  bool updates_early() const override { return early_; }
+
   std::size_t inspected_ = 0;
+  std::vector<void*> sums_;  // of gradients_summed
 
  private:
   NetSpec spec_;
   ParameterTable table_;
   std::vector<float> gradient_;
   int steps_ahead_;
+  bool early_;
   double norm_ = 0;
   std::deque<StepResult> results_;
 };

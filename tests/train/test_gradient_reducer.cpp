@@ -95,7 +95,11 @@ class CountingCollective final : public Collective {
   void progress() override {}
   void finish_next() override { ensure(finished_++ < started_, "a slice to wait for"); }
   void begin() override { started_ = finished_ = 0; }
+  bool capturable() const override { return capturable_; }
+  DeviceEvent last_sum() const override { return {events_ + started_}; }
 
+  bool capturable_ = false;
+  mutable char events_[1000] = {};  // one address for each sum
   std::size_t started_ = 0, finished_ = 0;
 };
 
@@ -114,6 +118,37 @@ TEST(GradientReducerAlone, ForgetsAStepThatWasBrokenOff) {
   EXPECT_EQ(collective.started_, buckets.size());
   reducer.finish();
   EXPECT_EQ(collective.finished_, buckets.size());
+}
+
+// Where sums and updates are the device's, a bucket is reported with its sum as soon as this has been
+// started; otherwise when the host has waited for it. Once in each case.
+TEST(GradientReducerAlone, ReportsBucketsEarlyWhereBothSidesAllowIt) {
+  for (const bool capturable : {false, true}) {
+    for (const bool early : {false, true}) {
+      FakeReplica replica(small_network(50), 0, early);
+      CountingCollective collective;
+      collective.capturable_ = capturable;
+      const std::size_t size = replica.gradient_memory().size();
+      const std::vector<Bucket> buckets = plan_buckets(size, 1024);
+      ASSERT_LT(buckets.size(), 1000u);
+      GradientReducer reducer(collective, replica, buckets);
+      for (int step = 0; step < 2; ++step) {
+        replica.sums_.clear();
+        reducer.begin();
+        reducer.ready(size / 2);
+        EXPECT_EQ(replica.sums_.size(), capturable && early ? collective.started_ : 0);
+        reducer.ready(size);
+        reducer.finish();
+        EXPECT_EQ(collective.finished_, buckets.size());
+        ASSERT_EQ(replica.sums_.size(), buckets.size());
+        for (std::size_t i = 0; i < buckets.size(); ++i) {
+          const void* const expected = capturable && early ? collective.events_ + i + 1 : nullptr;
+          EXPECT_EQ(replica.sums_[i], expected) << "bucket " << i;
+        }
+        replica.update({});
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, GradientReducerTest, testing::Bool(),

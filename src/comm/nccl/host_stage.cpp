@@ -23,8 +23,8 @@ class PinnedStage final : public HostStage {
       : compute_(compute),
         buffer_(buffer),
         mirror_(buffer.size_bytes(), "gradients on their way to MPI"),
-        down_(make_stream(true)),
-        up_(make_stream(true)),
+        down_(make_stream(StreamPriority::urgent)),
+        up_(make_stream(StreamPriority::urgent)),
         ready_(make_event()),
         returned_(make_event()) {}
 

@@ -27,7 +27,7 @@ class NcclCollective final : public Collective {
         device_(options.device_index),
         in_16_bits_((use_device(device_), wire_ == WirePrecision::fp32 ? 0 : 2 * options.largest_slice),
                     "gradients in 16 bits on their way"),
-        stream_(make_stream(true)),
+        stream_(make_stream(StreamPriority::urgent)),
         communicator_(options) {
     // More are made when a step has more slices; never while a graph is recorded, if the first step is not.
     slices_.resize(16);
@@ -59,6 +59,12 @@ class NcclCollective final : public Collective {
     check(cudaStreamWaitEvent(compute_, slices_[finished_++].summed.get(), 0),
           "letting the compute stream wait for a sum");
     if (finished_ == started_) finished_ = started_ = 0;  // all events are free again
+  }
+
+  // Sums follow each other on one stream.
+  DeviceEvent last_sum() const override {
+    ensure(started_ > 0, "a slice was started");
+    return {slices_[started_ - 1].summed.get()};
   }
 
   bool capturable() const override { return true; }

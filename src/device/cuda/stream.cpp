@@ -12,12 +12,14 @@ void EventDeleter::operator()(cudaEvent_t event) const noexcept {
   cudaEventDestroy(event);
 }
 
-Stream make_stream(bool urgent) {
-  int lowest = 0, highest = 0;
+Stream make_stream(StreamPriority priority) {
+  int lowest = 0, highest = 0;  // a lower number is taken first
   check(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "asking for the stream priorities");
   cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, urgent ? highest : lowest),
-        "making a stream");
+  const int level = priority == StreamPriority::urgent       ? highest
+                    : priority == StreamPriority::background ? lowest
+                                                             : lowest + (highest - lowest) / 2;
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, level), "making a stream");
   return Stream(stream);
 }
 

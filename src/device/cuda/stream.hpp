@@ -17,8 +17,13 @@ struct EventDeleter {
 using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, StreamDeleter>;
 using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, EventDeleter>;
 
-// A stream that does not wait for the default stream; `urgent`: its kernels are taken before others'.
-Stream make_stream(bool urgent = false);
+// Whose kernels are taken first where several streams have some waiting: sums over ranks are urgent, since
+// other devices wait for them; what only fills gaps is for the background. A device with two priorities has
+// no place between ordinary and background.
+enum class StreamPriority { background, ordinary, urgent };
+
+// A stream that does not wait for the default stream.
+Stream make_stream(StreamPriority priority = StreamPriority::ordinary);
 // `timing`: its times can be compared; else only waited for.
 Event make_event(bool timing = false);
 

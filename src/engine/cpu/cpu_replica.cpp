@@ -79,9 +79,7 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
  public:
   CpuTrainingReplica(const NetSpec& spec, const InputSpec& input, const ReplicaOptions& options,
                      const OptimizerSettings& optimizer)
-      : OnCpu(spec, input, options, optimizer.rule),
-        update_loop_(state_.table, optimizer),
-        gradient_squares_(state_.table.size()) {}
+      : OnCpu(spec, input, options, optimizer.rule), update_loop_(state_.table, optimizer) {}
 
   void write_gradients(std::span<const float> values) override { write_buffer(state_.gradients, values); }
   void read_gradients(std::span<float> values) const override { read_buffer(state_.gradients, values); }
@@ -94,11 +92,8 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
 
   void enter(Phase phase) override { clock_.enter(phase); }
 
-  void inspect_gradients(std::size_t begin, std::size_t end) override {
-    ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
-    const PhaseClock::Aside aside(clock_);  // not a wait for communication, though it lies between waits
-    state_.use_threads();
-    gradient_squares_.add(state_.gradients.as<float>().data(), begin, end);
+  void gradients_summed(std::size_t begin, std::size_t end, DeviceEvent /*sum*/) override {
+    ensure(begin <= end && end <= state_.table.size(), "a range that was summed lies inside the gradients");
   }
 
   void stage_update(const UpdateStep& step) override {
@@ -109,12 +104,16 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
 
   void apply_update() override {
     state_.use_threads();
-    const double squares = gradient_squares_.take();
+    UpdateBuffers buffers{.parameters = state_.parameters.as<float>().data(),
+                          .gradients = state_.gradients.as<float>().data()};
+    for (std::size_t i = 0; i < state_.slots.size(); ++i)
+      buffers.slots[i] = state_.slots[i].as<float>().data();
+    const UpdateOutcome outcome = update_loop_.run(buffers, staged_);
+    ++state_.parameter_version;
     StepResult result;
-    result.update.finite = std::isfinite(squares);
-    result.update.gradient_norm = std::sqrt(squares) * double{staged_.inverse_loss_scale};
-    result.update.weights_sound = weights_sound_;
-    if (result.update.finite) update_parameters();
+    result.update.finite = std::isfinite(outcome.squares);
+    result.update.gradient_norm = std::sqrt(outcome.squares) * double{staged_.inverse_loss_scale};
+    result.update.weights_sound = std::exchange(weights_sound_, outcome.sound);
     result.metrics = std::exchange(state_.step_metrics, {});
     result.seconds = clock_.take();
     results_.push_back(result);
@@ -128,15 +127,6 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
   }
 
  private:
-  void update_parameters() {
-    UpdateBuffers buffers{.parameters = state_.parameters.as<float>().data(),
-                          .gradients = state_.gradients.as<float>().data()};
-    for (std::size_t i = 0; i < state_.slots.size(); ++i)
-      buffers.slots[i] = state_.slots[i].as<float>().data();
-    weights_sound_ = update_loop_.run(buffers, staged_);
-    ++state_.parameter_version;
-  }
-
   const AlignedBuffer& slot_buffer(int slot) const {
     const auto index = static_cast<std::size_t>(slot);
     ensure(index < state_.slots.size(), "the optimiser has the slot that is asked for");
@@ -144,7 +134,6 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
   }
 
   UpdateLoop update_loop_;
-  SquareSum gradient_squares_;
   PhaseClock clock_;
   std::vector<TensorRate> rates_;
   UpdateStep staged_;  // its rates are rates_

@@ -69,9 +69,10 @@ UpdateLoop::UpdateLoop(const ParameterTable& table, const OptimizerSettings& set
       pieces_.push_back({index, begin, std::min(begin + piece_elements, end)});
     }
   }
+  squares_.resize(pieces_.size());
 }
 
-bool UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
+UpdateOutcome UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
   ensure(step.rates.size() == parameters_, "an update has a rate for every parameter");
   std::vector<UpdateConstants> constants;
   constants.reserve(parameters_);
@@ -82,34 +83,15 @@ bool UpdateLoop::run(const UpdateBuffers& buffers, const UpdateStep& step) {
   for (std::int64_t index = 0; index < pieces; ++index) {
     const Piece& piece = pieces_[static_cast<std::size_t>(index)];
     const UpdateConstants& c = constants[piece.parameter];
+    squares_[static_cast<std::size_t>(index)] =
+        square_sum(buffers.gradients + piece.begin, piece.end - piece.begin);
     const bool mine = with_optimizer(settings_.rule, [&](auto optimizer) {
       using Optimizer = decltype(optimizer);
       return update_piece<Optimizer>(c, buffers, piece.begin, piece.end, SlotNumbers<Optimizer>{});
     });
     sound = sound && mine;
   }
-  return sound;
-}
-
-SquareSum::SquareSum(std::size_t elements)
-    : block_sums_((elements + piece_elements - 1) / piece_elements, 0.0) {}
-
-void SquareSum::add(const float* values, std::size_t begin, std::size_t end) {
-  if (begin >= end) return;
-  const auto first = static_cast<std::int64_t>(begin / piece_elements);
-  const auto last = static_cast<std::int64_t>((end - 1) / piece_elements);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t block = first; block <= last; ++block) {
-    const std::size_t start = static_cast<std::size_t>(block) * piece_elements;
-    const std::size_t from = std::max(start, begin), to = std::min(start + piece_elements, end);
-    block_sums_[static_cast<std::size_t>(block)] += square_sum(values + from, to - from);
-  }
-}
-
-double SquareSum::take() {
-  const double total = std::accumulate(block_sums_.begin(), block_sums_.end(), 0.0);
-  std::fill(block_sums_.begin(), block_sums_.end(), 0.0);
-  return total;
+  return {.sound = sound, .squares = std::accumulate(squares_.begin(), squares_.end(), 0.0)};
 }
 
 void add_range(const float* addend, float* sum, std::size_t begin, std::size_t end) {

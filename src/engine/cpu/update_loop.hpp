@@ -1,5 +1,5 @@
-// The optimiser's pass over the flat buffers and the norm of gradients, on the CPU. Work is cut into pieces
-// that do not depend on the number of threads, so neither do the results.
+// The optimiser's pass over the flat buffers, which takes the gradient's norm too, on the CPU. Work is cut
+// into pieces that do not depend on the number of threads, so neither do the results.
 #pragma once
 
 #include <array>
@@ -18,11 +18,15 @@ struct UpdateBuffers {
   std::array<float*, most_slots> slots = {};  // as many as the optimiser has
 };
 
+struct UpdateOutcome {
+  bool sound = true;   // all weights that it made are sound (update_arithmetic.hpp)
+  double squares = 0;  // of the gradient; not finite when one of its values was not
+};
+
 class UpdateLoop {
  public:
   UpdateLoop(const ParameterTable& table, const OptimizerSettings& settings);
-  // Whether all weights that it made are sound (update_arithmetic.hpp).
-  bool run(const UpdateBuffers& buffers, const UpdateStep& step);
+  UpdateOutcome run(const UpdateBuffers& buffers, const UpdateStep& step);
 
  private:
   struct Piece {
@@ -31,18 +35,7 @@ class UpdateLoop {
   OptimizerSettings settings_;
   std::size_t parameters_;
   std::vector<Piece> pieces_;
-};
-
-// Sum of squares of a flat buffer, gathered range by range.
-class SquareSum {
- public:
-  explicit SquareSum(std::size_t elements);
-  void add(const float* values, std::size_t begin, std::size_t end);
-  // The sum of all ranges since the last call: not finite when one of the values was not.
-  double take();
-
- private:
-  std::vector<double> block_sums_;
+  std::vector<double> squares_;  // one for each piece
 };
 
 // sum[i] += addend[i] for elements [begin, end).

@@ -43,6 +43,9 @@ struct ProgramResources {
   bool fused_pool = true;  // ReLU, LRN and pool in one pass where the kernels serve it
   std::function<std::string(const std::string&)> agree;
   Tuner* tuner = nullptr;
+  // Told by a training program's backward: no pass reads elements [0, end) of the parameters any more; 0 as
+  // it begins. May be empty.
+  std::function<void(std::size_t end)> parameters_free;
 };
 
 // An activation, a gradient of one, or scratch memory.

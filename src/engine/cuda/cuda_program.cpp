@@ -156,6 +156,8 @@ void CudaProgram::backward(bool add, const GradientsReady& ready) {
     announced = running.end;
     if (ready) ready(announced);
   };
+  const auto& parameters_free = resources_.parameters_free;
+  if (parameters_free) parameters_free(0);
   {
     const ProfilerRange range("loss");
     loss_->backward(pass);
@@ -165,6 +167,7 @@ void CudaProgram::backward(bool add, const GradientsReady& ready) {
     const ProfilerRange range(operation.name());
     running = step;
     operation.backward(pass);
+    if (parameters_free) parameters_free(announced);
   }
   ensure(announced == resources_.table->size(), "backward computed every gradient");
 }

@@ -44,6 +44,7 @@ CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
       tuner(std::make_unique<Tuner>(make_tuner_options(replica_options))),
       compute(make_stream()),
       copy(make_stream()),
+      update(make_stream(StreamPriority::background)),
       libraries(compute.get()) {
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, options.device_index),
         "asking for the compute capability");
@@ -89,6 +90,7 @@ CudaState::~CudaState() {
   cudaSetDevice(options.device_index);
   cudaStreamSynchronize(copy.get());
   cudaStreamSynchronize(compute.get());
+  cudaStreamSynchronize(update.get());
 }
 
 std::vector<const DeviceMemory*> CudaState::flat_buffers() const {
@@ -144,6 +146,7 @@ ProgramResources CudaState::resources(Precision precision) const {
   result.deterministic = options.deterministic;
   result.agree = options.agree;
   result.tuner = tuner.get();
+  result.parameters_free = parameters_free;
   return result;
 }
 
@@ -154,6 +157,8 @@ void CudaState::use_device() const {
 void CudaState::synchronise() const {
   check(cudaStreamSynchronize(copy.get()), "waiting for the copies");
   check(cudaStreamSynchronize(compute.get()), "waiting for the device");
+  // Has work of its own only where a step was broken off.
+  check(cudaStreamSynchronize(update.get()), "waiting for updates");
 }
 
 void CudaState::write(const DeviceMemory& target, std::span<const float> values) {

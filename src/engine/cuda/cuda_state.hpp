@@ -2,8 +2,9 @@
 // handles, the flat buffers and the small structures that kernels keep between passes. A replica
 // owns it (cuda_replica.hpp); what a program sees of it is ProgramResources.
 //
-// Streams. Passes and updates run on `compute`; batches and update parameters reach the device on `copy`, so
-// that they travel while earlier steps compute. Both have ordinary priority, below the collective's.
+// Streams. Passes run on `compute`; batches and update parameters reach the device on `copy`, so that they
+// travel while earlier steps compute. Both have ordinary priority, below the collective's. What is updated
+// while backward goes on runs on `update`, below both; `compute` waits for it before the step ends.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -32,7 +34,7 @@ struct CudaState {
   // For training, with gradients and the optimiser's slots.
   CudaState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& replica_options,
             OptimizerRule optimizer);
-  ~CudaState();  // waits for both streams
+  ~CudaState();  // waits for all streams
   CudaState(const CudaState&) = delete;
   CudaState& operator=(const CudaState&) = delete;
 
@@ -45,7 +47,7 @@ struct CudaState {
 
   int major = 0, minor = 0;  // compute capability
 
-  Stream compute, copy;
+  Stream compute, copy, update;
   Libraries libraries;
 
   // Flat buffers, float32, table.size() elements, in the order that `layout` says; for inference without
@@ -64,6 +66,8 @@ struct CudaState {
   UpdateControl* control = nullptr;
   double* block_sums = nullptr;  // inspection_blocks(table.size())
 
+  std::function<void(std::size_t end)> parameters_free;  // ProgramResources'
+
   bool trains() const { return gradients.size() > 0; }
 
   // Brings the flat buffers into `wanted`; no program of the other layout may exist.
@@ -74,7 +78,7 @@ struct CudaState {
   ProgramResources resources(Precision precision) const;
 
   void use_device() const;   // makes the device current for the calling thread
-  void synchronise() const;  // waits for both streams
+  void synchronise() const;  // waits for all streams
 
   // Canonical flat values into a flat buffer and back; wait for the device.
   void write(const DeviceMemory& target, std::span<const float> values);

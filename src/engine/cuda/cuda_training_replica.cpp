@@ -1,5 +1,6 @@
 #include <nvtx3/nvToolsExt.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -42,8 +43,13 @@ class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
                       const TrainingOptions& training)
       : OnGpu(spec, input, options, training.optimizer.rule),
         rule_(training.optimizer.rule),
+        early_elements_(training.early_elements),
         update_stage_(state_.table, training.optimizer),
-        graphs_(training, options.agree) {}
+        graphs_(training, options.agree),
+        forked_(make_event()),
+        joined_(make_event()) {
+    state_.parameters_free = [this](std::size_t end) { parameters_free(end); };
+  }
 
   void write_gradients(std::span<const float> values) override { write(state_.gradients, values); }
   void read_gradients(std::span<float> values) const override { read(state_.gradients, values); }
@@ -57,7 +63,10 @@ class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
   std::unique_ptr<Program> compile(const ProgramOptions& options) override;
   void run_step(Program& program, bool capturable, const std::function<void()>& enqueue) override;
   void enter(Phase phase) override;
-  void inspect_gradients(std::size_t begin, std::size_t end) override;
+  void gradients_summed(std::size_t begin, std::size_t end, DeviceEvent sum) override;
+  bool updates_early() const override {
+    return !scales_loss_ && early_elements_ != TrainingOptions::updates_at_once;
+  }
   void stage_update(const UpdateStep& step) override;
   void apply_update() override;
 
@@ -77,14 +86,22 @@ class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
   const DeviceMemory& slot_buffer(int slot) const;
   void begin_loss_scaling();
   void write_loss_scale(const LossScale& scale);
+  void parameters_free(std::size_t end);
+  void update_early();
+  void enqueue_update(cudaStream_t stream, int end);
+  void finish_inspection(double* sums, std::size_t count, bool updated);
+  void inspect(std::size_t begin, std::size_t end);
   void inspect_waiting();
-  void enqueue_update_kernels();
+  void enqueue_further_copy();
+  UpdateArrays update_arrays() const;
   void close_update();
 
   OptimizerRule rule_;
+  std::size_t early_elements_;  // TrainingOptions'
   ResultRing results_;
   UpdateStage update_stage_;
   StepGraphs graphs_;
+  Event forked_, joined_;
   StepTrace trace_;  // of the step that is being enqueued
   PhaseRange range_;
   bool in_step_ = false;  // inside run_step
@@ -137,8 +154,46 @@ void CudaTrainingReplica::enter(Phase phase) {
   trace_.phases.push_back(phase);
 }
 
-void CudaTrainingReplica::inspect_gradients(std::size_t begin, std::size_t end) {
-  ensure(begin <= end && end <= state_.table.size(), "an inspected range lies inside the gradients");
+void CudaTrainingReplica::gradients_summed(std::size_t begin, std::size_t end, DeviceEvent sum) {
+  ensure(begin <= end && end <= state_.table.size(), "a range that was summed lies inside the gradients");
+  if (scales_loss_) return inspect(begin, end);
+  if (!in_step_) return;  // apply_update looks at everything
+  ensure(begin == trace_.summed_end, "ranges that were summed follow each other");
+  trace_.summed_end = end;
+  trace_.sum = static_cast<cudaEvent_t>(sum.native);
+  update_early();
+}
+
+void CudaTrainingReplica::parameters_free(std::size_t end) {
+  trace_.free_end = end;
+  // What the last operation leaves is apply_update's, which comes next.
+  if (end < state_.table.size()) update_early();
+}
+
+// Updates on a stream beside the passes, where so much is ready that it is worth a launch.
+void CudaTrainingReplica::update_early() {
+  if (!in_step_ || !updates_early() || !results_.is_open()) return;
+  const std::size_t end = std::min(trace_.summed_end, trace_.free_end);
+  if (end < trace_.updated_end || end - trace_.updated_end < early_elements_) return;
+  const int pieces = update_stage_.pieces_before(end);
+  if (pieces == trace_.pieces_done) return;
+  const cudaStream_t stream = state_.update.get();
+  follow(stream, state_.compute.get(), forked_.get());
+  trace_.forked = true;
+  if (trace_.sum != nullptr)
+    check(cudaStreamWaitEvent(stream, trace_.sum, 0), "letting an update wait for a sum");
+  enqueue_update(stream, pieces);
+  trace_.updated_end = end;
+}
+
+// Of the pieces before `end` that were not enqueued yet, with their sums of squares.
+void CudaTrainingReplica::enqueue_update(cudaStream_t stream, int end) {
+  const int begin = std::exchange(trace_.pieces_done, end);
+  cuda::update(stream, rule_, update_stage_.pieces() + begin, end - begin, update_stage_.constants(place_),
+               state_.control, update_arrays(), update_stage_.squares() + begin);
+}
+
+void CudaTrainingReplica::inspect(std::size_t begin, std::size_t end) {
   // A bucket alone would leave most of the device idle: ranges that follow each other are looked at together.
   constexpr std::size_t enough = (std::size_t{64} << 20) / sizeof(float);
   if (trace_.inspect_end != begin) inspect_waiting();
@@ -150,7 +205,8 @@ void CudaTrainingReplica::inspect_gradients(std::size_t begin, std::size_t end) 
 void CudaTrainingReplica::inspect_waiting() {
   const std::size_t begin = std::exchange(trace_.inspect_begin, 0),
                     end = std::exchange(trace_.inspect_end, 0);
-  if (begin < end) inspect(state_.compute.get(), state_.gradients.as<float>(), begin, end, state_.block_sums);
+  if (begin < end)
+    cuda::inspect(state_.compute.get(), state_.gradients.as<float>(), begin, end, state_.block_sums);
 }
 
 void CudaTrainingReplica::stage_update(const UpdateStep& step) {
@@ -162,8 +218,19 @@ void CudaTrainingReplica::stage_update(const UpdateStep& step) {
 void CudaTrainingReplica::apply_update() {
   ensure(results_.is_open(), "an update is staged before it is applied");
   if (!in_step_) update_stage_.arrive(state_.compute.get());
-  inspect_waiting();
-  enqueue_update_kernels();
+  const cudaStream_t stream = state_.compute.get();
+  if (scales_loss_) {
+    // The loss scale decides first whether there is an update.
+    inspect_waiting();
+    finish_inspection(state_.block_sums, inspection_blocks(state_.table.size()), false);
+    cuda::update(stream, rule_, update_stage_.pieces(), update_stage_.piece_count(),
+                 update_stage_.constants(place_), state_.control, update_arrays());
+  } else {
+    enqueue_update(stream, update_stage_.piece_count());
+    if (trace_.forked) follow(stream, state_.update.get(), joined_.get());
+    finish_inspection(update_stage_.squares(), static_cast<std::size_t>(update_stage_.piece_count()), true);
+  }
+  enqueue_further_copy();
   if (!trace_.phases.empty()) {
     results_.mark(trace_.phases.size(), state_.compute.get(), graphs_.capturing());
   }
@@ -172,30 +239,31 @@ void CudaTrainingReplica::apply_update() {
   if (!in_step_) close_update();
 }
 
-void CudaTrainingReplica::enqueue_update_kernels() {
-  const cudaStream_t stream = state_.compute.get();
-  const std::size_t elements = state_.table.size();
-  finish_inspection(stream, state_.block_sums, inspection_blocks(elements), state_.sums, state_.loss_scale,
-                    update_stage_.parameters(place_), state_.control, results_.records());
+void CudaTrainingReplica::finish_inspection(double* sums, std::size_t count, bool updated) {
+  cuda::finish_inspection(state_.compute.get(), sums, count, state_.sums, state_.loss_scale,
+                          update_stage_.parameters(place_), state_.control, results_.records(), updated);
+}
+
+// With the first 16-bit copy, which the update writes.
+UpdateArrays CudaTrainingReplica::update_arrays() const {
   UpdateArrays arrays{.parameters = state_.parameters.as<float>(), .gradients = state_.gradients.as<float>()};
   for (std::size_t i = 0; i < state_.slots.size(); ++i) arrays.slots[i] = state_.slots[i].as<float>();
-  // The first 16-bit copy is written by the update; another one, which only tests have, behind it.
-  std::optional<Element> further;
-  for (const Element element : {Element::bfloat16, Element::float16}) {
+  for (const Element element : {Element::float16, Element::bfloat16}) {
     const DeviceMemory& copy = state_.copies[static_cast<std::size_t>(element)];
     if (copy.size() == 0) continue;
-    if (arrays.copy != nullptr) {
-      further = element;
-    } else {
-      arrays.copy = copy.data();
-      arrays.copy_element = element;
-    }
+    arrays.copy = copy.data();
+    arrays.copy_element = element;
   }
-  cuda::update(stream, rule_, update_stage_.pieces(), update_stage_.piece_count(),
-               update_stage_.constants(place_), state_.control, arrays);
-  if (further) {
-    to_narrow(stream, arrays.parameters, state_.copies[static_cast<std::size_t>(*further)].data(), *further,
-              elements);
+  return arrays;
+}
+
+// Another 16-bit copy, which only tests have, is written behind the update.
+void CudaTrainingReplica::enqueue_further_copy() {
+  const UpdateArrays arrays = update_arrays();
+  for (const Element element : {Element::bfloat16, Element::float16}) {
+    const DeviceMemory& copy = state_.copies[static_cast<std::size_t>(element)];
+    if (copy.size() == 0 || copy.data() == arrays.copy) continue;
+    to_narrow(state_.compute.get(), arrays.parameters, copy.data(), element, state_.table.size());
   }
 }
 

@@ -51,7 +51,7 @@ __device__ void move_loss_scale(LossScaleState& state, bool finite) {
 __global__ void __launch_bounds__(block_threads)
     finish_inspection_kernel(double* __restrict__ block_sums, int blocks, MetricSums* sums,
                              LossScaleState* loss_scale, const UpdateParameters* update,
-                             UpdateControl* control, DeviceStepResult* ring) {
+                             UpdateControl* control, DeviceStepResult* ring, bool updated) {
   __shared__ double shared[block_threads];
   double mine = 0;
   for (int i = static_cast<int>(threadIdx.x); i < blocks; i += block_threads) {
@@ -62,8 +62,11 @@ __global__ void __launch_bounds__(block_threads)
   if (threadIdx.x != 0) return;
   const bool finite = isfinite(squares);
   const float scale = loss_scale->scale;
-  ring[update->ring_place] = {*sums, squares, scale, finite ? 1 : 0, control->unsound_weights != 0 ? 0 : 1};
+  const bool unsound = control->unsound_weights != 0;
+  const bool unsound_before = control->unsound_before != 0 || (unsound && !updated);
+  ring[update->ring_place] = {*sums, squares, scale, finite ? 1 : 0, unsound_before ? 0 : 1};
   *sums = MetricSums{};
+  control->unsound_before = unsound && updated ? 1 : 0;
   control->unsound_weights = 0;
   control->apply = finite ? 1 : 0;
   control->inverse_loss_scale = update->inverse_loss_scale / scale;
@@ -93,9 +96,9 @@ void inspect(cudaStream_t stream, const float* gradients, std::size_t begin, std
 
 void finish_inspection(cudaStream_t stream, double* block_sums, std::size_t blocks, MetricSums* sums,
                        LossScaleState* loss_scale, const UpdateParameters* update, UpdateControl* control,
-                       DeviceStepResult* ring) {
+                       DeviceStepResult* ring, bool updated) {
   finish_inspection_kernel<<<1, block_threads, 0, stream>>>(block_sums, static_cast<int>(blocks), sums,
-                                                            loss_scale, update, control, ring);
+                                                            loss_scale, update, control, ring, updated);
   check_launch("finish_inspection");
 }
 

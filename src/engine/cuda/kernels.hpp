@@ -102,15 +102,17 @@ void loss_backward(cudaStream_t stream, const float* probabilities, const std::i
 std::size_t inspection_blocks(std::size_t elements);
 void inspect(cudaStream_t stream, const float* gradients, std::size_t begin, std::size_t end,
              double* block_sums);
-// Takes the block sums: writes record (page-locked; index = update->ring_place) from sums, squares and the
-// loss scale; says in `control` whether the update may happen and by what gradients are multiplied; moves the
-// loss scale on; empties `sums`, the block sums and the mark of unsound weights.
+// Takes the block sums, of inspect() or of update(): writes record (page-locked; index = update->ring_place)
+// from sums, squares and the loss scale; says in `control` whether an update behind it may happen and by what
+// gradients are multiplied; moves the loss scale on; empties `sums`, the block sums and the mark of unsound
+// weights. `updated`: the update has taken place, so its unsound weights are those of the next record.
 struct UpdateControl {  // device memory
   std::int32_t apply = 1;
   float inverse_loss_scale = 1;
   std::int32_t unsound_weights = 0;  // 1: set by update() for weights that are not is_sound()
   std::int32_t recount = 0;          // 1: updates were skipped, so that Adam's corrections are other ones:
   double power1 = 0, power2 = 0;     // β1^t and β2^t, t the number of updates that were made, this one too
+  std::int32_t unsound_before = 0;   // 1: an update made unsound weights, and the next record says so
 };
 struct UpdateParameters {  // device memory, written by a copy before the step
   std::int32_t ring_place = 0;
@@ -120,7 +122,7 @@ struct UpdateParameters {  // device memory, written by a copy before the step
 };
 void finish_inspection(cudaStream_t stream, double* block_sums, std::size_t blocks, MetricSums* sums,
                        LossScaleState* loss_scale, const UpdateParameters* update, UpdateControl* control,
-                       DeviceStepResult* ring);
+                       DeviceStepResult* ring, bool updated);
 
 // ---- update.cu (engine/optimizer_table.hpp): one pass over the flat buffers.
 struct UpdatePiece {  // of one tensor: elements [begin, end) of the flat buffers; multiples of 4 but for its
@@ -135,9 +137,12 @@ struct UpdateArrays {
   void* copy = nullptr;           // 16-bit copy of the parameters, written in the same pass; may be null
   Element copy_element = Element::bfloat16;
 };
-// `constants`: one for each tensor, device memory; their inverse_loss_scale is replaced by control's.
+// `constants`: one for each tensor, device memory. `squares` null: as `control` says, whose
+// inverse_loss_scale replaces the constants' own. Otherwise in any case, and Σ g² of each piece is written
+// there, in double: these are the same bits however the pieces are spread over calls.
 void update(cudaStream_t stream, OptimizerRule rule, const UpdatePiece* pieces, int count,
-            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays);
+            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays,
+            double* squares = nullptr);
 
 // ---- convert.cu: elements between float32 and a 16-bit format.
 void to_narrow(cudaStream_t stream, const float* input, void* output, Element element, std::size_t count);

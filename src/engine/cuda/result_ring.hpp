@@ -23,6 +23,14 @@ struct StepTrace {
   std::vector<Phase> phases;  // entered, in order; mark i is at the start of phase i, one more at the end
   bool applied = false;       // whether there was an update
   std::size_t inspect_begin = 0, inspect_end = 0;  // of the gradient: to be inspected, not enqueued yet
+
+  // The update during backward (cuda_training_replica.cpp). Elements [0, …) of the flat buffers: whose
+  // gradients are final, behind `sum`; whose parameters no pass reads any more.
+  std::size_t summed_end = 0, free_end = 0;
+  cudaEvent_t sum = nullptr;
+  std::size_t updated_end = 0;
+  int pieces_done = 0;  // of the update: enqueued
+  bool forked = false;  // the update's stream has work of this step
 };
 
 class ResultRing {

@@ -16,10 +16,10 @@ __device__ void update_element(const UpdateConstants& c, float gradient, float& 
 
 // A block takes a piece of one tensor, so its constants are read once; four elements a thread and turn.
 // Tensors start at multiples of 64 elements and pieces at multiples of 4, so vectors are aligned.
-// Says whether the new weights are sound.
-template <typename Optimizer, typename Copy>
+// Says whether the new weights are sound, and adds the squares of the gradients where they are asked for.
+template <typename Optimizer, typename Copy, bool Inspects>
 __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays, std::uint64_t begin,
-                            int count) {
+                            int count, double& squares) {
   constexpr int slots_used = static_cast<int>(slots_of<Optimizer>);
   Vector<float> weight, gradient, slots[slots_used];
   const bool whole = count == 4;
@@ -37,6 +37,8 @@ __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays
   }
   bool sound = true;
   for (int j = 0; j < count; ++j) {
+    if constexpr (Inspects)
+      squares += static_cast<double>(gradient.at[j]) * static_cast<double>(gradient.at[j]);
     update_element<Optimizer>(c, gradient.at[j], weight.at[j], slots, j, SlotNumbers<Optimizer>{});
     sound = sound && is_sound(weight.at[j]);
   }
@@ -65,54 +67,74 @@ __device__ bool update_four(const UpdateConstants& c, const UpdateArrays& arrays
   return sound;
 }
 
-template <typename Optimizer, typename Copy>
+template <typename Optimizer, typename Copy, bool Inspects>
 __global__ void __launch_bounds__(block_threads)
     update_kernel(const UpdatePiece* __restrict__ pieces, int count,
-                  const UpdateConstants* __restrict__ constants, UpdateControl* control,
-                  UpdateArrays arrays) {
-  if (control->apply == 0) return;
-  const float inverse_loss_scale = control->inverse_loss_scale;
-  [[maybe_unused]] const bool recount = control->recount != 0;
-  [[maybe_unused]] const double power1 = control->power1, power2 = control->power2;
+                  const UpdateConstants* __restrict__ constants, UpdateControl* control, UpdateArrays arrays,
+                  double* __restrict__ squares) {
+  [[maybe_unused]] float inverse_loss_scale = 1;
+  [[maybe_unused]] bool recount = false;
+  [[maybe_unused]] double power1 = 0, power2 = 0;
+  if constexpr (!Inspects) {
+    if (control->apply == 0) return;
+    inverse_loss_scale = control->inverse_loss_scale;
+    recount = control->recount != 0;
+    power1 = control->power1;
+    power2 = control->power2;
+  }
   bool sound = true;
   for (int number = static_cast<int>(blockIdx.x); number < count; number += static_cast<int>(gridDim.x)) {
     const UpdatePiece piece = pieces[number];
     UpdateConstants c = constants[piece.tensor];
-    c.inverse_loss_scale = inverse_loss_scale;
-    if constexpr (Optimizer::corrects_bias) {
+    if constexpr (!Inspects) c.inverse_loss_scale = inverse_loss_scale;
+    if constexpr (!Inspects && Optimizer::corrects_bias) {
       if (recount) correct_bias(c, power1, power2);
     }
+    double mine = 0;
     for (std::uint64_t begin = piece.begin + 4 * threadIdx.x; begin < piece.end; begin += 4 * block_threads) {
       const std::uint64_t left = piece.end - begin;
-      sound = update_four<Optimizer, Copy>(c, arrays, begin, left < 4 ? static_cast<int>(left) : 4) && sound;
+      sound = update_four<Optimizer, Copy, Inspects>(c, arrays, begin, left < 4 ? static_cast<int>(left) : 4,
+                                                     mine) &&
+              sound;
+    }
+    if constexpr (Inspects) {
+      __shared__ double shared[block_threads];
+      const double total = block_sum(mine, shared);
+      if (threadIdx.x == 0) squares[number] = total;
     }
   }
   if (!sound) control->unsound_weights = 1;  // whoever writes, writes this
 }
 
-template <typename Optimizer>
+template <typename Optimizer, bool Inspects>
 void launch(cudaStream_t stream, const UpdatePiece* pieces, int count, const UpdateConstants* constants,
-            UpdateControl* control, const UpdateArrays& arrays) {
+            UpdateControl* control, const UpdateArrays& arrays, double* squares) {
   const auto blocks = static_cast<unsigned>(std::min<std::int64_t>(count, most_blocks));
   if (arrays.copy == nullptr) {
-    update_kernel<Optimizer, float>
-        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays);
+    update_kernel<Optimizer, float, Inspects>
+        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays, squares);
   } else if (arrays.copy_element == Element::bfloat16) {
-    update_kernel<Optimizer, __nv_bfloat16>
-        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays);
+    update_kernel<Optimizer, __nv_bfloat16, Inspects>
+        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays, squares);
   } else {
-    update_kernel<Optimizer, __half>
-        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays);
+    update_kernel<Optimizer, __half, Inspects>
+        <<<blocks, block_threads, 0, stream>>>(pieces, count, constants, control, arrays, squares);
   }
 }
 
 }  // namespace
 
 void update(cudaStream_t stream, OptimizerRule rule, const UpdatePiece* pieces, int count,
-            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays) {
+            const UpdateConstants* constants, UpdateControl* control, const UpdateArrays& arrays,
+            double* squares) {
   if (count == 0) return;
   with_optimizer(rule, [&](auto optimizer) {
-    launch<decltype(optimizer)>(stream, pieces, count, constants, control, arrays);
+    using Optimizer = decltype(optimizer);
+    if (squares != nullptr) {
+      launch<Optimizer, true>(stream, pieces, count, constants, control, arrays, squares);
+    } else {
+      launch<Optimizer, false>(stream, pieces, count, constants, control, arrays, nullptr);
+    }
   });
   check_launch("update");
 }

@@ -41,7 +41,8 @@ UpdateStage::UpdateStage(const ParameterTable& table, const OptimizerSettings& o
   device_ = DeviceMemory(ResultRing::places * entry_bytes_, "numbers of updates");
   const std::vector<UpdatePiece> pieces = cut(table);
   pieces_ = DeviceMemory(pieces.size() * sizeof(UpdatePiece), "the cut of the flat buffers");
-  piece_count_ = static_cast<int>(pieces.size());
+  squares_ = DeviceMemory(pieces.size() * sizeof(double), "sums of squares");
+  for (const UpdatePiece& piece : pieces) piece_ends_.push_back(static_cast<std::size_t>(piece.end));
   check(cudaMemcpy(pieces_.data(), pieces.data(), pieces_.size(), cudaMemcpyHostToDevice),
         "copying the cut of the flat buffers to the device");
   // A copy from ordinary memory may come back before it has arrived, and no stream of ours waits for its
@@ -76,6 +77,10 @@ void UpdateStage::arrive(cudaStream_t compute) {
   if (waited_) return;
   check(cudaStreamWaitEvent(compute, arrived_.get(), 0), "letting the update wait for its numbers");
   waited_ = true;
+}
+
+int UpdateStage::pieces_before(std::size_t end) const {
+  return static_cast<int>(std::ranges::upper_bound(piece_ends_, end) - piece_ends_.begin());
 }
 
 const UpdateParameters* UpdateStage::parameters(int place) const {

@@ -80,7 +80,7 @@ TEST_F(CudaDeviceTest, AStreamFollowsAnother) {
   constexpr std::size_t count = 1 << 16;
   const DeviceMemory memory(count, "a test");
   const PinnedMemory host(count, "a test");
-  const Stream first = make_stream(), second = make_stream(true);
+  const Stream first = make_stream(), second = make_stream(StreamPriority::urgent);
   const Event event = make_event();
   for (int round = 0; round < 10; ++round) {
     check(cudaMemsetAsync(memory.data(), round, count, first.get()), "memset");

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.hpp"
@@ -22,6 +23,7 @@ struct ReplicaSettings {
   int micro_batches = 1;
   std::function<std::string(const std::string&)> agree = {};  // ReplicaOptions'
   const Log* log = nullptr;                                   // the same
+  std::size_t early_elements = 1;  // TrainingOptions': every operation's parameters during backward
 };
 
 class ReplicaSteps {
@@ -32,9 +34,11 @@ class ReplicaSteps {
     ReplicaOptions options;
     options.device = DeviceKind::cuda;
     options.agree = settings.agree;
-    replica_ = make_training_replica(
-        spec_, input_, options,
-        {.optimizer = {.rule = settings.rule}, .cuda_graph = settings.graph, .log = settings.log});
+    replica_ = make_training_replica(spec_, input_, options,
+                                     {.optimizer = {.rule = settings.rule},
+                                      .cuda_graph = settings.graph,
+                                      .log = settings.log,
+                                      .early_elements = settings.early_elements});
     replica_->write_parameters(random_parameters(replica_->table(), 5));
     compile();
   }
@@ -85,7 +89,7 @@ class ReplicaSteps {
   // An update of gradients written by the host.
   UpdateResult update_with(const std::vector<float>& gradients) {
     replica_->write_gradients(gradients);
-    replica_->inspect_gradients(0, gradients.size());
+    replica_->gradients_summed(0, gradients.size());
     const std::vector<TensorRate> rates(replica_->table().parameters().size(), TensorRate{0.1F, 0});
     return replica_->update({.number = 1, .inverse_loss_scale = 1, .rates = rates});
   }
@@ -95,16 +99,23 @@ class ReplicaSteps {
 
   void enqueue(const std::function<void()>& inside) {
     ++enqueued_;
+    const std::size_t size = replica_->table().size();
+    std::size_t summed = 0;
     for (int micro = 0; micro < settings_.micro_batches; ++micro) {
       replica_->enter(Phase::forward);
       program_->forward_staged(micro);
       replica_->enter(Phase::backward);
-      program_->backward(micro > 0, [](std::size_t) {});
+      program_->backward(micro > 0, [&](std::size_t end) {
+        if (micro + 1 < settings_.micro_batches || !replica_->updates_early()) return;
+        replica_->gradients_summed(std::exchange(summed, end), end);
+      });
     }
     replica_->enter(Phase::exposed);
-    const std::size_t size = replica_->table().size(), half = size / 2 / 64 * 64;
-    replica_->inspect_gradients(0, half);
-    replica_->inspect_gradients(half, size);
+    if (summed < size) {
+      const std::size_t half = size / 2 / 64 * 64;
+      replica_->gradients_summed(0, half);
+      replica_->gradients_summed(half, size);
+    }
     if (inside) inside();
     replica_->enter(Phase::update);
     replica_->apply_update();

@@ -25,7 +25,8 @@ class InspectionKernels : public KernelTest {
 
   // Inspects [bounds[0], bounds[1]), [bounds[1], bounds[2]), … last range first, as backward does.
   Outcome inspect_ranges(const std::vector<float>& gradients, const std::vector<std::size_t>& bounds,
-                         const LossScaleState& scale, float inverse = 1) {
+                         const LossScaleState& scale, float inverse = 1, const UpdateControl& before = {},
+                         bool updated = false) {
     DeviceArray<float> device(gradients, stream());
     const std::size_t blocks = inspection_blocks(gradients.size());
     DeviceArray<double> block_sums(std::vector<double>(blocks, 0.0), stream());
@@ -35,12 +36,12 @@ class InspectionKernels : public KernelTest {
         std::vector<UpdateParameters>{
             {.ring_place = 2, .inverse_loss_scale = inverse, .number = 5, .beta1 = 0.9, .beta2 = 0.5}},
         stream());
-    DeviceArray<UpdateControl> control(1, stream());
+    DeviceArray<UpdateControl> control(std::vector<UpdateControl>{before}, stream());
     PinnedMemory ring(4 * sizeof(DeviceStepResult), "a test's ring");
     for (std::size_t i = bounds.size() - 1; i > 0; --i)
       inspect(stream(), device.data(), bounds[i - 1], bounds[i], block_sums.data());
     finish_inspection(stream(), block_sums.data(), blocks, sums.data(), state.data(), update.data(),
-                      control.data(), ring.as<DeviceStepResult>());
+                      control.data(), ring.as<DeviceStepResult>(), updated);
     check(cudaStreamSynchronize(stream()), "inspection");
     return {ring.as<DeviceStepResult>()[2], state.read()[0], control.read()[0], sums.read()[0],
             block_sums.read()};
@@ -138,6 +139,25 @@ TEST_F(InspectionKernels, DynamicLossScale) {
   EXPECT_EQ(inspect_ranges(bad, {0, 1}, {1024, 1, 7}).record.loss_scale, 1024) << "the step's own";
 }
 
+// A record tells of the update before its own, whether the sums are taken before the update or behind it.
+TEST_F(InspectionKernels, UnsoundWeightsAreToldOnceWithTheNextRecord) {
+  const auto after = [&](bool updated, std::int32_t weights, std::int32_t before) {
+    return inspect_ranges({1}, {0, 1}, {}, 1, {.unsound_weights = weights, .unsound_before = before},
+                          updated);
+  };
+  EXPECT_EQ(after(false, 1, 0).record.weights_sound, 0) << "the update before has set it";
+  EXPECT_EQ(after(false, 1, 0).control.unsound_weights, 0);
+  EXPECT_EQ(after(false, 1, 0).control.unsound_before, 0);
+  EXPECT_EQ(after(true, 1, 0).record.weights_sound, 1) << "this step's update has set it";
+  EXPECT_EQ(after(true, 1, 0).control.unsound_weights, 0);
+  EXPECT_EQ(after(true, 1, 0).control.unsound_before, 1);
+  EXPECT_EQ(after(true, 0, 1).record.weights_sound, 0);
+  EXPECT_EQ(after(true, 0, 1).control.unsound_before, 0);
+  EXPECT_EQ(after(false, 0, 1).record.weights_sound, 0)
+      << "a program with a loss scale was compiled meanwhile";
+  EXPECT_EQ(after(true, 0, 0).record.weights_sound, 1);
+}
+
 class UpdateKernels : public KernelTest {
  protected:
   struct Buffers {
@@ -169,7 +189,8 @@ class UpdateKernels : public KernelTest {
   }
 
   Buffers run(OptimizerRule rule, const Buffers& start, const std::vector<float>& gradients, Element element,
-              bool copy, const UpdateControl& state) {
+              bool copy, const UpdateControl& state, std::vector<double>* squares = nullptr,
+              int pieces_of_a_call = 1000) {
     const auto host_pieces = pieces();
     DeviceArray<UpdatePiece> device_pieces(host_pieces, stream());
     DeviceArray<UpdateConstants> device_constants(constants(rule), stream());
@@ -184,8 +205,14 @@ class UpdateKernels : public KernelTest {
     const DeviceElements narrow(start.copy, element, stream());
     if (copy) arrays.copy = narrow.data();
     arrays.copy_element = element;
-    update(stream(), rule, device_pieces.data(), static_cast<int>(host_pieces.size()),
-           device_constants.data(), control.data(), arrays);
+    const DeviceArray<double> sums(std::vector<double>(host_pieces.size(), -1.0), stream());
+    const int count = static_cast<int>(host_pieces.size());
+    for (int first = 0; first < count; first += pieces_of_a_call) {
+      update(stream(), rule, device_pieces.data() + first, std::min(pieces_of_a_call, count - first),
+             device_constants.data(), control.data(), arrays,
+             squares != nullptr ? sums.data() + first : nullptr);
+    }
+    if (squares != nullptr) *squares = sums.read();
     Buffers result{.parameters = parameters.read(), .slots = {}, .copy = narrow.read()};
     for (std::size_t i = 0; i < slots.size(); ++i) result.slots[i] = slots[i].read();
     return result;
@@ -283,6 +310,50 @@ TEST_F(UpdateKernels, NothingChangesWhenAGradientWasNotFinite) {
     EXPECT_EQ(result.parameters, start.parameters);
     EXPECT_EQ(result.slots, start.slots);
     EXPECT_EQ(result.copy, start.copy);
+  }
+}
+
+// With sums of squares: the same update, with the constants' own factor, whatever `control` says; the sums
+// and the weights do not depend on how many pieces a call takes.
+TEST_F(UpdateKernels, TakeTheNormInTheSamePass) {
+  const auto gradients = random_values(size, 64, Element::float32, 9);
+  for (const OptimizerRule rule : optimizer_rules) {
+    for (const bool copy : {true, false}) {
+      const Buffers start = start_values(Element::bfloat16);
+      const Buffers expected = run(rule, start, gradients, Element::bfloat16, copy, {1, 1});
+      std::vector<double> sums;
+      for (const int pieces_of_a_call : {1000, 1, 4}) {
+        std::vector<double> squares;
+        const Buffers result =
+            run(rule, start, gradients, Element::bfloat16, copy, {0, 8}, &squares, pieces_of_a_call);
+        EXPECT_EQ(result.parameters, expected.parameters);
+        EXPECT_EQ(result.slots, expected.slots);
+        EXPECT_EQ(result.copy, expected.copy);
+        if (sums.empty()) sums = squares;
+        EXPECT_EQ(squares, sums);
+      }
+      const auto host_pieces = pieces();
+      ASSERT_EQ(sums.size(), host_pieces.size());
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        const UpdatePiece& piece = host_pieces[i];
+        const double wanted = squares_of(std::span(gradients).subspan(piece.begin, piece.end - piece.begin));
+        EXPECT_NEAR(sums[i], wanted, 1e-13 * wanted) << "128 terms in double, in another order";
+      }
+    }
+  }
+}
+
+TEST_F(UpdateKernels, SumsOfSquaresShowWhatIsNotFinite) {
+  std::vector<float> gradients(size, 1.0F);
+  gradients[400] = infinity;  // in no tensor
+  std::vector<double> squares;
+  run(OptimizerRule::sgd, start_values(Element::bfloat16), gradients, Element::bfloat16, true, {}, &squares);
+  for (const double sum : squares) EXPECT_TRUE(std::isfinite(sum));
+  for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+    gradients[330] = bad;  // the first tensor's last element
+    run(OptimizerRule::sgd, start_values(Element::bfloat16), gradients, Element::bfloat16, true, {},
+        &squares);
+    for (std::size_t i = 0; i < squares.size(); ++i) EXPECT_EQ(std::isfinite(squares[i]), i != 2) << i;
   }
 }
 

@@ -65,6 +65,25 @@ TEST_F(CudaStepGraph, GivesTheBitsOfSingleCalls) {
   }
 }
 
+// What is updated beside backward gives the bits of an update behind it: norms, weights, slots.
+TEST_F(CudaStepGraph, UpdatesDuringBackwardGiveTheSameBits) {
+  for (const ReplicaSettings& early : {
+           ReplicaSettings{.precision = Precision::fp32, .graph = GraphUse::on},
+           ReplicaSettings{.precision = Precision::bf16,
+           .graph = GraphUse::off,
+           .rule = OptimizerRule::adam,
+           .micro_batches = 2,
+           .early_elements = 20'000},
+           ReplicaSettings{.precision = Precision::bf16, .graph = GraphUse::on, .rule = OptimizerRule::adam},
+           ReplicaSettings{.precision = Precision::fp16, .graph = GraphUse::off},
+       }) {
+    SCOPED_TRACE(static_cast<int>(early.precision));
+    ReplicaSettings behind = early;
+    behind.early_elements = TrainingOptions::updates_at_once;
+    expect_same(train(behind), train(early));
+  }
+}
+
 TEST_F(CudaStepGraph, HoldsAllPassesOfAStep) {
   const Outcome single = train({.graph = GraphUse::off, .micro_batches = 2});
   const Outcome graph = train({.graph = GraphUse::automatic, .micro_batches = 2});
