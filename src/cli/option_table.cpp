@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <filesystem>
 #include <sstream>
 
 #include "base/error.hpp"
 #include "base/text_file.hpp"
 #include "cli/habits.hpp"
 #include "settings/key_values.hpp"
+#include "settings/recipes.hpp"
 #include "settings/spelling.hpp"
 
 namespace convoy {
@@ -20,10 +22,15 @@ namespace po = boost::program_options;
 // Long and short options as in GNU programs, but no guessing from prefixes: a mistyped option is an error.
 constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
 
+struct Configuration {
+  std::string path, text;
+};
+
 // What is wrong with a path given where a recipe is meant.
-std::string read_configuration(const std::string& path) {
+Configuration read_configuration(const std::string& path) {
   try {
-    return read_text(path);
+    const std::filesystem::path file = find_recipe(path, recipe_folders());
+    return {file.string(), read_text(file)};
   } catch (const Error& error) {
     fail(error.category(), "--config {}: {}", path, error.what());
   }
@@ -68,7 +75,9 @@ void OptionTable::positional(std::string name, std::string help, std::vector<std
 }
 
 void OptionTable::add_config() {
-  add("config", "FILE", "read options from this file (key = value); the command line wins",
+  add("config", "FILE|RECIPE",
+      "read options from this file (key = value) or from Convoy's recipe of this name, such as owt; the "
+      "command line wins",
       [](const std::string&) {});  // read_file reads it before any option is set
 }
 
@@ -143,9 +152,10 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
   }
 }
 
-void OptionTable::read_file(const std::string& path) {
+void OptionTable::read_file(const std::string& name) {
   std::vector<std::string> seen;
-  for (const KeyValue& entry : read_key_values(read_configuration(path), path)) {
+  const auto [path, text] = read_configuration(name);
+  for (const KeyValue& entry : read_key_values(text, path)) {
     const std::string where = fmt::format("{}:{}", path, entry.line);
     if (entry.key == "config")
       fail(ExitCode::usage, "{}: a configuration file cannot name another one", where);

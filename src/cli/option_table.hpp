@@ -56,7 +56,7 @@ class OptionTable {
   void positional(std::string name, std::string help, std::vector<std::string>& target, bool required,
                   bool many);
 
-  // Declares --config FILE, which may set every named option.
+  // Declares --config FILE|RECIPE, which may set every named option.
   void add_config();
 
   // Arguments after the command's name. Throws Error(ExitCode::usage) naming the option (and for a
@@ -93,7 +93,7 @@ class OptionTable {
   const Option* find(std::string_view name, std::string& key) const;
   void give(const std::string& name, const std::string& value, const std::string& where, bool from_file);
   void read_command_line(const std::vector<std::string>& arguments, std::vector<std::string>& plain);
-  void read_file(const std::string& path);
+  void read_file(const std::string& name);
   void set_positionals(const std::vector<std::string>& plain) const;
   void apply() const;
   [[noreturn]] void refuse_unknown(const std::string& typed, const std::string& where) const;
