@@ -87,6 +87,33 @@ function(convoy_test_again name suffix)
     --gtest_filter=${argument_FILTER})
 endfunction()
 
+# convoy_test_file(<test> <name> <file>): the test finds <file> by built_file(<name>) (tests/support/built_file.hpp), also
+# where the build is not.
+function(convoy_test_file test name file)
+  target_compile_definitions(${test} PRIVATE ${name}="${file}")
+  set_property(GLOBAL APPEND PROPERTY convoy_test_files ${file})
+endfunction()
+
+# Of this file only: a line for tests/gpu_tests if the test has the label gpu.
+function(convoy_list_gpu_test labels name ranks timeout program)
+  if("gpu" IN_LIST labels)
+    string(REPLACE ";" " " arguments "${ARGN}")
+    set_property(GLOBAL APPEND PROPERTY convoy_gpu_tests "${name} ${ranks} ${timeout} ${program} ${arguments}")
+  endif()
+endfunction()
+
+# After all tests: what cluster/bundle packs. tests/gpu_tests has a line for each test with the label gpu: name, ranks (0:
+# without mpirun), limit in seconds, program, arguments; tests/gpu_test_files names the files that they use.
+function(convoy_write_test_lists)
+  get_property(tests GLOBAL PROPERTY convoy_gpu_tests)
+  get_property(files GLOBAL PROPERTY convoy_test_files)
+  list(REMOVE_DUPLICATES files)
+  string(REPLACE ";" "\n" tests "${tests}")
+  string(REPLACE ";" "\n" files "${files}")
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests/gpu_tests CONTENT "${tests}\n")
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests/gpu_test_files CONTENT "${files}\n")
+endfunction()
+
 # Of this file only: registers the executable <name> as <name><suffix>, with further arguments. A test of which every
 # case was skipped, or that has none on this machine (a typed suite without its device), is shown as skipped.
 function(convoy_add_test name suffix rank_counts timeout labels)
@@ -95,7 +122,9 @@ function(convoy_add_test name suffix rank_counts timeout labels)
   if(TARGET convoy_cuda)
     list(APPEND environment "CONVOY_CUDA_MODULE=$<TARGET_FILE:convoy_cuda>")
   endif()
+  file(RELATIVE_PATH program ${PROJECT_BINARY_DIR} ${CMAKE_CURRENT_BINARY_DIR}/${name})
   if(NOT rank_counts)
+    convoy_list_gpu_test("${labels}" ${name}${suffix} 0 ${timeout} ${program} ${ARGN})
     add_test(NAME ${name}${suffix} COMMAND ${name} ${ARGN})
     set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" ENVIRONMENT "${environment}"
       SKIP_REGULAR_EXPRESSION "${nothing_ran}")
@@ -103,6 +132,7 @@ function(convoy_add_test name suffix rank_counts timeout labels)
   list(APPEND environment OMP_NUM_THREADS=1 OMPI_MCA_btl_vader_single_copy_mechanism=none)
   foreach(ranks IN LISTS rank_counts)
     set(test ${name}${suffix}.${ranks}ranks)
+    convoy_list_gpu_test("${labels}" ${test} ${ranks} ${timeout} ${program} ${ARGN})
     add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe --bind-to none -n ${ranks}
       $<TARGET_FILE:${name}> ${ARGN})
     set_tests_properties(${test} PROPERTIES TIMEOUT ${timeout} PROCESSORS ${ranks} LABELS "${labels}"

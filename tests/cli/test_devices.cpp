@@ -5,13 +5,14 @@
 #include <cstdlib>
 
 #include "base/host_name.hpp"
+#include "support/built_file.hpp"
 #include "support/process.hpp"
 #include "support/program_runs.hpp"
 
 namespace convoy::test {
 namespace {
 
-const std::string program = CONVOY_PROGRAM;
+const std::string program = built_file(CONVOY_PROGRAM);
 
 void expect_words(const std::string& text, const std::vector<std::string>& words) {
   for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "base/error.hpp"
 #include "device/cuda_devices.hpp"
 #include "device/cuda_module.hpp"
+#include "support/built_file.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy::test {
@@ -48,17 +50,19 @@ TEST(CudaModule, AFileThatIsNotThereIsNamed) {
 TEST(CudaModule, WithoutTheVariableItLooksBesideTheProgram) {
   const ModuleVariable variable("");
   const CudaModule module;  // nothing lies beside this test
-  expect_words(module.refusal(), {"tests/device/libconvoy_cuda.so", "lib/convoy/libconvoy_cuda.so"});
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  expect_words(module.refusal(), {(folder / "libconvoy_cuda.so").string(),
+                                  (folder.parent_path() / "lib/convoy/libconvoy_cuda.so").string()});
 }
 
 TEST(CudaModule, AMissingLibraryIsNamedWithItsOrigin) {
-  const ModuleVariable variable(STUB_WITHOUT_LIBRARY);
+  const ModuleVariable variable(built_file(STUB_WITHOUT_LIBRARY));
   const CudaModule module;
   expect_words(module.refusal(), {"needs libnccl-stub.so", "NCCL 2", "libnccl2", "LD_LIBRARY_PATH"});
 }
 
 TEST(CudaModule, AnotherVersionOfConvoyIsRefused) {
-  const ModuleVariable variable(STUB_OF_ANOTHER_VERSION);
+  const ModuleVariable variable(built_file(STUB_OF_ANOTHER_VERSION));
   const CudaModule module;
   expect_words(module.refusal(), {"another version of Convoy", "0.0.0-other"});
 }
@@ -71,7 +75,7 @@ TEST(CudaModule, ADamagedFileIsRefused) {
 }
 
 TEST(CudaModule, AnOpenModuleThatLacksAnEntryPointIsABug) {
-  const ModuleVariable variable(STUB_MODULE);
+  const ModuleVariable variable(built_file(STUB_MODULE));
   const CudaModule module;
   EXPECT_EQ(module.refusal(), "");
   try {

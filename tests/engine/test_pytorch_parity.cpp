@@ -10,6 +10,7 @@
 
 #include "engine/engine_under_test.hpp"
 #include "model/networks.hpp"
+#include "support/built_file.hpp"
 
 namespace convoy::test {
 namespace {
@@ -62,9 +63,26 @@ InputSpec formula_input(int side) {
   return input;
 }
 
+// Where the figures lie in the build, or in what cluster/bundle packed.
+const std::string& figures_file() {
+  static const std::string file = built_file(CONVOY_PYTORCH_FIGURES);
+  return file;
+}
+
+// The networks' figures; empty if the file is absent or damaged, which PyTorchFigures.AreThere reports: the
+// cases below are listed before main, where nothing can fail in words.
 const nlohmann::json& figures() {
-  static const nlohmann::json value = nlohmann::json::parse(std::ifstream(CONVOY_PYTORCH_FIGURES));
-  return value.at("networks");
+  static const nlohmann::json value = [] {
+    std::ifstream stream(figures_file());
+    const nlohmann::json whole = nlohmann::json::parse(stream, nullptr, false);
+    return whole.is_object() && whole.contains("networks") ? whole["networks"] : nlohmann::json::object();
+  }();
+  return value;
+}
+
+TEST(PyTorchFigures, AreThere) {
+  EXPECT_FALSE(figures().empty()) << figures_file()
+                                  << " is absent or is not the file of figures of this test";
 }
 
 struct Parameters {

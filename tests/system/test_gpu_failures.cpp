@@ -9,13 +9,14 @@
 #include <fstream>
 
 #include "base/clock.hpp"
+#include "support/built_file.hpp"
 #include "support/process.hpp"
 #include "support/program_runs.hpp"
 
 namespace convoy::test {
 namespace {
 
-const std::string program = CONVOY_PROGRAM;
+const std::string program = built_file(CONVOY_PROGRAM);
 
 class GpuFailures : public testing::Test {
  protected:
@@ -66,7 +67,7 @@ TEST_F(GpuFailures, ABrokenDeviceIsNamed) {
   std::vector<std::string> command = on_ranks(1, endless());
   for (const std::string& word :
        {std::string(":"), std::string("-n"), std::string("1"), std::string("env"),
-        std::string("LD_PRELOAD=" CONVOY_FAILING_GPU), std::string("FAILING_GPU_AFTER=4")})
+        "LD_PRELOAD=" + built_file(CONVOY_FAILING_GPU), std::string("FAILING_GPU_AFTER=4")})
     command.push_back(word);
   for (const std::string& word : endless()) command.push_back(word);
   const Outcome outcome = run(command, 120);

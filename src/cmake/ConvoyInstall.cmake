@@ -1,0 +1,16 @@
+# cmake --install: a prefix that may be moved and may be read-only. The program finds its CUDA module and its recipes
+# relative to its own place (device/cuda_module, settings/recipes); libraries stay where the build found them.
+#   bin/convoy   lib/convoy/libconvoy_cuda.so   share/convoy/{configs,launch,cluster}   share/doc/convoy
+
+set_target_properties(convoy PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+install(TARGETS convoy RUNTIME DESTINATION bin)
+if(TARGET convoy_cuda)
+  set_target_properties(convoy_cuda PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS convoy_cuda LIBRARY DESTINATION lib/convoy)
+endif()
+install(DIRECTORY configs DESTINATION share/convoy)
+install(PROGRAMS launch/local launch/mpirun DESTINATION share/convoy/launch)
+install(DIRECTORY launch/lib DESTINATION share/convoy/launch)
+install(FILES cluster/train.sbatch cluster/pack.sbatch cluster/evaluate.sbatch DESTINATION share/convoy/cluster)
+install(FILES README.md LICENSE DESTINATION share/doc/convoy)
+install(FILES cluster/README.md DESTINATION share/doc/convoy/cluster)
