@@ -154,6 +154,8 @@ void run(const Settings& settings) {
       settings.deterministic ? "deterministic" : "by measurement", hardware.bytes_per_second / 1e9,
       hardware.flops_per_second / 1e12);
   print_cases(layers.cases(), timer.median_seconds(layers.cases()), hardware);
+  fmt::print("\nAlgorithms:\n\n");
+  for (const Decision& decision : state.tuner->decisions()) fmt::print("* {}\n", decision_text(decision));
 }
 
 }  // namespace

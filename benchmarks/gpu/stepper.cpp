@@ -25,6 +25,8 @@ std::unique_ptr<TrainingReplica> make(const StepperOptions& options, Communicato
   wanted.device = DeviceKind::cuda;
   wanted.device_index = options.device_index;
   wanted.deterministic = options.deterministic;
+  wanted.leads = communicator.rank() == 0;
+  wanted.memory = open_tuning_memory(wanted);  // both kinds of graph use the same algorithms
   wanted.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
   auto replica = make_training_replica(
       spec, input_of(spec), wanted,

@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "base/error.hpp"
 #include "base/host_name.hpp"
+#include "device/cpu/cpu_facts.hpp"
 #include "device/cuda_devices.hpp"
 #include "device/cuda_module.hpp"
+#include "engine/cpu/cpu_machine.hpp"
 #include "engine/cpu/cpu_replica.hpp"
 #include "engine/cuda/cuda_entry.hpp"
+#include "engine/tuning/tuning_cache.hpp"
 
 namespace convoy {
 
@@ -60,7 +66,36 @@ std::string cuda_precision_refusal(Precision precision) {
   return {};
 }
 
+// The kernel module's version, which the runtime does not say; empty without NVIDIA's driver.
+std::string driver_text() {
+  std::ifstream version("/proc/driver/nvidia/version");
+  std::string line;
+  std::getline(version, line);
+  return line;
+}
+
+std::string cuda_machine_text(int device_index) {
+  const CudaDevices found = find_cuda_devices();
+  std::string text = fmt::format("{}; {}; {}", found.versions, found.driver, driver_text());
+  for (const CudaDevice& device : found.devices) {
+    if (device.index != device_index) continue;
+    text += fmt::format("; {}, {} MiB, compute capability {}.{}", device.name, device.memory >> 20,
+                        device.major, device.minor);
+  }
+  return text;
+}
+
 }  // namespace
+
+std::shared_ptr<TuningMemory> open_tuning_memory(const ReplicaOptions& options) {
+  if (options.deterministic || options.tune == TuneMode::off || !options.leads) return nullptr;
+  const std::string device =
+      resolve_device(options.device) == DeviceKind::cuda
+          ? cuda_machine_text(options.device_index)
+          : cpu::cpu_machine_text(options.threads > 0 ? options.threads : concurrent_threads());
+  return std::make_shared<TuningCache>(tuning_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")),
+                                       fmt::format("Convoy {}; {}", CONVOY_VERSION, device), options.log);
+}
 
 std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& input,
                                       const ReplicaOptions& options) {

@@ -39,7 +39,11 @@ struct ReplicaOptions {
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
   TuneMode tune = TuneMode::automatic;
-  bool leads = true;  // answers for all ranks where they agree: rank 0
+  bool leads = true;                          // answers for all ranks where they agree: rank 0
+  std::function<bool()> should_stop = {};     // ends measurements early
+  std::shared_ptr<TuningMemory> memory = {};  // of measured answers (open_tuning_memory); null: none
+  const Log* log =
+      nullptr;  // what measuring found and how long it took; null: nowhere. Outlives the replica.
 };
 
 // How a replica of these options answers questions.
@@ -47,8 +51,15 @@ inline TunerOptions make_tuner_options(const ReplicaOptions& options) {
   return {.mode = options.tune,
           .deterministic = options.deterministic,
           .leads = options.leads,
-          .agree = options.agree};
+          .agree = options.agree,
+          .should_stop = options.should_stop,
+          .log = options.log,
+          .memory = options.memory};
 }
+
+// What earlier starts measured on the device of `options`, in the user's cache folder; null where these
+// options do not measure.
+std::shared_ptr<TuningMemory> open_tuning_memory(const ReplicaOptions& options);
 
 struct TrainingOptions {
   OptimizerSettings optimizer;  // decides the slots

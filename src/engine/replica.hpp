@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "engine/program.hpp"
+#include "engine/tuning/tuner.hpp"
 #include "model/net_spec.hpp"
 #include "model/parameter_table.hpp"
 
@@ -32,6 +33,9 @@ class Replica {
   // Collective where ReplicaOptions::agree is set: every rank compiles the same programs in the same order.
   // Programs for training are compiled from a TrainingReplica alone (ExitCode::bug).
   virtual std::unique_ptr<Program> compile(const ProgramOptions& options) = 0;
+
+  // What was chosen for the programs compiled so far, where there was a choice.
+  virtual std::span<const Decision> tuning_decisions() const { return {}; }
 };
 
 }  // namespace convoy

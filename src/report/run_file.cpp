@@ -45,6 +45,20 @@ bool has_sound_attempts(const Json& run) {
          std::ranges::all_of(attempts, [](const Json& attempt) { return attempt.is_object(); });
 }
 
+Json decision_object(const Decision& decision) {
+  Json trials = Json::array();
+  for (const Trial& trial : decision.trials)
+    trials.push_back({{"name", trial.name},
+                      {"milliseconds", trial.milliseconds},
+                      {"outcome", word_of(trial_outcome_words(), trial.outcome)},
+                      {"difference", trial.difference}});
+  return {{"what", decision.what},
+          {"key", decision.key},
+          {"chosen", decision.chosen},
+          {"source", word_of(decision_source_words(), decision.source)},
+          {"trials", std::move(trials)}};
+}
+
 }  // namespace
 
 std::string run_to_json(const RunRecord& record, const std::string& before) {
@@ -74,6 +88,8 @@ std::string run_to_json(const RunRecord& record, const std::string& before) {
                       {"hosts", record.hosts}};
   Json& versions = json["versions"] = Json::object();
   for (const auto& [name, version] : record.versions) versions[name] = version;
+  Json& tuning = json["tuning"] = Json::array();
+  for (const Decision& decision : record.tuning) tuning.push_back(decision_object(decision));
   json["attempts"] = attempts_in(before);
   json["attempts"].push_back(attempt_of(json));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -115,7 +131,8 @@ std::string RunFile::read_before() const {
 }
 
 void RunFile::on_start(const RunRecord& record) {
-  const std::string before = read_before();
+  before_ = read_before();
+  const std::string& before = before_;
   try {
     if (record.step > 0)
       for (const std::string& difference : run_differences(before, record))
@@ -123,6 +140,14 @@ void RunFile::on_start(const RunRecord& record) {
     write_file_atomically(path_, run_to_json(record, before));
   } catch (const Error& error) {
     log_.warn("{}; the run continues without it", error.what());
+  }
+}
+
+void RunFile::on_tuning(const RunRecord& record) {
+  try {
+    write_file_atomically(path_, run_to_json(record, before_));
+  } catch (const Error& error) {
+    log_.warn("{}; the run continues without the algorithms in it", error.what());
   }
 }
 

@@ -1,5 +1,6 @@
 // run.json in a run's folder: configuration, versions and hardware of the run, and what each attempt was
-// started with; written once at each start of the run, complete or not at all (README, "Reading the output").
+// started with; written at each start of the run and when algorithms have been chosen, complete or not at all
+// (README, "Reading the output").
 #pragma once
 
 #include <filesystem>
@@ -15,12 +16,14 @@ class RunFile : public Observer {
  public:
   RunFile(const std::filesystem::path& folder, const Log& log);
   void on_start(const RunRecord& record) override;
+  void on_tuning(const RunRecord& record) override;
 
  private:
   // The file's text so far; empty, with a warning, if it cannot be read or understood.
   std::string read_before() const;
 
   std::filesystem::path path_;
+  std::string before_;  // the file's text before this attempt
   const Log& log_;
 };
 

@@ -62,6 +62,11 @@ void check_configuration(const TrainConfiguration& configuration) {
 
 void check_device_options(const TrainConfiguration& configuration, DeviceKind device, int ranks) {
   const TrainConfiguration& c = configuration;
+  if (c.tune == TuneMode::again && c.deterministic.value_or(device == DeviceKind::cpu))
+    fail(ExitCode::usage,
+         "--tune again measures algorithms, but --deterministic {} selects them by a fixed rule: add "
+         "--deterministic off, or use --tune auto",
+         c.deterministic ? "on" : "auto on the CPU");
   const char* where = c.device == DeviceKind::cpu ? "with --device cpu" : "on a machine without a usable GPU";
   if (device == DeviceKind::cpu) {
     if (c.collective == CollectiveKind::nccl)

@@ -75,6 +75,7 @@ struct TrainConfiguration {
   int threads = 0;
   // Same inputs, same bits. Default: on the CPU, where it costs nothing; not on GPUs.
   std::optional<bool> deterministic;
+  TuneMode tune = TuneMode::automatic;
   GraphUse cuda_graph = GraphUse::automatic;
   CollectiveKind collective = CollectiveKind::automatic;
   WirePrecision wire = WirePrecision::fp32;

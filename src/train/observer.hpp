@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/tuning/tuner.hpp"
+
 namespace convoy {
 
 // What is known when training begins, before the first step of this attempt.
@@ -30,6 +32,7 @@ struct RunRecord {
   std::vector<std::string> devices;                           // what each rank computes on, by rank
   std::string collective;                                     // "mpi", "nccl", "none" (one rank)
   std::vector<std::pair<std::string, std::string>> versions;  // "convoy" → "0.1.0", "mpi" → …
+  std::vector<Decision> tuning;  // which algorithms were chosen; empty until a program has been compiled
 };
 
 // Figures since the last StepRecord, over all ranks; seconds are per step, mean over steps, slowest rank.
@@ -66,6 +69,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_start(const RunRecord&) {}  // once, before everything else
+  // Which algorithms were chosen, all so far: when a program has been compiled, with the record of on_start.
+  virtual void on_tuning(const RunRecord&) {}
   // The figures of on_step so far, between two of them; a few times a second at most.
   virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}

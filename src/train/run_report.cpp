@@ -20,7 +20,14 @@ void RunReport::notify(void (Observer::*method)(const Record&), const Record& re
 }
 
 void RunReport::start(const RunRecord& record) {
+  started_ = record;
   notify(&Observer::on_start, record);
+}
+
+void RunReport::tuning(std::span<const Decision> decisions) {
+  if (decisions.size() == started_.tuning.size()) return;
+  started_.tuning.assign(decisions.begin(), decisions.end());
+  notify(&Observer::on_tuning, started_);
 }
 
 void RunReport::add_step(double seconds, double input_seconds, std::int64_t samples) {

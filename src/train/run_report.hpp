@@ -23,6 +23,9 @@ class RunReport {
 
   void start(const RunRecord& record);
 
+  // All choices of algorithms so far, when a program has been compiled; nothing where there are no new ones.
+  void tuning(std::span<const Decision> decisions);
+
   // One more step of `samples` images over all ranks: this rank's seconds for all of it, and of those for
   // getting its input.
   void add_step(double seconds, double input_seconds, std::int64_t samples);
@@ -49,6 +52,7 @@ class RunReport {
   void notify(void (Observer::*method)(const Record&), const Record& record) const;
 
   std::span<Observer* const> observers_;
+  RunRecord started_;
   Communicator& communicator_;
   RunLength length_;
   int attempt_;

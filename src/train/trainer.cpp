@@ -121,21 +121,22 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
 }
 
 std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicator& communicator,
-                                              const Log& log) {
+                                              const Log& log, const std::atomic<bool>& stop_requested) {
   const TrainConfiguration& c = run.configuration;
-  return make_training_replica(
-      run.network, run.input,
-      {.device = run.device.kind,
-       .device_index = run.device.index,
-       .threads = run.threads.threads,
-       .deterministic = run.deterministic,
-       .agree = communicator.size() == 1
-                    ? std::function<std::string(const std::string&)>()
-                    : [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); },
-       .leads = communicator.rank() == 0},
-      {.optimizer = c.optimizer,
-       .cuda_graph = c.cuda_graph,
-       .log = communicator.rank() == 0 ? &log : nullptr});
+  const bool first = communicator.rank() == 0;
+  ReplicaOptions options{.device = run.device.kind,
+                         .device_index = run.device.index,
+                         .threads = run.threads.threads,
+                         .deterministic = run.deterministic,
+                         .tune = c.tune,
+                         .leads = first,
+                         .should_stop = [&stop_requested] { return stop_requested.load(); },
+                         .log = first ? &log : nullptr};
+  if (communicator.size() > 1)
+    options.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
+  if (run.length.last_step > 0) options.memory = open_tuning_memory(options);
+  return make_training_replica(run.network, run.input, options,
+                               {.optimizer = c.optimizer, .cuda_graph = c.cuda_graph, .log = options.log});
 }
 
 // Gradients are divided by the global batch where they arise, and many are below fp16's normal numbers
@@ -176,7 +177,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                     ExitCode::device);
   StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<TrainingReplica> replica = make_replica(run, communicator, log);
+  const std::unique_ptr<TrainingReplica> replica = make_replica(run, communicator, log, stop_requested);
   load_start(start, run, communicator, *replica);
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica);

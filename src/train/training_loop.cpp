@@ -53,6 +53,7 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
                                      .mode = Mode::training,
                                      .precision = run.configuration.precision,
                                      .micro_batches = run.plan.accumulate});
+  parts_.report.tuning(parts_.replica.tuning_decisions());
   loader_ = std::make_unique<Loader>(run.store,
                                      loader_options(run, parts_.communicator, parts_.replica, state_.step));
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
@@ -257,6 +258,7 @@ bool TrainingLoop::evaluate() {
                                                               .precision = run.configuration.precision,
                                                               .rows = std::max(rows, 1),
                                                               .workers = run.configuration.workers});
+    parts_.report.tuning(parts_.replica.tuning_decisions());
   }
   const std::optional<EvaluationResult> evaluated = evaluator_->run(
       parts_.communicator,

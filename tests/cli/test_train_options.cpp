@@ -79,6 +79,7 @@ const std::vector<OtherValue>& other_values() {
       {"deterministic", "on", Resume::warned},
       {"collective", "mpi", Resume::ignored},
       {"wire-precision", "bf16", Resume::warned},
+      {"tune", "off", Resume::ignored},
       {"cuda-graph", "off", Resume::ignored},
       {"watchdog-seconds", "7", Resume::ignored},
   };

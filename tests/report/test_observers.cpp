@@ -139,6 +139,36 @@ TEST(RunFile, HoldsConfigurationVersionsAndTopology) {
   EXPECT_EQ(run["store"]["fingerprint"], "abc");
 }
 
+TEST(RunFile, ListsWhichAlgorithmsWereChosen) {
+  TemporaryFolder folder;
+  const Log log;
+  RunRecord record = start_record();
+  RunFile file(folder.path(), log);
+  file.on_start(record);
+  EXPECT_EQ(json::parse(read_text_file(folder / "run.json"))["tuning"], json::array());
+  record.tuning = {
+      {.what = "conv2, forward",
+       .key = "forward 27",
+       .chosen = "plan 7",
+       .source = DecisionSource::measured,
+       .trials = {{"gemm", TrialOutcome::slower, 0.5, 0}, {"plan 7", TrialOutcome::chosen, 0.25, 1e-3}}},
+      {.what = "fc6, forward",
+       .key = "product",
+       .chosen = "a",
+       .source = DecisionSource::rank_zero,
+       .trials = {}}};
+  file.on_tuning(record);
+  const json run = json::parse(read_text_file(folder / "run.json"));
+  EXPECT_EQ(run["attempts"].size(), 1U);
+  ASSERT_EQ(run["tuning"].size(), 2U);
+  EXPECT_EQ(run["tuning"][0],
+            json::parse(R"({"what": "conv2, forward", "key": "forward 27", "chosen": "plan 7",
+    "source": "measured", "trials": [
+      {"name": "gemm", "milliseconds": 0.5, "outcome": "slower", "difference": 0.0},
+      {"name": "plan 7", "milliseconds": 0.25, "outcome": "chosen", "difference": 0.001}]})"));
+  EXPECT_EQ(run["tuning"][1]["source"], "rank-0");
+}
+
 TEST(RunFile, AnOldFileThatCannotBeReadIsReplacedWithAWarning) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder / "run.json";

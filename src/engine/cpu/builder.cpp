@@ -6,8 +6,9 @@
 
 namespace convoy::cpu {
 
-Builder::Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all)
-    : library_(library), flat_(flat), options_(options), keep_all_(keep_all) {}
+Builder::Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all,
+                 Tuner& tuner)
+    : library_(library), flat_(flat), options_(options), keep_all_(keep_all), tuner_(tuner) {}
 
 memory::data_type Builder::activation_type() const {
   return options_.precision == Precision::bf16 ? memory::data_type::bf16 : memory::data_type::f32;

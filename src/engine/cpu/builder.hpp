@@ -16,6 +16,7 @@
 #include "engine/cpu/onednn.hpp"
 #include "engine/cpu/weight_copies.hpp"
 #include "engine/program.hpp"
+#include "engine/tuning/tuner.hpp"
 #include "model/net_spec.hpp"
 #include "model/parameter_table.hpp"
 
@@ -55,9 +56,11 @@ struct GradientView {
 
 class Builder {
  public:
-  Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all);
+  Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all,
+          Tuner& tuner);
 
   Library& library() { return library_; }
+  Tuner& tuner() { return tuner_; }
   bool training() const { return options_.mode == Mode::training; }
   memory::dim batch() const { return options_.batch; }
   memory::data_type activation_type() const;
@@ -97,6 +100,7 @@ class Builder {
   FlatBuffers flat_;
   ProgramOptions options_;
   bool keep_all_;
+  Tuner& tuner_;
   int now_ = 0;
   std::deque<Tensor> tensors_;  // a deque: pointers stay valid
   std::vector<GradientView> gradient_views_;

@@ -23,12 +23,13 @@ CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool ever
   if (options.mode == Mode::training)
     ensure(state.trains(), "a training program belongs to a training replica");
   state_.use_threads();
+  Tuner alone = state_.tuner.alone();  // pictures are made by one rank
   Builder builder(state_.library,
                   {.parameters = state_.parameters.as<float>().data(),
                    .gradients = state_.gradients.as<float>().data(),
                    .table = &state_.table,
                    .copies = &state_.copies},
-                  options, every_activation);
+                  options, every_activation, every_activation ? alone : state_.tuner);
   build(builder);
   if (counts_) build_backward(builder);
   arena_ = builder.place();

@@ -21,6 +21,7 @@ CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const Re
       input(input_spec),
       table(network),
       threads(options.threads > 0 ? options.threads : concurrent_threads()),
+      tuner(make_tuner_options(options)),
       parameters(table.size() * sizeof(float)) {}
 
 CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options,
@@ -68,8 +69,11 @@ class OnCpu : public Kind {
   void read_parameters(std::span<float> values) const override { read_buffer(state_.parameters, values); }
 
   std::unique_ptr<Program> compile(const ProgramOptions& options) override {
-    return std::make_unique<CpuProgram>(state_, options);
+    auto program = std::make_unique<CpuProgram>(state_, options);
+    state_.tuner.report();
+    return program;
   }
+  std::span<const Decision> tuning_decisions() const override { return state_.tuner.decisions(); }
 
  protected:
   CpuState state_;

@@ -8,6 +8,7 @@
 #include "engine/cpu/onednn.hpp"
 #include "engine/cpu/weight_copies.hpp"
 #include "engine/engine.hpp"
+#include "engine/tuning/tuner.hpp"
 
 namespace convoy::cpu {
 
@@ -16,6 +17,7 @@ struct CpuState {
   InputSpec input;
   ParameterTable table;
   int threads = 1;
+  Tuner tuner;
   Library library;
   AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients for inference
   std::vector<AlignedBuffer> slots;     // the optimiser's; none for inference

@@ -75,6 +75,7 @@ class CudaProgram final : public StepProgram {
   BatchPlace place_;      // of the last forward pass
   int rows_ = 0;
 
+  mutable std::optional<Tuner> lone_tuner_;  // of every_activation_
   mutable std::unique_ptr<CudaProgram> every_activation_;
   mutable bool activations_current_ = false;
 };

@@ -47,6 +47,7 @@ bool ProgramCompiler::prepare(const ProgramOptions& options) {
 std::unique_ptr<StepProgram> ProgramCompiler::compile(const ProgramOptions& options) {
   std::unique_ptr<StepProgram> program =
       std::make_unique<CudaProgram>(state_.resources(options.precision), options);
+  state_.tuner->report();
   compiled_.push_back({program->lifetime(), layout_of(options.precision)});
   return program;
 }

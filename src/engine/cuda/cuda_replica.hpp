@@ -62,6 +62,7 @@ class OnGpu : public Kind {
     compiler_.prepare(options);
     return compiler_.compile(options);
   }
+  std::span<const Decision> tuning_decisions() const override { return state_.tuner->decisions(); }
 
  protected:
   void write(const DeviceMemory& buffer, std::span<const float> values) {

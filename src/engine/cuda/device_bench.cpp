@@ -12,7 +12,8 @@ namespace convoy::cuda {
 namespace {
 
 // A sample of a result: `runs` of `length` neighbours, `stride` elements apart. An odd stride that is not a
-// multiple of 3 meets every place of a row and of a tile, whose lengths are mostly products of twos and threes.
+// multiple of 3 meets every place of a row and of a tile, whose lengths are mostly products of twos and
+// threes.
 constexpr std::size_t run_length = 32, most_runs = 1024;
 
 // From half precision, NaN and infinite values too.
@@ -36,8 +37,8 @@ std::vector<float> to_float(const std::vector<std::byte>& bytes, Element element
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t word = 0;
     std::memcpy(&word, bytes.data() + 2 * i, sizeof word);
-    values[i] = element == Element::bfloat16 ? std::bit_cast<float>(std::uint32_t{word} << 16)
-                                             : from_half(word);
+    values[i] =
+        element == Element::bfloat16 ? std::bit_cast<float>(std::uint32_t{word} << 16) : from_half(word);
   }
   return values;
 }

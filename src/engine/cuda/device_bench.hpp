@@ -23,9 +23,10 @@ struct TrialOperand {
   Element element = Element::float32;
 };
 
-// Largest difference between two right results of one sum, relative to the largest value (Question::tolerance).
-// Results of 16 bits may round to neighbours, and sums of many terms in another order differ by more than one
-// rounding; products in tf32 may also be taken in full float32. A wrong result differs by about its own size.
+// Largest difference between two right results of one sum, relative to the largest value
+// (Question::tolerance). Results of 16 bits may round to neighbours, and sums of many terms in another order
+// differ by more than one rounding; products in tf32 may also be taken in full float32. A wrong result
+// differs by about its own size.
 double result_tolerance(Precision precision, Element result);
 
 class DeviceBench final : public TrialBench {

@@ -36,7 +36,7 @@ struct Question {
   std::string what;  // for people: "conv2, forward"
   std::string key;   // everything but the machine that the answer depends on: operation, shape, precision
   // Largest difference of a right result from that of the first candidate that works, relative to the
-  // largest absolute value of that result.
+  // largest absolute value of that result. A result that is not finite is wrong.
   double tolerance = 0;
   std::vector<Candidate> candidates;  // in order of preference
 };
@@ -57,7 +57,22 @@ class TrialBench {
 // How a decision was reached.
 enum class DecisionSource { only, rule, measured, kept, rank_zero };
 
+inline Words<DecisionSource> decision_source_words() {
+  return {{"only", DecisionSource::only},
+          {"rule", DecisionSource::rule},
+          {"measured", DecisionSource::measured},
+          {"kept", DecisionSource::kept},
+          {"rank-0", DecisionSource::rank_zero}};
+}
+
 enum class TrialOutcome { chosen, slower, refused, wrong };
+
+inline Words<TrialOutcome> trial_outcome_words() {
+  return {{"chosen", TrialOutcome::chosen},
+          {"slower", TrialOutcome::slower},
+          {"refused", TrialOutcome::refused},
+          {"wrong", TrialOutcome::wrong}};
+}
 
 struct Trial {
   std::string name;
@@ -71,6 +86,9 @@ struct Decision {
   DecisionSource source = DecisionSource::only;
   std::vector<Trial> trials;  // of a measurement, also of the one whose answer was kept
 };
+
+// A decision as a line: what was chosen, and how the others compare where they were measured.
+std::string decision_text(const Decision& decision);
 
 // Kept answers of one machine, by Question::key.
 class TuningMemory {
@@ -87,8 +105,9 @@ struct TunerOptions {
   bool deterministic = true;  // by rule: the first candidate that works and gives the same bits each time
   bool leads = true;          // this rank answers for all; the others take its answers through `agree`
   std::function<std::string(const std::string& mine)> agree = {};  // rank 0's text; empty with one rank
-  std::function<bool()> should_stop = {};  // ends measurements early, with the best so far
-  const Log* log = nullptr;                // wrong candidates, and the time that measuring took
+  // Ends measurements early: with the best so far, or the first that works.
+  std::function<bool()> should_stop = {};
+  const Log* log = nullptr;  // wrong candidates, and the time that measuring took; null: nowhere
   std::shared_ptr<TuningMemory> memory = {};
 };
 
@@ -100,20 +119,36 @@ class Tuner {
   // exist here.
   std::size_t choose(const Question& question, TrialBench& bench);
 
-  // In the order of the questions; a question that was asked again is there once.
+  // In the order of the questions, one for each `what` and key. A question whose key was answered before gets
+  // the same answer, without another measurement.
   const std::vector<Decision>& decisions() const { return decisions_; }
   double seconds() const { return seconds_; }  // that measurements took
 
+  // A tuner for a program that this rank alone compiles: it asks no other, and has the answers so far.
+  Tuner alone() const;
+
+  // Says in the log how long the choices since the last report took, and how many were measured. An engine
+  // calls it when a program has been compiled.
+  void report();
+
  private:
+  std::optional<std::size_t> answered(const Question& question);
   std::size_t answer(const Question& question, TrialBench& bench, Decision& decision);
   std::size_t by_rule(const Question& question, TrialBench& bench) const;
   std::optional<std::size_t> by_memory(const Question& question, TrialBench& bench, Decision& decision) const;
+  bool passes(const Question& question, Trial& trial, std::vector<float> values);
+  std::size_t keep(const Question& question, Decision& decision, std::size_t best);
+  bool stops() const { return options_.should_stop && options_.should_stop(); }
   std::size_t by_measurement(const Question& question, TrialBench& bench, Decision& decision);
   void record(Decision decision);
 
   TunerOptions options_;
   std::vector<Decision> decisions_;
+  std::optional<std::vector<float>> reference_;  // of the question that is being measured
+  std::string reference_name_;
   double seconds_ = 0;
+  double reported_seconds_ = 0;
+  int measured_ = 0, kept_ = 0;  // since the last report
 };
 
 }  // namespace convoy
