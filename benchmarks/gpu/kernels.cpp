@@ -197,12 +197,16 @@ class KernelCases {
     std::byte *input = random(input_shape), *output = random(pooled), *gradient = random(input_shape);
     auto* bias = keep<float>(zero_memory(static_cast<std::size_t>(input_shape.channels) * sizeof(float)));
     void* scratch = keep(zero_memory(std::max<std::size_t>(cuda::fused_pool_scratch_bytes(shape), 256)));
+    void* codes = keep(zero_memory(cuda::fused_pool_code_bytes(shape)));
     const double in = static_cast<double>(input_shape.bytes()), out = static_cast<double>(pooled.bytes());
-    add(fmt::format("normalisation and pool, fused, {}, bf16", where), in + out,
-        [=](cudaStream_t stream) { cuda::fused_pool_forward(stream, input, output, shape); });
-    add(fmt::format("the same, backward, {}, bf16", where), 2 * in + out, [=](cudaStream_t stream) {
-      cuda::fused_pool_backward(stream, input, output, gradient, shape, bias, false, scratch);
-    });
+    const double code_bytes = static_cast<double>(cuda::fused_pool_code_bytes(shape));
+    const std::string layers = shape.normalisation.size > 0 ? "normalisation and pool" : "pool";
+    add(fmt::format("{}, fused, {}, bf16", layers, where), in + out + code_bytes,
+        [=](cudaStream_t stream) { cuda::fused_pool_forward(stream, input, output, codes, shape); });
+    add(fmt::format("the same, backward, {}, bf16", where),
+        (shape.normalisation.size > 0 ? 2 : 1) * in + out + code_bytes, [=](cudaStream_t stream) {
+          cuda::fused_pool_backward(stream, input, codes, output, gradient, shape, bias, false, scratch);
+        });
   }
 
   void add_adaptive_pool() {

@@ -98,9 +98,15 @@ class PassList {
     std::vector<Pass> passes;
     if (const std::optional<std::size_t> fused = fused_until(last + 1)) {
       const std::string pool = name_of_pool();
-      forward(pool, "normalisation and pool, fused", numbers(out) + numbers(shapes_[*fused]));
-      backward(passes, pool, "pool, normalisation, ReLU and bias gradient, fused",
-               2 * numbers(out) + numbers(shapes_[*fused]));
+      // Forward leaves half a byte for each pooled number, which says where the maximum is; backward reads
+      // the input of a normalisation only.
+      const bool normalises = layer_at<LocalResponseNormalisation>(last + 1) != nullptr;
+      const double pooled = numbers(shapes_[*fused]), both = pooled + pooled / 2 / element_;
+      forward(pool, normalises ? "normalisation and pool, fused" : "pool", numbers(out) + both);
+      backward(passes, pool,
+               normalises ? "pool, normalisation, ReLU and bias gradient, fused"
+                          : "pool, ReLU and bias gradient, fused",
+               (normalises ? 2 : 1) * numbers(out) + both);
       last = *fused;
     } else {
       relu_is_owed_ = keeps_positive(last + 1);

@@ -62,13 +62,13 @@ LayerPlan plan(const NetSpec& spec, const PlanOptions& options) {
   return plan_layers(spec, ParameterTable(spec), options);
 }
 
-// As a GPU's kernels: any shape, but no padding.
-bool serves_unpadded(const FusedPool& pool, const Shape&) {
-  return pool.pool.padding == Padding{};
+// As a GPU's kernels: any shape, but padding behind the map only.
+bool serves_unpadded_before(const FusedPool& pool, const Shape&) {
+  return pool.pool.padding.before == 0;
 }
 
 PlanOptions fusing() {
-  return {.own_relu_gradient = true, .pads_input = true, .serves_fused_pool = serves_unpadded};
+  return {.own_relu_gradient = true, .pads_input = true, .serves_fused_pool = serves_unpadded_before};
 }
 
 NetSpec network(std::vector<Layer> layers) {
@@ -108,11 +108,10 @@ std::map<std::string, Expected> expected_plans() {
       "conv1[relu] pool norm gradient conv2[relu] pool norm gradient " + middle + connected,
       "conv1[relu,no bias] pool@conv1 norm conv2[relu,no bias] pool@conv2 norm " + middle_own +
           connected_own};
-  // Pools with padding are not fused; conv1's own is uneven.
-  const Expected uneven{without.simple,
-                        "conv1[padded,relu] pool gradient conv2[relu] pool gradient "
-                        "conv3[relu,gradient] conv4[relu,gradient] conv5[relu] pool gradient " +
-                            connected_own};
+  // conv1's own padding is uneven, as the pools' is.
+  const Expected uneven{
+      without.simple,
+      "conv1[padded,relu,no bias] pool@conv1 conv2[relu,no bias] pool@conv2 " + middle_own + connected_own};
   return {{"alexnet", with_norms},
           {"alexnet-ungrouped", without},
           {"alexnet-ungrouped-lrn", with_norms},
@@ -265,7 +264,7 @@ TEST(LayerPlan, PoolsAreFusedDirectlyBehindAConvolutionsRelu) {
   EXPECT_EQ(fused({conv1, Relu{}, MaxPool{}, MaxPool{}, fc8}), "conv1[relu,no bias] pool@conv1 pool fc8");
   EXPECT_EQ(fused({conv1, fc6, Relu{}, MaxPool{1, 1, {}}, fc8}), "conv1 fc6[relu] pool gradient fc8");
   // A pool behind a normalisation that is not fused is not directly behind the ReLU.
-  EXPECT_EQ(fused({conv1, Relu{}, norm, MaxPool{3, 2, {0, 1}}, MaxPool{}, fc8}),
+  EXPECT_EQ(fused({conv1, Relu{}, norm, MaxPool{3, 2, {1, 1}}, MaxPool{}, fc8}),
             "conv1[relu] norm pool pool gradient fc8");
 }
 

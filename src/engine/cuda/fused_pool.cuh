@@ -2,11 +2,15 @@
 // bytes that a thread works on, and the normalisation of one. For fused_pool_*.cu
 // and normalisation.cu.
 //
-// A block takes a band of output rows of one image and, where shared memory does not hold rows of the whole
-// width, a tile of output columns. It walks down the band with the three input rows under a window in shared
-// memory, so each input value is normalised once (but for the rows and columns that neighbours share). A
-// thread keeps one group of channels (16 bytes) and works on columns that are `columns_at_once` apart;
-// the neighbouring channels that LRN needs lie in the neighbouring lanes.
+// A thread keeps one group of channels (16 bytes); the neighbouring channels that LRN needs lie in the
+// neighbouring lanes. Blocks walk down bands of one image, in tiles of its width. Forward, a band is of
+// output rows, and the three input rows under a window lie in shared memory, so each input value is
+// normalised once (but for the rows and columns that neighbours share). Backward, it is of pairs of input
+// rows: a thread takes the four places of a pair of rows and columns, which lie under four windows, two of
+// which it has loaded for the pair above.
+//
+// The codes that forward leaves say which of a window's nine places holds the maximum: 4 bits for each
+// channel of a group, in one word for a group, so that neighbouring threads access neighbouring words.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -30,15 +34,16 @@ constexpr int blocks_at_once = 396;
 // How a launch cuts its map, and the constants of the normalisation.
 struct Plan {
   int channels, height, width, output_height, output_width;
-  int groups;           // vectors of 16 bytes at a place of the map
-  int tiles;            // across
-  int tile_outputs;     // output columns of a tile; the last may have fewer
-  int bands;            // down
-  int band_outputs;     // output rows of a band; the last may have fewer
-  int shared_columns;   // input columns in shared memory
-  int shared_windows;   // output columns whose windows the backward pass looks at: its own and the one before
-  int columns_at_once;  // columns × groups ≤ threads
-  int threads;          // of a block, whole warps
+  int groups;            // vectors of 16 bytes at a place of the map
+  int rows, columns;     // that are divided: of the output, backward pairs of the input's
+  int tiles;             // across
+  int tile_columns;      // columns of a tile; the last may have fewer
+  int bands;             // down
+  int band_rows;         // rows of a band; the last may have fewer
+  int shared_columns;    // input columns in shared memory; forward only
+  int columns_at_once;   // columns × groups ≤ threads
+  int threads;           // of a block, whole warps
+  bool straddles_warps;  // whether the channels of a place may lie in two warps
   unsigned shared_bytes;
   int half;              // LRN looks at channels c − half … c + half
   float k, alpha, beta;  // alpha divided by the window's size
@@ -47,7 +52,8 @@ struct Plan {
 // Both throw ExitCode::bug for a shape that is not served (fused_pool_plan.cpp).
 Plan forward_plan(const FusedPoolShape& shape);
 Plan backward_plan(const FusedPoolShape& shape);
-constexpr int forward_threads = 256, backward_threads = 256;
+// Backward 224, as two times 14 pairs of columns of conv1 … conv5 fill them.
+constexpr int forward_threads = 256, backward_threads = 224;
 inline int blocks(const Plan& plan, int rows) {
   return rows * plan.bands * plan.tiles;
 }
@@ -62,8 +68,7 @@ void with_half(const Plan& plan, const Work& work) {
 
 // The position of a block.
 struct Place {
-  int image, first_output_row, output_rows, first_output_column, output_columns;
-  bool last_band, last_tile;
+  int image, first_row, rows, first_column, columns;
 };
 
 #ifdef __CUDACC__
@@ -74,12 +79,10 @@ __device__ inline Place place_of_block(const Plan& plan) {
   const int band = rest % plan.bands;
   Place place;
   place.image = rest / plan.bands;
-  place.first_output_row = band * plan.band_outputs;
-  place.output_rows = min(plan.band_outputs, plan.output_height - place.first_output_row);
-  place.first_output_column = tile * plan.tile_outputs;
-  place.output_columns = min(plan.tile_outputs, plan.output_width - place.first_output_column);
-  place.last_band = band + 1 == plan.bands;
-  place.last_tile = tile + 1 == plan.tiles;
+  place.first_row = band * plan.band_rows;
+  place.rows = min(plan.band_rows, plan.rows - place.first_row);
+  place.first_column = tile * plan.tile_columns;
+  place.columns = min(plan.tile_columns, plan.columns - place.first_column);
   return place;
 }
 
@@ -94,6 +97,21 @@ constexpr int elements_of_vector = 16 / static_cast<int>(sizeof(T));
 template <typename T>
 constexpr int elements_of_word = 4 / static_cast<int>(sizeof(T));
 
+// The codes of a group: that of channel i at bit code_shift<T>(i). 16-bit channels lie in pairs in a word of
+// the map, and so do their codes in the halves of the code word.
+template <typename T>
+using Codes = std::conditional_t<sizeof(T) == 2, std::uint32_t, std::uint16_t>;
+template <typename T>
+__device__ constexpr int code_shift(int channel) {
+  return sizeof(T) == 2 ? channel / 2 * 4 + channel % 2 * 16 : channel * 4;
+}
+// `code` for each channel of a word of the map, before it is shifted to its word's place.
+template <typename T>
+__device__ constexpr std::uint32_t code_lanes(std::uint32_t code) {
+  return sizeof(T) == 2 ? code * 0x00010001U : code;
+}
+constexpr std::uint32_t no_place = 15;
+
 template <typename T>
 struct Word;
 template <>
@@ -104,6 +122,18 @@ struct Word<float> {
   static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
     const float x = __uint_as_float(a), y = __uint_as_float(b);
     return y > x || y != y ? b : a;
+  }
+  // `best` and the codes of its places become the candidate's where that is larger.
+  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
+                                     std::uint32_t code) {
+    const float x = __uint_as_float(best), y = __uint_as_float(candidate);
+    const bool larger = y > x || y != y;
+    best = larger ? candidate : best;
+    codes = larger ? code : codes;
+  }
+  // no_place where the value is not positive.
+  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
+    return __uint_as_float(best) > 0 ? codes : no_place;
   }
 };
 template <>
@@ -121,6 +151,21 @@ struct Word<__nv_bfloat16> {
         __hmax2_nan(reinterpret_cast<const __nv_bfloat162&>(a), reinterpret_cast<const __nv_bfloat162&>(b));
     return reinterpret_cast<const std::uint32_t&>(pair);
   }
+  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
+                                     std::uint32_t code) {
+    const std::uint32_t mask = mask_of_larger(candidate, best);
+    best = larger(best, candidate);
+    codes = (mask & code_lanes<__nv_bfloat16>(code)) | (~mask & codes);
+  }
+  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
+    const std::uint32_t mask = mask_of_larger(best, 0);
+    return (mask & codes) | (~mask & code_lanes<__nv_bfloat16>(no_place));
+  }
+  // All ones in the halves in which a > b; a NaN never is.
+  static __device__ std::uint32_t mask_of_larger(std::uint32_t a, std::uint32_t b) {
+    return __hgt2_mask(reinterpret_cast<const __nv_bfloat162&>(a),
+                       reinterpret_cast<const __nv_bfloat162&>(b));
+  }
 };
 template <>
 struct Word<__half> {
@@ -137,6 +182,20 @@ struct Word<__half> {
     const __half2 pair =
         __hmax2_nan(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
     return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
+                                     std::uint32_t code) {
+    const std::uint32_t mask = mask_of_larger(candidate, best);
+    best = larger(best, candidate);
+    codes = (mask & code_lanes<__half>(code)) | (~mask & codes);
+  }
+  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
+    const std::uint32_t mask = mask_of_larger(best, 0);
+    return (mask & codes) | (~mask & code_lanes<__half>(no_place));
+  }
+  // All ones in the halves in which a > b; a NaN never is.
+  static __device__ std::uint32_t mask_of_larger(std::uint32_t a, std::uint32_t b) {
+    return __hgt2_mask(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
   }
 };
 
@@ -228,7 +287,7 @@ __device__ Words normalised(const Words& vector, const T* memory, bool inside, i
 }
 
 // Normalises input rows y … y + ROWS − 1, columns [first, first + count), into their places in `ring`, which
-// holds three rows (row y at y mod 3). Called by the whole block.
+// holds three rows (row y at y mod 3); 0 beyond the map, where the pool is padded. Called by the whole block.
 template <typename T, int HALF, int ROWS>
 __device__ void fill_ring(const T* image, int y, int first, int count, const Plan& plan, uint4* ring) {
   const int group = static_cast<int>(threadIdx.x) % plan.groups;
@@ -237,17 +296,19 @@ __device__ void fill_ring(const T* image, int y, int first, int count, const Pla
     const int column = base + own;
     const bool inside = own < plan.columns_at_once && column < count;
     const T* memory[ROWS];
+    bool there[ROWS];
     Words vectors[ROWS];
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
       const int place = (y + r) * plan.width + first + column;
       memory[r] = image + place * plan.channels + group * elements_of_vector<T>;
+      there[r] = inside && y + r < plan.height && first + column < plan.width;
       vectors[r].all = make_uint4(0, 0, 0, 0);
-      if (inside) vectors[r].all = *reinterpret_cast<const uint4*>(memory[r]);
+      if (there[r]) vectors[r].all = *reinterpret_cast<const uint4*>(memory[r]);
     }
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
-      const Words result = normalised<T, HALF>(vectors[r], memory[r], inside, group, plan);
+      const Words result = normalised<T, HALF>(vectors[r], memory[r], there[r], group, plan);
       if (inside) {
         ring[((y + r) % pool_window * plan.shared_columns + column) * plan.groups + group] = result.all;
       }

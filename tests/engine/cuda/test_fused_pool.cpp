@@ -16,11 +16,12 @@ namespace convoy::cuda::test {
 namespace {
 
 FusedPoolShape shape_of(int rows, int height, int width, int channels, Element element,
-                        const NormalisationConstants& normalisation) {
+                        const NormalisationConstants& normalisation, int after = 0) {
   FusedPoolShape shape;
   shape.input = {rows, channels, height, width, Layout::channels_last, element};
-  shape.output_height = (height - 3) / 2 + 1;
-  shape.output_width = (width - 3) / 2 + 1;
+  shape.after = after;
+  shape.output_height = (height + after - 3) / 2 + 1;
+  shape.output_width = (width + after - 3) / 2 + 1;
   shape.normalisation = normalisation;
   return shape;
 }
@@ -88,6 +89,7 @@ class HostPool {
     std::vector<std::size_t> places;
     for (int ky = 0; ky < 3; ++ky) {
       for (int kx = 0; kx < 3; ++kx) {
+        if (y * 2 + ky >= in.height || x * 2 + kx >= in.width) continue;  // padding
         const int place = (n * in.height + y * 2 + ky) * in.width + x * 2 + kx;
         places.push_back(static_cast<std::size_t>(place * in.channels + c));
       }
@@ -121,7 +123,16 @@ struct Found {
   std::vector<float> output, input_gradient, bias;
 };
 
-// Forward and backward on the device; `bias` starts as `first_bias` everywhere.
+void expect_same(const std::vector<float>& found, const std::vector<float>& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_TRUE(found[i] == expected[i] || (std::isnan(found[i]) && std::isnan(expected[i])))
+        << "element " << i << ": " << found[i] << " instead of " << expected[i];
+  }
+}
+
+// Forward (with codes and without: the same) and backward on the device; `bias` starts as `first_bias`
+// everywhere.
 Found run(cudaStream_t stream, const FusedPoolShape& shape, std::span<const float> input,
           std::span<const float> gradient, bool add, float first_bias) {
   const Element element = shape.input.element;
@@ -131,9 +142,14 @@ Found run(cudaStream_t stream, const FusedPoolShape& shape, std::span<const floa
   const DeviceArray<float> bias(
       std::vector<float>(static_cast<std::size_t>(shape.input.channels), first_bias), stream);
   const DeviceArray<std::byte> scratch(fused_pool_scratch_bytes(shape), stream);
-  fused_pool_forward(stream, in.data(), output.data(), shape);
-  fused_pool_backward(stream, in.data(), incoming.data(), input_gradient.data(), shape, bias.data(), add,
-                      scratch.data());
+  const DeviceArray<std::byte> codes(fused_pool_code_bytes(shape), stream);
+  fused_pool_forward(stream, in.data(), output.data(), nullptr, shape);
+  const std::vector<float> without_codes = output.read();
+  fused_pool_forward(stream, in.data(), output.data(), codes.data(), shape);
+  expect_same(output.read(), without_codes);
+  // Without normalisation backward does not read the input.
+  fused_pool_backward(stream, shape.normalisation.size > 0 ? in.data() : nullptr, codes.data(),
+                      incoming.data(), input_gradient.data(), shape, bias.data(), add, scratch.data());
   return {output.read(), input_gradient.read(), bias.read()};
 }
 
@@ -158,6 +174,7 @@ std::vector<float> random_activation(const MapShape& shape, unsigned seed) {
 
 struct Case {
   int rows, height, width, channels, size;
+  int after = 0;
   NormalisationConstants constants() const {
     // α so large that the normalisation matters.
     return {.size = size, .k = 2, .alpha = 0.5F, .beta = size == 3 ? 0.6F : 0.75F};
@@ -178,6 +195,9 @@ std::vector<Case> cases() {
       {400, 5, 5, 8, 5},    // more images than blocks run at once: one band
       {2, 13, 13, 256, 0},  // conv5's: no normalisation
       {3, 8, 10, 16, 0},
+      {2, 8, 8, 96, 0, 1},   // padded, as alexnet-cifar's: the last windows reach beyond the map
+      {1, 10, 7, 40, 5, 1},  // in one direction they do, in the other they end with it
+      {1, 5, 6, 8, 3, 2},
   };
 }
 
@@ -186,8 +206,8 @@ class FusedPool : public KernelTest, public testing::WithParamInterface<std::tup
 std::string name_of_case(const testing::TestParamInfo<std::tuple<Case, Element>>& info) {
   const auto& [each, element] = info.param;
   return std::to_string(each.rows) + "x" + std::to_string(each.height) + "x" + std::to_string(each.width) +
-         "x" + std::to_string(each.channels) + "_lrn" + std::to_string(each.size) + "_" +
-         test::name_of(element);
+         "x" + std::to_string(each.channels) + "_lrn" + std::to_string(each.size) +
+         (each.after > 0 ? "_after" + std::to_string(each.after) : "") + "_" + test::name_of(element);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FusedPool,
@@ -205,7 +225,7 @@ double tolerance(Element element) {
 TEST_P(FusedPool, BothPassesAsOnTheHost) {
   const auto& [each, element] = GetParam();
   const FusedPoolShape shape =
-      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants());
+      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants(), each.after);
   ASSERT_TRUE(serves_fused_pool(shape));
   const std::vector<float> input = random_activation(shape.input, 3);
   const HostPool host(shape, input);
@@ -240,7 +260,7 @@ TEST_P(FusedPool, BothPassesAsOnTheHost) {
 TEST_P(FusedPool, TheFirstOfEqualMaximaTakesTheGradient) {
   const auto& [each, element] = GetParam();
   const FusedPoolShape shape =
-      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants());
+      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants(), each.after);
   // Every place of an image is alike, so every window's first place is its maximum.
   std::vector<float> input(static_cast<std::size_t>(shape.input.elements()));
   for (std::size_t i = 0; i < input.size(); ++i) {
@@ -256,6 +276,22 @@ TEST_P(FusedPool, TheFirstOfEqualMaximaTakesTheGradient) {
   }
 }
 
+// What a code says, and that a window without a positive value passes nothing on, not even to neighbours.
+TEST_P(FusedPool, WindowsWithoutAPositiveValueTakeNoGradient) {
+  const auto& [each, element] = GetParam();
+  const FusedPoolShape shape =
+      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants(), each.after);
+  const std::vector<float> input(static_cast<std::size_t>(shape.input.elements()));
+  const std::vector<float> gradient(HostPool(shape, input).pooled().size(), 1.5F);
+  const Found found = run(stream(), shape, input, gradient, false, 0);
+  const auto all_zero = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return value == 0; });
+  };
+  EXPECT_TRUE(all_zero(found.output));
+  EXPECT_TRUE(all_zero(found.input_gradient));
+  EXPECT_TRUE(all_zero(found.bias));
+}
+
 class FusedPoolOnce : public FusedPool {};
 INSTANTIATE_TEST_SUITE_P(All, FusedPoolOnce,
                          testing::Combine(testing::Values(Case{2, 9, 9, 32, 5}),
@@ -265,7 +301,7 @@ INSTANTIATE_TEST_SUITE_P(All, FusedPoolOnce,
 TEST_P(FusedPoolOnce, EqualsNormalisationThenPool) {
   const auto& [each, element] = GetParam();
   const FusedPoolShape shape =
-      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants());
+      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants(), each.after);
   const std::vector<float> input = random_activation(shape.input, 11);
   const DeviceElements in = map_of(input, shape.input), between = empty_map(shape.input);
   normalisation_forward(stream(), in.data(), between.data(), shape.input, shape.normalisation);
@@ -281,7 +317,7 @@ TEST_P(FusedPoolOnce, EqualsNormalisationThenPool) {
 TEST_P(FusedPoolOnce, NotANumberIsNotLost) {
   const auto& [each, element] = GetParam();
   const FusedPoolShape shape =
-      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants());
+      shape_of(each.rows, each.height, each.width, each.channels, element, each.constants(), each.after);
   std::vector<float> input = random_activation(shape.input, 13);
   input[static_cast<std::size_t>((4 * each.width + 4) * each.channels + 9)] =
       INFINITY;  // ∞ · 0 behind the LRN
@@ -307,6 +343,11 @@ TEST(FusedPoolShapes, WhatIsServed) {
   EXPECT_FALSE(served([](auto& shape) { shape.window = 2; }));
   EXPECT_FALSE(served([](auto& shape) { shape.stride = 1; }));
   EXPECT_FALSE(served([](auto& shape) { shape.output_width = 28; }));
+  EXPECT_TRUE(serves_fused_pool(shape_of(4, 8, 8, 96, Element::bfloat16, {.size = 0}, 1)));
+  EXPECT_TRUE(serves_fused_pool(shape_of(4, 9, 9, 96, Element::bfloat16, {.size = 0}, 1)));
+  // A window that lies in the padding alone.
+  EXPECT_FALSE(serves_fused_pool(shape_of(4, 8, 8, 96, Element::bfloat16, {.size = 0}, 3)));
+  EXPECT_FALSE(served([](auto& shape) { shape.after = 1, shape.output_height = 28; }));
   EXPECT_FALSE(served([](auto& shape) { shape.normalisation.size = 4; }));
   EXPECT_FALSE(served([](auto& shape) { shape.normalisation.size = 11; }));
 }
