@@ -24,6 +24,12 @@ inline std::vector<std::string> split_list(const std::string& text) {
   return items;
 }
 
+// The file to which results are appended for programs (records.hpp).
+inline void add_json_option(boost::program_options::options_description& options, std::string& file) {
+  options.add_options()("json", boost::program_options::value(&file),
+                        "append results to this file, as JSON lines");
+}
+
 // Reads `options`, which gets --help; returns false when help was asked for and printed.
 inline bool read_arguments(boost::program_options::options_description& options, int argc, char** argv) {
   namespace po = boost::program_options;

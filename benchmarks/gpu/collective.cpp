@@ -1,6 +1,6 @@
 // How fast NCCL sums a gradient of `alexnet` over all ranks' GPUs, by bucket size: Markdown. Run it under
 // mpirun.
-//   mpirun -n GPUS benchmark_gpu_collective [--wire-precisions fp32,bf16] [--small]
+//   mpirun -n GPUS benchmark_gpu_collective [--wire-precisions fp32,bf16] [--json FILE] [--small]
 // Bus bandwidth is 2 (P − 1)/P × bytes ÷ seconds, what each rank must send and receive at the least (as
 // nccl-tests define it); bytes are those that travel.
 #include "comm/collective.hpp"
@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "engine/engine.hpp"
 #include "model/networks.hpp"
+#include "records.hpp"
 #include "stepper.hpp"
 
 namespace {
@@ -23,7 +24,7 @@ using namespace convoy;
 using namespace convoy::gpu_benchmark;
 
 struct Settings {
-  std::string wires = "fp32,bf16";
+  std::string wires = "fp32,bf16", json;
   bool small = false;
 };
 
@@ -84,6 +85,9 @@ class CollectiveBenchmark {
     if (communicator_.rank() == 0) {
       fmt::print("| {} | {} | {} | {:.3f} | {:.1f} |\n", wire, mebibytes, buckets.size(), seconds * 1e3,
                  2 * (ranks - 1) / ranks * bytes / seconds / 1e9);
+      Records(settings_.json)
+          .entry(fmt::format("collective/x{}/{}/{}", communicator_.size(), wire, mebibytes),
+                 2 * (ranks - 1) / ranks * bytes / seconds / 1e9, "GB/s", "higher", {{"seconds", seconds}});
     }
   }
 
@@ -123,6 +127,7 @@ int main(int argc, char** argv) {
     options.add_options()("wire-precisions", po::value(&settings.wires)->default_value(settings.wires),
                           "fp32, bf16, fp16")  //
         ("small", po::bool_switch(&settings.small), "a small gradient, to see that it works");
+    add_json_option(options, settings.json);
     if (read_arguments(options, argc, argv)) CollectiveBenchmark(settings, communicator).run();
   });
   if (code != 0 && communicator.size() > 1) communicator.abort(static_cast<ExitCode>(code));

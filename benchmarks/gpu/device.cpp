@@ -159,6 +159,18 @@ double copy_bandwidth(bool small) {
   return 2 * static_cast<double>(bytes) / seconds;
 }
 
+double host_to_device_bandwidth(bool small) {
+  const std::size_t bytes = std::size_t{1} << (small ? 20 : 28);
+  const cuda::PinnedMemory from(bytes, "a benchmark's images");
+  std::fill_n(from.data(), bytes, std::byte{1});
+  const cuda::DeviceMemory to(bytes, "a benchmark's images");
+  Timer timer(small);
+  const double seconds = timer.median_seconds([&](cudaStream_t stream) {
+    check(cudaMemcpyAsync(to.data(), from.data(), bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+  });
+  return static_cast<double>(bytes) / seconds;
+}
+
 double matrix_product_rate(Precision precision, bool small) {
   const int side = small ? 64 : 8192;
   const SquareProduct product(precision, side);

@@ -28,6 +28,10 @@ std::optional<Hardware> data_sheet(const DeviceFacts& facts, Precision precision
 // MiB).
 double copy_bandwidth(bool small);
 
+// Bytes a second of cudaMemcpyAsync from page-locked host memory to the device, of 256 MiB (`small`: 1 MiB):
+// what feeds a step's images.
+double host_to_device_bandwidth(bool small);
+
 // Floating-point operations a second of cuBLASLt's product of square matrices of 8192 (`small`: 64) random
 // numbers.
 double matrix_product_rate(Precision precision, bool small);

@@ -1,5 +1,5 @@
 // Each of the engine's own kernels at the shapes of `alexnet` beside the time that its bytes need: Markdown.
-//   benchmark_gpu_kernels [--batch N] [--small]
+//   benchmark_gpu_kernels [--batch N] [--json FILE] [--small]
 #include "engine/cuda/kernels.hpp"
 
 #include <fmt/format.h>
@@ -275,13 +275,14 @@ class KernelCases {
   std::vector<Case> cases_;
 };
 
-void run(int batch, bool small) {
+void run(int batch, const Records& records, bool small) {
   const Hardware hardware = fair_hardware(device_facts(), Precision::fp32, small);
   const KernelCases kernels(batch, small);
   Timer timer(small);
   fmt::print("Batch {}; floor: bytes at the {:.0f} GB/s of a copy. Launching is part of the time.\n\n", batch,
              hardware.bytes_per_second / 1e9);
-  print_cases(kernels.cases(), timer.median_seconds(kernels.cases()), hardware);
+  print_cases(kernels.cases(), timer.median_seconds(kernels.cases()), hardware, records,
+              fmt::format("kernel/{}/", batch));
 }
 
 }  // namespace
@@ -294,6 +295,8 @@ int main(int argc, char** argv) {
     po::options_description options("benchmark_gpu_kernels: the engine's own kernels beside their floors");
     options.add_options()("batch", po::value(&batch)->default_value(batch), "images")  //
         ("small", po::bool_switch(&small), "tiny sizes, to see that it works");
-    if (read_arguments(options, argc, argv)) run(small ? std::min(batch, 2) : batch, small);
+    std::string json;
+    add_json_option(options, json);
+    if (read_arguments(options, argc, argv)) run(small ? std::min(batch, 2) : batch, Records(json), small);
   });
 }

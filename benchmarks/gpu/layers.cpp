@@ -1,6 +1,6 @@
 // Each layer of a network by itself, forward and backward, as the engine computes it, beside its floor:
 // Markdown.
-//   benchmark_gpu_layers [--model alexnet] [--precision bf16] [--batch N] [--small]
+//   benchmark_gpu_layers [--model alexnet] [--precision bf16] [--batch N] [--json FILE] [--small]
 // Normalisation and pooling are measured as passes of their own here; benchmark_gpu_kernels has the fused
 // ones.
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ using namespace convoy;
 using namespace convoy::gpu_benchmark;
 
 struct Settings {
-  std::string model = "alexnet", precision = "bf16";
+  std::string model = "alexnet", precision = "bf16", json;
   int batch = 128;
   bool deterministic = false, small = false;
 };
@@ -153,7 +153,8 @@ void run(const Settings& settings) {
       settings.model, settings.precision, settings.batch,
       settings.deterministic ? "deterministic" : "by measurement", hardware.bytes_per_second / 1e9,
       hardware.flops_per_second / 1e12);
-  print_cases(layers.cases(), timer.median_seconds(layers.cases()), hardware);
+  print_cases(layers.cases(), timer.median_seconds(layers.cases()), hardware, Records(settings.json),
+              fmt::format("layer/{}/{}/{}/", settings.model, settings.precision, settings.batch));
   fmt::print("\nAlgorithms:\n\n");
   for (const Decision& decision : state.tuner->decisions()) fmt::print("* {}\n", decision_text(decision));
 }
@@ -171,6 +172,7 @@ int main(int argc, char** argv) {
         ("batch", po::value(&settings.batch)->default_value(settings.batch), "images")     //
         ("deterministic", po::bool_switch(&settings.deterministic), "algorithms by rule")  //
         ("small", po::bool_switch(&settings.small), "few rounds, to see that it works");
+    add_json_option(options, settings.json);
     if (read_arguments(options, argc, argv)) run(settings);
   });
 }

@@ -30,7 +30,9 @@ std::unique_ptr<TrainingReplica> make(const StepperOptions& options, Communicato
   wanted.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
   auto replica = make_training_replica(
       spec, input_of(spec), wanted,
-      {.optimizer = {.rule = options.optimizer}, .cuda_graph = options.graph, .log = &log});
+      {.optimizer = {.rule = options.optimizer},  // A refused recording costs the graph, not the run.
+       .cuda_graph = GraphUse::automatic,
+       .log = &log});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
   replica->write_parameters(weights);
@@ -64,20 +66,22 @@ Stepper::Stepper(const StepperOptions& options, Communicator& communicator)
   rates_.assign(replica_->table().parameters().size(), {.rate = 1e-4F, .decay = 5e-4F});
 }
 
-double Stepper::run(int steps) {
+double Stepper::run(int steps, bool graph) {
   const Stopwatch watch;
-  for (int i = 0; i < steps; ++i) step();
+  for (int i = 0; i < steps; ++i) step(graph);
   while (outstanding_ > 0) take_result();
   return watch.seconds() / steps;
 }
 
-void Stepper::step() {
+void Stepper::step(bool graph) {
   TrainingReplica& replica = *replica_;
   program_->stage(0, batch_->view(std::int64_t{rank_} * options_.batch),
                   {.seed = 1, .step = number_, .gradient_scale = 1.0 / (1.0 * ranks_ * options_.batch)});
   ++number_;
   replica.stage_update({.number = number_, .rates = rates_});
-  replica.run_step(*program_, collective_->capturable(), [&] {
+  replayed_ = true;
+  replica.run_step(*program_, graph && collective_->capturable(), [&] {
+    replayed_ = false;
     replica.enter(Phase::forward);
     program_->forward_staged(0);
     replica.enter(Phase::backward);

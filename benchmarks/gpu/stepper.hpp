@@ -21,7 +21,6 @@ struct StepperOptions {
   Precision precision = Precision::bf16;
   int batch = 128;  // of a rank
   OptimizerRule optimizer = OptimizerRule::sgd;
-  GraphUse graph = GraphUse::automatic;
   bool deterministic = false;
   int device_index = 0;
   std::size_t bucket_bytes = convoy::bucket_bytes;
@@ -33,8 +32,11 @@ class Stepper {
   // Collective over `communicator`.
   Stepper(const StepperOptions& options, Communicator& communicator);
 
-  // Runs `steps` steps and waits for the device; seconds a step, by the clock.
-  double run(int steps);
+  // Runs `steps` steps and waits for the device; seconds a step, by the clock. `graph`: from a recorded
+  // graph, where the device allows it; otherwise call by call, whatever was recorded before.
+  double run(int steps, bool graph);
+  // Whether the last step was a recorded graph's. The first step of a program never is; the next ones record.
+  bool replayed() const { return replayed_; }
 
   const StepResult& last() const { return last_; }
   // Of the phases by the device's clock, over all steps since the last call.
@@ -43,7 +45,7 @@ class Stepper {
   std::string_view collective_name() const { return collective_->name(); }
 
  private:
-  void step();
+  void step(bool graph);
   void take_result();
 
   StepperOptions options_;
@@ -57,6 +59,7 @@ class Stepper {
   std::vector<TensorRate> rates_;
   std::int64_t number_ = 0;
   int outstanding_ = 0, phase_steps_ = 0;
+  bool replayed_ = false;
   StepResult last_;
   PhaseSeconds phases_;
 };

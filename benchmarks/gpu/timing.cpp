@@ -61,8 +61,8 @@ double Timer::median_seconds(const Enqueue& run) {
   return median_seconds({Case{.name = {}, .bytes = 0, .flops = 0, .run = run, .floor = 0}}).front();
 }
 
-void print_cases(const std::vector<Case>& cases, const std::vector<double>& seconds,
-                 const Hardware& hardware) {
+void print_cases(const std::vector<Case>& cases, const std::vector<double>& seconds, const Hardware& hardware,
+                 const Records& records, const std::string& prefix) {
   fmt::print(
       "| what | µs | MB | GB/s | TFLOP/s | floor µs | floor ÷ time |\n|---|---|---|---|---|---|---|\n");
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -73,6 +73,8 @@ void print_cases(const std::vector<Case>& cases, const std::vector<double>& seco
     fmt::print("| {} | {:.1f} | {:.2f} | {:.0f} | {:.1f} | {:.1f} | {:.2f} |\n", c.name, seconds[i] * 1e6,
                c.bytes / 1e6, c.bytes / seconds[i] / 1e9, c.flops / seconds[i] / 1e12, floor * 1e6,
                floor / seconds[i]);
+    records.entry(prefix + c.name, seconds[i] * 1e6, "us", "lower",
+                  {{"floor_us", floor * 1e6}, {"bytes", c.bytes}, {"flops", c.flops}});
   }
 }
 

@@ -11,6 +11,7 @@
 #include "device/cuda/memory.hpp"
 #include "device/cuda/stream.hpp"
 #include "passes.hpp"
+#include "records.hpp"
 
 namespace convoy::gpu_benchmark {
 
@@ -45,8 +46,9 @@ class Timer {
   cuda::DeviceMemory flush_;
 };
 
-// A Markdown table: time, bytes, floor and what part of the time the floor is.
-void print_cases(const std::vector<Case>& cases, const std::vector<double>& seconds,
-                 const Hardware& hardware);
+// A Markdown table: time, bytes, floor and what part of the time the floor is. `records` gets an entry for
+// each case, whose id begins with `prefix`.
+void print_cases(const std::vector<Case>& cases, const std::vector<double>& seconds, const Hardware& hardware,
+                 const Records& records, const std::string& prefix);
 
 }  // namespace convoy::gpu_benchmark
