@@ -27,13 +27,13 @@ def response_norm(k):
     return [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=k)]
 
 
-def classifier(classes, dropout, dropout_first, features=9216):
+def classifier(classes, dropout, dropout_first, features=9216, width=4096):
     hidden = []
-    for inputs in (features, 4096):
+    for inputs in (features, width):
         drop = [nn.Dropout(dropout)]
-        linear = [nn.Linear(inputs, 4096), nn.ReLU(inplace=True)]
+        linear = [nn.Linear(inputs, width), nn.ReLU(inplace=True)]
         hidden += drop + linear if dropout_first else linear + drop
-    return [nn.Flatten(), *hidden, nn.Linear(4096, classes)]
+    return [nn.Flatten(), *hidden, nn.Linear(width, classes)]
 
 
 def alexnet(classes=1000, dropout=0.5, groups=2, norm=2.0, norm_after_pool=False):
@@ -68,6 +68,12 @@ def alexnet_cifar(classes=10, dropout=0.5):
     return nn.Sequential(*layers, *classifier(classes, dropout, dropout_first=False, features=256))
 
 
+def alexnet_mini(classes=10, dropout=0.5):
+    layers = convolution(3, 48, 5, 2, 2) + pool() + convolution(48, 96, 5, 1, 2) + pool()
+    layers += convolution(96, 128, 3, 1, 1) + convolution(128, 128, 3, 1, 1) + convolution(128, 96, 3, 1, 1) + pool()
+    return nn.Sequential(*layers, *classifier(classes, dropout, dropout_first=False, features=864, width=512))
+
+
 NETWORKS = {
     "alexnet": (alexnet, 227),
     "alexnet-ungrouped": (lambda **o: alexnet(groups=1, norm=0, **o), 227),
@@ -77,6 +83,7 @@ NETWORKS = {
     "caffe-alexnet": (lambda **o: alexnet(norm=1.0, **o), 227),
     "caffenet": (lambda **o: alexnet(norm=1.0, norm_after_pool=True, **o), 227),
     "alexnet-cifar": (alexnet_cifar, 32),
+    "alexnet-mini": (alexnet_mini, 64),
 }
 
 
