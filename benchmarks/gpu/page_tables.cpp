@@ -177,7 +177,12 @@ void print_tuning(const Json& results) {
   fmt::print(
       "\n## What was chosen by measurement\n\n| run | operation | chosen | source | the others, ms |\n"
       "|---|---|---|---|---|\n");
+  int unmeasured = 0;
   for (const Json& decision : tuning) {
+    if (decision.value("trials", Json::array()).empty()) {
+      ++unmeasured;
+      continue;
+    }
     std::string chosen = decision.value("chosen", ""), others;
     for (const Json& trial : decision.value("trials", Json::array())) {
       const std::string name = trial.value("name", ""), outcome = trial.value("outcome", "");
@@ -195,6 +200,7 @@ void print_tuning(const Json& results) {
                cell(decision.value("what", "")), cell(chosen), cell(decision.value("source", "")),
                cell(others));
   }
+  if (unmeasured > 0) fmt::print("\n{} further operations were decided without a measurement.\n", unmeasured);
 }
 
 void print_comparison(const Json& old_results, const Json& results) {

@@ -128,9 +128,9 @@ TEST_F(GpuResults, ATrainingRunGivesItsSpeedAndItsDecisions) {
       "\n"
       R"({"kind": "step", "step": 100, "loss": 1.5, "images_per_second": 20.0, "seconds": {"input": 0.1, "forward": 0.3}})"
       "\n");
-  write(
-      folder_ / "run.json",
-      R"({"tuning": [{"what": "conv2, forward", "key": "k", "chosen": "graph 3", "source": "measured", "trials": [
+  write(folder_ / "run.json",
+        R"({"tuning": [{"what": "fc8", "key": "o", "chosen": "plain", "source": "only", "trials": []},
+            {"what": "conv2, forward", "key": "k", "chosen": "graph 3", "source": "measured", "trials": [
             {"name": "graph 3", "outcome": "chosen", "milliseconds": 0.25, "difference": 0},
             {"name": "legacy 1", "outcome": "slower", "milliseconds": 0.5, "difference": 1e-3},
             {"name": "split", "outcome": "wrong", "milliseconds": 0, "difference": 0.7}]}]})");
@@ -144,6 +144,8 @@ TEST_F(GpuResults, ATrainingRunGivesItsSpeedAndItsDecisions) {
       tuning,
       "| conv2, forward | graph 3 0.2500 ms | measured | legacy 1 0.5000, split – (wrong by 7.0e-01) |"))
       << tuning;
+  EXPECT_TRUE(contains(tuning, "\n1 further operations")) << tuning;
+  EXPECT_FALSE(contains(tuning, "fc8")) << tuning;
 }
 
 TEST_F(GpuResults, LossesAreComparedStepByStep) {
