@@ -94,6 +94,28 @@ TEST_F(CudaDeviceTest, AStreamFollowsAnother) {
   check(cudaStreamSynchronize(first.get()), "waiting");
 }
 
+// A lower number is taken first. With one priority between the ends, or none, neighbours share one.
+TEST_F(CudaDeviceTest, StreamsHavePrioritiesInOrder) {
+  const auto priority_of = [](const Stream& stream) {
+    int priority = 0;
+    check(cudaStreamGetPriority(stream.get(), &priority), "asking for a priority");
+    return priority;
+  };
+  int lowest = 0, highest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "asking for the range");
+  const int background = priority_of(make_stream(StreamPriority::background));
+  const int ordinary = priority_of(make_stream()), urgent = priority_of(make_stream(StreamPriority::urgent));
+  EXPECT_EQ(background, lowest);
+  EXPECT_EQ(urgent, highest);
+  if (lowest - highest >= 2) {
+    EXPECT_LT(ordinary, background);
+    EXPECT_GT(ordinary, urgent);
+  } else {
+    EXPECT_LE(ordinary, background);
+    EXPECT_GE(ordinary, urgent);
+  }
+}
+
 TEST_F(CudaDeviceTest, TimesAreComparedBetweenTimingEvents) {
   const Stream stream = make_stream();
   const Event begin = make_event(true), end = make_event(true);
