@@ -96,14 +96,17 @@ class KernelCases {
     cases_.push_back({std::move(what), bytes, 0, std::move(run), 0});
   }
 
+  // conv1's input as the engine writes it: in planes for float32, in patches otherwise.
   void add_input_stage(Element element) {
-    const MapShape shape = map(3, 227, element);
-    const int stored = shape.height + 29;
+    constexpr int side = 227, stored = 256;
+    const bool planes = element == Element::float32;
+    const MapShape shape = planes ? map(3, side, element) : map(48, 57, element);
+    const cuda::InputFrame frame{.side = side, .before = 0, .patch = planes ? 1 : 4};
     auto* images = keep<std::uint8_t>(zero_memory(std::size_t(batch_) * stored * stored * 3));
     std::vector<SampleTransform> transforms(static_cast<std::size_t>(batch_));
     for (std::size_t row = 0; row < transforms.size(); row += 2) {  // every other one is mirrored
       transforms[row].matrix[0] = -1;
-      transforms[row].matrix[2] = static_cast<float>(shape.width - 1);
+      transforms[row].matrix[2] = static_cast<float>(side - 1);
     }
     const auto* on_gpu = keep<const SampleTransform>(on_device(transforms));
     const cuda::InputConstants constants{.mean = keep<float>(zero_memory(3 * sizeof(float))),
@@ -112,7 +115,7 @@ class KernelCases {
     add(fmt::format("input stage, {}", name(element)),
         static_cast<double>(shape.elements()) * (1.0 + static_cast<double>(bytes_of(element))),
         [=, pass = pass()](cudaStream_t stream) {
-          cuda::input_stage(stream, images, on_gpu, constants, pass, output, shape, 0, 0);
+          cuda::input_stage(stream, images, on_gpu, constants, pass, output, shape, frame);
         });
   }
 

@@ -34,9 +34,9 @@ struct Settings {
 class LayerRun {
  public:
   LayerRun(const cuda::ProgramResources& resources, const ProgramOptions& options,
-           const PlannedOperation& planned, bool input_gradient)
+           const PlannedOperation& planned, const Shape& input_shape, bool input_gradient)
       : builder_(resources, options, true) {
-    cuda::Tensor* input = builder_.tensor(builder_.map(planned.input));
+    cuda::Tensor* input = builder_.tensor(builder_.map(input_shape));
     operation_ = std::visit([&](const auto& kind) { return make_operation(builder_, kind, planned, input); },
                             planned.kind);
     builder_.tick();
@@ -77,7 +77,9 @@ class LayerCases {
         passes_(training_passes(spec_, {.precision = options_.precision, .fused_pool = false})) {
     PlanOptions wanted;
     wanted.own_relu_gradient = true;  // as in the engine, where no pool or normalisation follows
+    wanted.patches_input = options_.precision != Precision::fp32;
     const LayerPlan plan = plan_layers(spec_, state.table, wanted);
+    first_input_ = plan.input;
     for (const PlannedOperation& planned : plan.operations)
       add_operation(planned, &planned != &plan.operations.front());
   }
@@ -88,7 +90,7 @@ class LayerCases {
   void add_operation(const PlannedOperation& planned, bool input_gradient) {
     if (const auto* convolution = std::get_if<Convolution>(&planned.kind)) {
       number_ = convolution->name.substr(4);
-      if (convolution->padding.before != convolution->padding.after)
+      if (convolution->padding.before != convolution->padding.after && planned.input_patch == 1)
         fail(ExitCode::usage, "this benchmark does not know the asymmetric padding of {}", convolution->name);
       add(convolution->name, planned, input_gradient);
     } else if (const auto* connected = std::get_if<FullyConnected>(&planned.kind)) {
@@ -101,7 +103,8 @@ class LayerCases {
   }
 
   void add(const std::string& name, const PlannedOperation& planned, bool input_gradient) {
-    runs_.push_back(std::make_unique<LayerRun>(resources_, options_, planned, input_gradient));
+    runs_.push_back(std::make_unique<LayerRun>(
+        resources_, options_, planned, input_gradient ? planned.input : first_input_, input_gradient));
     LayerRun* run = runs_.back().get();
     add_case(name, Phase::forward, [run](cudaStream_t) { run->forward(); });
     add_case(name, Phase::backward, [run](cudaStream_t) { run->backward(); });
@@ -124,6 +127,7 @@ class LayerCases {
   ProgramOptions options_;
   cuda::ProgramResources resources_;
   std::vector<gpu_benchmark::Pass> passes_;
+  Shape first_input_;  // as the engine writes it
   std::string number_;
   std::vector<std::unique_ptr<LayerRun>> runs_;
   std::vector<Case> cases_;

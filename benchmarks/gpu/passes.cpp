@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "engine/input_patches.hpp"
 #include "model/parameter_table.hpp"
 
 namespace convoy::gpu_benchmark {
@@ -25,7 +26,8 @@ class PassList {
         narrow_(options.precision == Precision::bf16 || options.precision == Precision::fp16),
         channels_last_(options.precision != Precision::fp32),
         element_(narrow_ ? 2 : 4),
-        shapes_(infer_shapes(spec)) {}
+        shapes_(infer_shapes(spec)),
+        written_input_(as_written()) {}
 
   std::vector<Pass> make() {
     add_input();
@@ -44,6 +46,12 @@ class PassList {
 
  private:
   const Shape& input_of(std::size_t i) const { return i == 0 ? spec_.input : shapes_[i - 1]; }
+  // The network's input as the first layer reads it: in NHWC perhaps in patches.
+  Shape as_written() const {
+    const auto* first = layer_at<Convolution>(0);
+    const int patch = first != nullptr && channels_last_ ? patch_side(*first, spec_.input) : 1;
+    return patch == 1 ? spec_.input : patched_input(*first, spec_.input, shapes_[0], patch);
+  }
   template <typename Kind>
   const Kind* layer_at(std::size_t i) const {
     return i < spec_.layers.size() ? std::get_if<Kind>(&spec_.layers[i]) : nullptr;
@@ -61,9 +69,9 @@ class PassList {
   }
 
   void add_input() {
-    // uint8 pixels of the crop, of which each is one element of the network's input.
-    const double pixels = numbers(spec_.input);
-    forward_.push_back({"input", Phase::forward, "crop, mirror, normalise", pixels * (1 + element_), 0, 0});
+    // uint8 pixels of the crop, and the input's elements.
+    const double bytes = numbers(spec_.input) + numbers(written_input_) * element_;
+    forward_.push_back({"input", Phase::forward, "crop, mirror, normalise", bytes, 0, 0});
   }
 
   // Returns the index of the last layer that was taken.
@@ -90,8 +98,9 @@ class PassList {
 
   // Convolution, bias and ReLU, whose forward is one pass; the layers behind it too, where they are fused.
   std::size_t add_convolution(std::size_t i, const Convolution& c) {
-    const Shape &in = input_of(i), &out = shapes_[i];
-    const double weights = 1.0 * c.filters * (in.channels / c.groups) * c.kernel * c.kernel;
+    const Shape &in = i == 0 ? written_input_ : input_of(i), &out = shapes_[i];
+    // Multiplications by the zeros that widen a filter to patches are not counted.
+    const double weights = 1.0 * c.filters * (input_of(i).channels / c.groups) * c.kernel * c.kernel;
     const double multiplications = weights * out.height * out.width;
     forward(c.name, "convolution, bias, ReLU", numbers(in) + numbers(out), weights, multiplications);
     std::size_t last = layer_at<Relu>(i + 1) ? i + 1 : i;
@@ -219,6 +228,7 @@ class PassList {
   bool narrow_, channels_last_;
   double element_;
   std::vector<Shape> shapes_;
+  Shape written_input_;
   std::string last_ = "conv0";  // convolution or fully connected layer so far
   bool relu_is_owed_ = false;   // its gradient is taken behind the pool
   std::vector<Pass> forward_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "engine/input_patches.hpp"
 
 namespace convoy {
 
@@ -52,8 +53,17 @@ class Planner {
 
   void plan_input() {
     const auto* first = layer_at<Convolution>(0);
-    if (options_.pads_input && first != nullptr && first->padding.before != first->padding.after)
+    plan_.input = spec_.input;
+    if (first == nullptr) return;
+    if (options_.patches_input) plan_.input_patch = patch_side(*first, spec_.input);
+    if (plan_.input_patch > 1) {
       plan_.input_padding = first->padding;
+      plan_.input = patched_input(*first, spec_.input, shapes_[0], plan_.input_patch);
+    } else if (options_.pads_input && first->padding.before != first->padding.after) {
+      plan_.input_padding = first->padding;
+      plan_.input.height += first->padding.before + first->padding.after;
+      plan_.input.width += first->padding.before + first->padding.after;
+    }
   }
 
   // How many layers were planned.
@@ -91,6 +101,7 @@ class Planner {
         .kind = std::visit([](const auto& kind) -> OperationKind { return kind; }, layer),
         .relu = !options_.every_activation && fuses_relu(layer) && layer_at<Relu>(index + 1) != nullptr,
         .input_padded = index == 0 && plan_.input_padding != Padding{},
+        .input_patch = index == 0 ? plan_.input_patch : 1,
         .scores = index + 1 == spec_.layers.size(),
         .dropout = dropout};
     const std::size_t served = operation.relu ? 2 : 1;

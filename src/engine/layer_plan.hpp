@@ -47,6 +47,7 @@ struct PlannedOperation {
   bool takes_relu_gradient = false;   // and in backward that ReLU's gradient
   bool leaves_bias_gradient = false;  // to the FusedPool behind it; convolutions only
   bool input_padded = false;          // its input already carries its padding; convolutions only
+  int input_patch = 1;                // its input comes in patches of this side; convolutions only
   bool scores = false;                // the network's last layer; fully connected: float32 in every precision
 
   int dropout = -1;  // number of a dropout layer in the network, for the random counter
@@ -62,7 +63,11 @@ struct BackwardStep {
 };
 
 struct LayerPlan {
-  Padding input_padding;  // around the network's input, see PlanOptions::pads_input
+  // How the network's input is written: with padding around it, and in patches whose pixels are channels of
+  // one (PlanOptions::pads_input, patches_input); `input` is its shape then.
+  Padding input_padding;
+  int input_patch = 1;
+  Shape input = {};
   // In the order of forward; each takes the output of the one before, the first the network's input.
   std::vector<PlannedOperation> operations;
   // In the order of backward; none in evaluation, nor where every activation is kept.
@@ -78,7 +83,8 @@ struct PlanOptions {
 
   // What an engine's operations can do beside their layer:
   bool own_relu_gradient = false;  // take a fused ReLU's gradient, where nothing came in between
-  bool pads_input = false;  // write the input with the first convolution's padding, where that is uneven
+  bool pads_input = false;     // write the input with the first convolution's padding, where that is uneven
+  bool patches_input = false;  // and in patches, where that serves it better (engine/input_patches.hpp)
   std::function<bool(const FusedPool&, const Shape& input)> serves_fused_pool = {};  // empty: none
 };
 

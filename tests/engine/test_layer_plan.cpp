@@ -18,6 +18,7 @@ struct Word {
   std::string with_extras(const std::string& name) const {
     std::string extras;
     if (planned.input_padded) extras += ",padded";
+    if (planned.input_patch > 1) extras += ",patches";
     if (planned.relu) extras += ",relu";
     if (planned.takes_relu_gradient) extras += ",gradient";
     if (planned.leaves_bias_gradient) extras += ",no bias";
@@ -294,6 +295,47 @@ TEST(LayerPlan, OnlyTheFirstConvolutionsUnevenPaddingIsWrittenWithTheInput) {
   EXPECT_EQ(plan(network({conv1, fc8}), options).input_padding, (Padding{}));
   EXPECT_EQ(text(plan(network({Dropout{0}, uneven, fc8}), options)), "conv1 fc8");
   EXPECT_EQ(text(plan(network({MaxPool{}, uneven, fc8}), options)), "pool conv1 fc8");
+}
+
+// Of conv1 of each network: 11 × 11 with stride 4 becomes 3 × 3 over 48 channels, 5 × 5 with stride 2
+// over 12.
+TEST(LayerPlan, TheInputComesInPatchesWhereThatServesTheFirstConvolution) {
+  PlanOptions options;
+  options.pads_input = options.patches_input = true;
+  const std::map<std::string, Shape> inputs = {{"alexnet-owt", {48, 57, 57}},
+                                               {"alexnet-padded", {48, 57, 57}},
+                                               {"alexnet-cifar", {48, 10, 10}},
+                                               {"alexnet-mini", {12, 34, 34}}};
+  for (const std::string& name : network_names()) {
+    SCOPED_TRACE(name);
+    const NetSpec spec = make_network(name);
+    const LayerPlan found = plan(spec, options);
+    EXPECT_EQ(found.input, inputs.contains(name) ? inputs.at(name) : (Shape{48, 57, 57}));
+    EXPECT_EQ(found.input_patch, name == "alexnet-mini" ? 2 : 4);
+    const auto& first = std::get<Convolution>(spec.layers.front());
+    EXPECT_EQ(found.input_padding, first.padding);
+    EXPECT_EQ(found.operations.front().input_patch, found.input_patch);
+    EXPECT_EQ(found.operations.front().input, spec.input);
+    EXPECT_EQ(found.operations.at(1).input_patch, 1);
+    EXPECT_EQ(plan(spec, {}).input, spec.input);
+  }
+}
+
+TEST(LayerPlan, OtherConvolutionsTakeSinglePixels) {
+  PlanOptions options;
+  options.pads_input = options.patches_input = true;
+  const auto first = [&](int kernel, int stride, Padding padding) {
+    NetSpec spec = network({Convolution{"conv1", 8, kernel, stride, padding, 1}, fc8});
+    spec.input = {3, 32, 32};
+    return plan(spec, options);
+  };
+  EXPECT_EQ(text(first(11, 4, {1, 1})), "conv1[padded,patches] fc8");
+  EXPECT_EQ(text(first(11, 4, {})), "conv1[patches] fc8");
+  EXPECT_EQ(text(first(5, 1, {2, 2})), "conv1 fc8");   // nothing to put side by side
+  EXPECT_EQ(text(first(11, 3, {1, 1})), "conv1 fc8");  // the input stage writes patches of 2 and 4
+  EXPECT_EQ(text(first(1, 4, {})), "conv1 fc8");       // 48 channels, all but 3 for nothing
+  EXPECT_EQ(text(plan(network({MaxPool{}, Convolution{"conv1", 8, 5, 2, {}, 1}, fc8}), options)),
+            "pool conv1 fc8");
 }
 
 TEST(LayerPlan, TheLastLayerMakesTheScores) {

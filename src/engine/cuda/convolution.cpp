@@ -90,6 +90,7 @@ class ConvolutionOperation final : public Operation {
 
 OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
                                 Tensor* input) {
+  if (planned.input_patch > 1) return make_patch_convolution(builder, layer, planned, input);
   return std::make_unique<ConvolutionOperation>(builder, layer, planned, input);
 }
 

@@ -18,6 +18,9 @@ PlanOptions plan_options(const ProgramResources& resources, const ProgramOptions
   result.every_activation = builder.keeps_all();
   result.own_relu_gradient = true;
   result.pads_input = true;
+  // Where every activation is kept too: the sums of conv1 have the order that they have in training, so its
+  // activation is the same. The input itself is an activation only where the first layer is an identity.
+  result.patches_input = layout_of(builder.precision()) == Layout::channels_last;
   if (resources.fused_pool) {
     result.serves_fused_pool = [&builder](const FusedPool& pool, const Shape& input) {
       return serves_fused_pool(pool, builder.map(input));
@@ -73,9 +76,7 @@ void CudaProgram::build(Builder& builder) {
 
 void CudaProgram::add_input(Builder& builder) {
   mean_ = builder.lasting(resources_.input->mean.size() * sizeof(float));
-  const Shape& shape = resources_.spec->input;
-  const int more = plan_.input_padding.before + plan_.input_padding.after;
-  input_ = builder.tensor(builder.map({shape.channels, shape.height + more, shape.width + more}));
+  input_ = builder.tensor(builder.map(plan_.input));
   input_->overwritable = true;
   builder.tick();
 }
@@ -135,8 +136,11 @@ void CudaProgram::run_forward(const BatchPlace& place) {
                                    .stored_side = input.stored_side,
                                    .mean_image = input.mean.size() > 3,
                                    .scale = {input.scale[0], input.scale[1], input.scale[2]}};
+    const InputFrame frame{.side = resources_.spec->input.height,
+                           .before = plan_.input_padding.before,
+                           .patch = plan_.input_patch};
     input_stage(pass.stream, place.images, place.transforms, constants, place.pass, input_->data,
-                input_->shape, plan_.input_padding.before, plan_.input_padding.after);
+                input_->shape, frame);
   }
   for (const OperationPointer& operation : operations_) {
     const ProfilerRange range(operation->name());

@@ -25,12 +25,34 @@ struct InputConstants {
   bool mean_image = false;
   float scale[3] = {1, 1, 1};
 };
-// `shape` is that of `output`: 3 channels, and a side of the network's input plus `before` + `after` zeros
-// around (an asymmetric padding that cuDNN cannot say). Rows that are absent become 0; their images are not
-// read.
+// Where the network's input lies in its map.
+struct InputFrame {
+  int side = 0;    // of the network's input
+  int before = 0;  // rows and columns of zeros before it; the rest of the map is zero too
+  // channels_last: 1, 2 or 4. Squares of patch × patch pixels are channels of one: pixel (y, x) is at
+  // (y / patch, x / patch), channel ((y % patch) · patch + x % patch) · 3 + colour.
+  int patch = 1;
+};
+// `shape` is that of `output`, with 3 · patch² channels; pixels that it has no room for are left out.
+// `output` begins at a multiple of 16 bytes. Rows that are absent become 0; their images are not read.
 void input_stage(cudaStream_t stream, const std::uint8_t* images, const SampleTransform* transforms,
                  const InputConstants& constants, const PassParameters* pass, void* output,
-                 const MapShape& shape, int before, int after);
+                 const MapShape& shape, const InputFrame& frame);
+
+// ---- patch_filter.cu: a filter for an input in patches (engine/input_patches.hpp), and its gradient.
+struct PatchFilter {
+  int filters = 0, kernel = 0, channels = 0;  // of the layer's own filter, which is KRSC
+  int patch = 1;
+  int side() const { return (kernel + patch - 1) / patch; }  // of the filter over patches
+  // Of that filter: K × side² × (patch² · channels).
+  std::int64_t elements() const { return std::int64_t{filters} * side() * side() * patch * patch * channels; }
+};
+// From the layer's filter to that over patches, with zeros in what the kernel does not reach; of one element.
+void to_patches(cudaStream_t stream, const void* filter, Element element, const PatchFilter& shape,
+                void* patched);
+// The gradient of the layer's filter from that of the filter over patches: stored, or added where `add`.
+void from_patches(cudaStream_t stream, const void* patched, Element element, const PatchFilter& shape,
+                  float* gradient, bool add);
 
 // ---- padding.cu: copies `input` (of `shape`) into a larger map with `fill` around it, and the gradient (of
 // `shape` again) back out of it.

@@ -56,6 +56,9 @@ using OperationPointer = std::unique_ptr<Operation>;
 // One overload for each OperationKind; `planned` is what the plan says beside the kind.
 OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
                                 Tensor* input);
+// The first convolution over an input in patches (PlannedOperation::input_patch).
+OperationPointer make_patch_convolution(Builder& builder, const Convolution& layer,
+                                        const PlannedOperation& planned, Tensor* input);
 OperationPointer make_operation(Builder& builder, const FullyConnected& layer,
                                 const PlannedOperation& planned, Tensor* input);
 OperationPointer make_operation(Builder& builder, const Relu& layer, const PlannedOperation& planned,

@@ -8,8 +8,6 @@ namespace {
 
 class InputKernels : public KernelTest {};
 
-constexpr int stored_side = 9;
-
 std::vector<std::uint8_t> random_pixels(std::size_t count) {
   std::mt19937 bits(7);
   std::vector<std::uint8_t> pixels(count);
@@ -17,51 +15,137 @@ std::vector<std::uint8_t> random_pixels(std::size_t count) {
   return pixels;
 }
 
-// A plain crop, a mirrored crop and a warp that leaves the image.
-std::vector<SampleTransform> some_transforms(int rows, int crop) {
+// A plain crop, a mirrored crop, the crop at the image's end mirrored, and a warp that leaves the image.
+std::vector<SampleTransform> some_transforms(int rows, int crop, int stored) {
   std::vector<SampleTransform> transforms(static_cast<std::size_t>(rows));
-  for (int row = 0; row < rows; ++row) {
-    SampleTransform& transform = transforms[static_cast<std::size_t>(row)];
-    const SampleTransform kinds[3] = {{{1, 0, 2, 0, 1, 1}, {0, 0, 0}, 0},
-                                      {{-1, 0, static_cast<float>(crop - 1), 0, 1, 0}, {1.5F, -2, 0.25F}, 0},
-                                      {{0.8F, -0.6F, 1.3F, 0.7F, 0.9F, -2.2F}, {0, 3, -1}, 1}};
-    transform = kinds[row % 3];
-  }
+  const auto last = static_cast<float>(stored - crop);
+  const SampleTransform kinds[4] = {{{1, 0, last, 0, 1, 1}, {0, 0, 0}, 0},
+                                    {{-1, 0, static_cast<float>(crop - 1), 0, 1, 0}, {1.5F, -2, 0.25F}, 0},
+                                    {{-1, 0, static_cast<float>(stored - 1), 0, 1, last}, {0, 0, 0}, 0},
+                                    {{0.8F, -0.6F, 1.3F, 0.7F, 0.9F, -2.2F}, {0, 3, -1}, 1}};
+  for (int row = 0; row < rows; ++row) transforms[static_cast<std::size_t>(row)] = kinds[row % 4];
   return transforms;
 }
 
-TEST_F(InputKernels, InputStageIsTheArithmeticOfTheCpu) {
-  const int crop = 7, rows = 7, there = 5;
-  const auto images = random_pixels(std::size_t{rows} * stored_side * stored_side * 3);
-  const auto transforms = some_transforms(rows, crop);
-  DeviceArray<std::uint8_t> device_images(images, stream());
-  DeviceArray<SampleTransform> device_transforms(transforms, stream());
-  PassParameters parameters;
-  parameters.rows = there;
-  const auto pass = pass_of(parameters);
-  for (const bool mean_image : {false, true}) {
-    const auto mean = random_values(mean_image ? 3 * stored_side * stored_side : 3, 60);
-    DeviceArray<float> device_mean(mean, stream());
-    for (const int before : {0, 1}) {
-      const int after = before * 2, side = crop + before + after;
-      for_each_kind({rows, 3, side, side}, [&](const MapShape& shape) {
-        InputConstants constants{device_mean.data(), stored_side, mean_image, {0.02F, 0.015F, 1.0F}};
-        const auto output = empty_map(shape);
-        input_stage(stream(), device_images.data(), device_transforms.data(), constants, pass.data(),
-                    output.data(), shape, before, after);
-        std::vector<double> expected(static_cast<std::size_t>(shape.elements()), 0.0);
-        for_each_place(shape, [&](int row, int c, int y, int x, std::size_t index) {
-          const bool inside = y >= before && x >= before && y < before + crop && x < before + crop;
-          if (row >= there || !inside) return;
-          const StoredImage image{images.data() + std::size_t(row) * stored_side * stored_side * 3,
-                                  mean.data(), stored_side, mean_image};
-          expected[index] = input_value(image, transforms[static_cast<std::size_t>(row)], constants.scale[c],
-                                        c, y - before, x - before);
-        });
-        // A device may contract a product into a sum: a few roundings of values up to some 500, before the
-        // one to the element.
-        expect_close(output.read(), expected, rounding(shape.element), 500 * 0x1p-21);
-      });
+struct InputCase {
+  int stored, crop, rows, there;
+  InputFrame frame;
+  int height, width;  // of the map
+};
+
+class InputStage : public KernelTest {
+ protected:
+  // Every value of the map against the arithmetic of the CPU, a host loop over pixels.
+  void expect_input(const InputCase& c, Element element, Layout layout, bool mean_image) {
+    const auto images =
+        random_pixels(static_cast<std::size_t>(c.there) * static_cast<std::size_t>(c.stored * c.stored * 3));
+    const auto transforms = some_transforms(c.rows, c.crop, c.stored);
+    const auto mean = random_values(mean_image ? static_cast<std::size_t>(3 * c.stored * c.stored) : 3, 60);
+    // Rows that are absent have no memory: none of it may be read.
+    const DeviceArray<std::uint8_t> device_images(images, stream());
+    const DeviceArray<SampleTransform> device_transforms(transforms, stream());
+    const DeviceArray<float> device_mean(mean, stream());
+    PassParameters parameters;
+    parameters.rows = c.there;
+    const auto pass = pass_of(parameters);
+    const int patch = c.frame.patch;
+    const MapShape shape{c.rows, 3 * patch * patch, c.height, c.width, layout, element};
+    SCOPED_TRACE(name_of(shape));
+    const InputConstants constants{device_mean.data(), c.stored, mean_image, {0.02F, 0.015F, 1.0F}};
+    const auto output = empty_map(shape);
+    input_stage(stream(), device_images.data(), device_transforms.data(), constants, pass.data(),
+                output.data(), shape, c.frame);
+    std::vector<double> expected(static_cast<std::size_t>(shape.elements()), 0.0);
+    for_each_place(shape, [&](int row, int channel, int map_y, int map_x, std::size_t index) {
+      const int pixel = channel / 3, colour = channel % 3;
+      const int y = map_y * patch + pixel / patch - c.frame.before;
+      const int x = map_x * patch + pixel % patch - c.frame.before;
+      if (row >= c.there || y < 0 || x < 0 || y >= c.crop || x >= c.crop) return;
+      const StoredImage image{images.data() + static_cast<std::ptrdiff_t>(row) * c.stored * c.stored * 3,
+                              mean.data(), c.stored, mean_image};
+      expected[index] = input_value(image, transforms[static_cast<std::size_t>(row)], constants.scale[colour],
+                                    colour, y, x);
+    });
+    // A device may contract a product into a sum: a few roundings of values up to some 500, before the one
+    // to the element.
+    expect_close(output.read(), expected, rounding(element), 500 * 0x1p-21);
+  }
+};
+
+// Images of 243 bytes begin at every place of a word; maps with and without zeros around, with pixels that
+// they have no room for, and with rows that begin anywhere in a vector.
+TEST_F(InputStage, IsTheArithmeticOfTheCpu) {
+  for (const Element element : all_elements) {
+    for (const bool mean_image : {false, true}) {
+      for (const Layout layout : all_layouts) {
+        expect_input({9, 7, 7, 6, {7, 0, 1}, 7, 7}, element, layout, mean_image);
+        expect_input({9, 7, 7, 6, {7, 1, 1}, 10, 10}, element, layout, mean_image);
+      }
+    }
+  }
+}
+
+TEST_F(InputStage, PutsPatchesSideBySide) {
+  for (const Element element : all_elements) {
+    for (const bool mean_image : {false, true}) {
+      expect_input({9, 7, 6, 5, {7, 0, 2}, 4, 4}, element, Layout::channels_last, mean_image);
+      expect_input({9, 8, 6, 5, {8, 3, 2}, 6, 7}, element, Layout::channels_last, mean_image);
+      expect_input({9, 8, 3, 3, {8, 1, 2}, 3, 3}, element, Layout::channels_last, mean_image);
+      expect_input({13, 11, 6, 5, {11, 0, 4}, 3, 3}, element, Layout::channels_last, mean_image);
+      expect_input({13, 12, 6, 5, {12, 3, 4}, 5, 4}, element, Layout::channels_last, mean_image);
+      expect_input({13, 12, 3, 3, {12, 2, 4}, 3, 2}, element, Layout::channels_last, mean_image);
+    }
+  }
+}
+
+// Rows of more pixels than a block takes.
+TEST_F(InputStage, ServesRowsOfAnyLength) {
+  for (const Layout layout : all_layouts)
+    expect_input({270, 262, 1, 1, {262, 1, 1}, 9, 264}, Element::bfloat16, layout, false);
+  expect_input({270, 262, 1, 1, {262, 1, 2}, 5, 132}, Element::float16, Layout::channels_last, true);
+  expect_input({270, 262, 2, 1, {262, 2, 4}, 3, 67}, Element::bfloat16, Layout::channels_last, false);
+  expect_input({270, 262, 1, 1, {262, 2, 4}, 3, 67}, Element::float32, Layout::channels_last, false);
+}
+
+// The filter over patches has the layer's values where its kernel reaches and zeros elsewhere; gathering the
+// gradient takes the same places.
+TEST_F(InputKernels, FiltersGoToPatchesAndBack) {
+  for (const PatchFilter& filter : {PatchFilter{5, 11, 3, 4}, PatchFilter{6, 5, 3, 2},
+                                    PatchFilter{2, 4, 3, 4}, PatchFilter{1, 3, 2, 5}}) {
+    const int k = filter.kernel, p = filter.patch, side = filter.side();
+    const auto own = static_cast<std::size_t>(filter.filters * k * k * filter.channels);
+    const auto wide = static_cast<std::size_t>(filter.elements());
+    ASSERT_GE(side * p, k);
+    ASSERT_LT((side - 1) * p, k);
+    ASSERT_EQ(wide, own / static_cast<std::size_t>(k * k) * static_cast<std::size_t>(side * p * side * p));
+    for (const Element element : all_elements) {
+      SCOPED_TRACE(name_of(element));
+      const auto values = random_values(own, 1, element), gradient = random_values(wide, 1, element, 2);
+      const auto before = random_values(own, 1, Element::float32, 3);
+      std::vector<float> patched(wide, 0.0F), stored(own);
+      for (int f = 0; f < filter.filters; ++f) {
+        for (int y = 0; y < k; ++y) {
+          for (int x = 0; x < k; ++x) {
+            for (int c = 0; c < filter.channels; ++c) {
+              const int place = (f * side + y / p) * side + x / p, pixel = y % p * p + x % p;
+              const auto there = static_cast<std::size_t>((place * p * p + pixel) * filter.channels + c);
+              const auto here = static_cast<std::size_t>(((f * k + y) * k + x) * filter.channels + c);
+              patched[there] = values[here];
+              stored[here] = gradient[there];
+            }
+          }
+        }
+      }
+      const DeviceElements input(values, element, stream()), output(wide, element, stream());
+      to_patches(stream(), input.data(), element, filter, output.data());
+      EXPECT_EQ(output.read(), patched);
+      const DeviceElements narrow(gradient, element, stream());
+      const DeviceArray<float> sum(before, stream());
+      from_patches(stream(), narrow.data(), element, filter, sum.data(), false);
+      EXPECT_EQ(sum.read(), stored);
+      from_patches(stream(), narrow.data(), element, filter, sum.data(), true);
+      for (float& value : stored) value += value;
+      EXPECT_EQ(sum.read(), stored);
     }
   }
 }
@@ -156,7 +240,7 @@ TEST_F(InputKernels, AdaptivePoolBothWays) {
 
 TEST_F(InputKernels, EmptyMapsChangeNothing) {
   const MapShape none{0, 3, 4, 4, Layout::channels_last, Element::float32};
-  EXPECT_NO_THROW(input_stage(stream(), nullptr, nullptr, {}, nullptr, nullptr, none, 0, 0));
+  EXPECT_NO_THROW(input_stage(stream(), nullptr, nullptr, {}, nullptr, nullptr, none, {}));
   EXPECT_NO_THROW(pad(stream(), nullptr, none, 1, 1, Fill::zero, nullptr));
   EXPECT_NO_THROW(unpad(stream(), nullptr, none, 1, 1, nullptr));
   EXPECT_NO_THROW(adaptive_pool_forward(stream(), nullptr, none, nullptr, 2));
