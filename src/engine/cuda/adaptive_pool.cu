@@ -20,10 +20,17 @@ __device__ std::int64_t index_in(const MapShape& shape, int row, int channel, in
   return base + (static_cast<std::int64_t>(y) * shape.width + x) * shape.channels + channel;
 }
 
-template <typename T>
+// What a thread moves at once: `Group` channels of a channels_last map, or one element. The shapes' channels
+// are counted in these.
+template <typename T, int Group>
+struct alignas(Group * sizeof(T)) Elements {
+  T at[Group];
+};
+
+template <typename T, int Group>
 __global__ void __launch_bounds__(block_threads)
-    adaptive_pool_forward_kernel(const T* __restrict__ input, MapShape in, T* __restrict__ output,
-                                 MapShape out) {
+    adaptive_pool_forward_kernel(const Elements<T, Group>* __restrict__ input, MapShape in,
+                                 Elements<T, Group>* __restrict__ output, MapShape out) {
   const std::int64_t count = out.elements();
   for (std::int64_t i = thread_number(); i < count; i += thread_count()) {
     const MapPlace place = place_of(out, i);
@@ -31,24 +38,31 @@ __global__ void __launch_bounds__(block_threads)
     const int bottom = window_end(place.y, in.height, out.height);
     const int left = window_begin(place.x, in.width, out.width);
     const int right = window_end(place.x, in.width, out.width);
-    float sum = 0;
-    for (int y = top; y < bottom; ++y)
-      for (int x = left; x < right; ++x) sum += load(input[index_in(in, place.row, place.channel, y, x)]);
-    store(output[i], sum / static_cast<float>((bottom - top) * (right - left)));
+    float sum[Group] = {};
+    for (int y = top; y < bottom; ++y) {
+      for (int x = left; x < right; ++x) {
+        const Elements<T, Group> values = input[index_in(in, place.row, place.channel, y, x)];
+        for (int j = 0; j < Group; ++j) sum[j] += load(values.at[j]);
+      }
+    }
+    Elements<T, Group> result;
+    for (int j = 0; j < Group; ++j)
+      store(result.at[j], sum[j] / static_cast<float>((bottom - top) * (right - left)));
+    output[i] = result;
   }
 }
 
 // A thread gathers what reaches one input place: the windows that hold it are neighbours, at most those whose
 // number lies between the two bounds.
-template <typename T>
+template <typename T, int Group>
 __global__ void __launch_bounds__(block_threads)
-    adaptive_pool_backward_kernel(const T* __restrict__ gradient, MapShape out,
-                                  T* __restrict__ input_gradient, MapShape in) {
+    adaptive_pool_backward_kernel(const Elements<T, Group>* __restrict__ gradient, MapShape out,
+                                  Elements<T, Group>* __restrict__ input_gradient, MapShape in) {
   const std::int64_t count = in.elements();
   for (std::int64_t i = thread_number(); i < count; i += thread_count()) {
     const MapPlace place = place_of(in, i);
     const int first_y = place.y * out.height / in.height, first_x = place.x * out.width / in.width;
-    float sum = 0;
+    float sum[Group] = {};
     for (int oy = first_y > 0 ? first_y - 1 : 0; oy < out.height; ++oy) {
       const int top = window_begin(oy, in.height, out.height), bottom = window_end(oy, in.height, out.height);
       if (top > place.y) break;
@@ -57,11 +71,14 @@ __global__ void __launch_bounds__(block_threads)
         const int left = window_begin(ox, in.width, out.width), right = window_end(ox, in.width, out.width);
         if (left > place.x) break;
         if (right <= place.x) continue;
-        sum += load(gradient[index_in(out, place.row, place.channel, oy, ox)]) /
-               static_cast<float>((bottom - top) * (right - left));
+        const Elements<T, Group> values = gradient[index_in(out, place.row, place.channel, oy, ox)];
+        const auto count = static_cast<float>((bottom - top) * (right - left));
+        for (int j = 0; j < Group; ++j) sum[j] += load(values.at[j]) / count;
       }
     }
-    store(input_gradient[i], sum);
+    Elements<T, Group> result;
+    for (int j = 0; j < Group; ++j) store(result.at[j], sum[j]);
+    input_gradient[i] = result;
   }
 }
 
@@ -71,16 +88,32 @@ MapShape pooled(MapShape shape, int side) {
   return shape;
 }
 
+// Calls `work` with a value of what a thread moves and the shape in such.
+template <typename Work>
+void with_elements(const MapShape& shape, const void* input, const void* output, const Work& work) {
+  with_element(shape.element, [&](auto zero) {
+    using T = decltype(zero);
+    constexpr int group = Vector<T>::size;
+    const bool in_groups =
+        shape.layout == Layout::channels_last && shape.channels % group == 0 &&
+        vectors_in<T>(group, static_cast<const T*>(input), static_cast<const T*>(output)) == 1;
+    if (!in_groups) return work(Elements<T, 1>{}, shape);
+    MapShape groups = shape;
+    groups.channels /= group;
+    work(Elements<T, group>{}, groups);
+  });
+}
+
 }  // namespace
 
 void adaptive_pool_forward(cudaStream_t stream, const void* input, const MapShape& input_shape, void* output,
                            int output_side) {
-  const MapShape out = pooled(input_shape, output_side);
-  if (out.elements() == 0) return;
-  with_element(input_shape.element, [&](auto zero) {
-    using T = decltype(zero);
+  if (pooled(input_shape, output_side).elements() == 0) return;
+  with_elements(input_shape, input, output, [&](auto zero, const MapShape& in) {
+    using E = decltype(zero);
+    const MapShape out = pooled(in, output_side);
     adaptive_pool_forward_kernel<<<blocks_for(out.elements()), block_threads, 0, stream>>>(
-        static_cast<const T*>(input), input_shape, static_cast<T*>(output), out);
+        static_cast<const E*>(input), in, static_cast<E*>(output), out);
   });
   check_launch("adaptive_pool_forward");
 }
@@ -88,11 +121,10 @@ void adaptive_pool_forward(cudaStream_t stream, const void* input, const MapShap
 void adaptive_pool_backward(cudaStream_t stream, const void* output_gradient, const MapShape& input_shape,
                             void* input_gradient, int output_side) {
   if (input_shape.elements() == 0) return;
-  with_element(input_shape.element, [&](auto zero) {
-    using T = decltype(zero);
-    adaptive_pool_backward_kernel<<<blocks_for(input_shape.elements()), block_threads, 0, stream>>>(
-        static_cast<const T*>(output_gradient), pooled(input_shape, output_side),
-        static_cast<T*>(input_gradient), input_shape);
+  with_elements(input_shape, output_gradient, input_gradient, [&](auto zero, const MapShape& in) {
+    using E = decltype(zero);
+    adaptive_pool_backward_kernel<<<blocks_for(in.elements()), block_threads, 0, stream>>>(
+        static_cast<const E*>(output_gradient), pooled(in, output_side), static_cast<E*>(input_gradient), in);
   });
   check_launch("adaptive_pool_backward");
 }

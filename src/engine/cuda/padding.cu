@@ -1,5 +1,3 @@
-#include <cfloat>
-
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/launch.cuh"
 
@@ -14,11 +12,11 @@ __device__ std::int64_t index_of(const MapShape& shape, const MapPlace& place) {
   return row + (static_cast<std::int64_t>(place.y) * shape.width + place.x) * shape.channels + place.channel;
 }
 
-// These maps are small (32 × 32 and below in every network that needs them), so elements are moved one by
-// one.
+// Bits are moved, so T is a word of an element's size, or 16 bytes with the channels of the shapes counted in
+// these.
 template <typename T>
 __global__ void __launch_bounds__(block_threads)
-    pad_kernel(const T* __restrict__ input, MapShape shape, MapShape padded, int before, float fill,
+    pad_kernel(const T* __restrict__ input, MapShape shape, MapShape padded, int before, T fill,
                T* __restrict__ output) {
   const std::int64_t count = padded.elements();
   for (std::int64_t i = thread_number(); i < count; i += thread_count()) {
@@ -26,11 +24,7 @@ __global__ void __launch_bounds__(block_threads)
     place.y -= before;
     place.x -= before;
     const bool inside = place.y >= 0 && place.y < shape.height && place.x >= 0 && place.x < shape.width;
-    if (inside) {
-      output[i] = input[index_of(shape, place)];
-    } else {
-      store(output[i], fill);
-    }
+    output[i] = inside ? input[index_of(shape, place)] : fill;
   }
 }
 
@@ -53,22 +47,43 @@ MapShape padded_shape(MapShape shape, int before, int after) {
   return shape;
 }
 
-// The lowest finite value of the element: a maximum never takes it where a window holds anything else.
-float lowest(Element element) {
-  return element == Element::float16 ? -65504.0F : element == Element::bfloat16 ? -3.3895314e38F : -FLT_MAX;
+// Bits of the lowest finite value of the element, in each of its places in a word: a maximum never takes it
+// where a window holds anything else.
+std::uint32_t lowest(Element element) {
+  if (element == Element::float32) return 0xff7fffffU;
+  return element == Element::bfloat16 ? 0xff7fff7fU : 0xfbfffbffU;
+}
+
+// Calls `work` with a value of the word that is moved, made of `fill`, and the shape in such words.
+template <typename Work>
+void with_word(const MapShape& shape, std::uint32_t fill, const void* input, const void* output,
+               const Work& work) {
+  const int vector = 16 / static_cast<int>(bytes_of(shape.element));
+  const bool in_vectors = shape.layout == Layout::channels_last && shape.channels % vector == 0 &&
+                          vectors_in<float>(4, static_cast<const float*>(input),
+                                            static_cast<const float*>(output)) == 1;
+  if (in_vectors) {
+    MapShape words = shape;
+    words.channels /= vector;
+    work(make_uint4(fill, fill, fill, fill), words);
+  } else if (shape.element == Element::float32) {
+    work(fill, shape);
+  } else {
+    work(static_cast<std::uint16_t>(fill), shape);
+  }
 }
 
 }  // namespace
 
 void pad(cudaStream_t stream, const void* input, const MapShape& shape, int before, int after, Fill fill,
          void* output) {
-  const MapShape padded = padded_shape(shape, before, after);
-  if (padded.elements() == 0) return;
-  const float value = fill == Fill::zero ? 0.0F : lowest(shape.element);
-  with_element(shape.element, [&](auto zero) {
-    using T = decltype(zero);
+  if (padded_shape(shape, before, after).elements() == 0) return;
+  const std::uint32_t bits = fill == Fill::zero ? 0 : lowest(shape.element);
+  with_word(shape, bits, input, output, [&](auto value, const MapShape& words) {
+    using T = decltype(value);
+    const MapShape padded = padded_shape(words, before, after);
     pad_kernel<<<blocks_for(padded.elements()), block_threads, 0, stream>>>(
-        static_cast<const T*>(input), shape, padded, before, value, static_cast<T*>(output));
+        static_cast<const T*>(input), words, padded, before, value, static_cast<T*>(output));
   });
   check_launch("pad");
 }
@@ -76,10 +91,10 @@ void pad(cudaStream_t stream, const void* input, const MapShape& shape, int befo
 void unpad(cudaStream_t stream, const void* padded, const MapShape& shape, int before, int after,
            void* output) {
   if (shape.elements() == 0) return;
-  with_element(shape.element, [&](auto zero) {
-    using T = decltype(zero);
-    unpad_kernel<<<blocks_for(shape.elements()), block_threads, 0, stream>>>(
-        static_cast<const T*>(padded), shape, padded_shape(shape, before, after), before,
+  with_word(shape, 0, padded, output, [&](auto value, const MapShape& words) {
+    using T = decltype(value);
+    unpad_kernel<<<blocks_for(words.elements()), block_threads, 0, stream>>>(
+        static_cast<const T*>(padded), words, padded_shape(words, before, after), before,
         static_cast<T*>(output));
   });
   check_launch("unpad");
