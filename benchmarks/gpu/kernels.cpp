@@ -167,12 +167,13 @@ class KernelCases {
     const int batch = batch_;
     if (element == Element::float32) {
       add("softmax, loss and ranks", 8 * count, [=, pass = pass()](cudaStream_t stream) {
-        cuda::loss_forward(stream, scores, labels, batch, classes, pass, probabilities, rows, sums);
+        cuda::loss(stream, scores, labels, batch, classes, pass, probabilities, rows, sums, {});
       });
     }
-    add(fmt::format("loss gradient, {}", name(element)),
-        (4.0 + static_cast<double>(bytes_of(element))) * count, [=, pass = pass()](cudaStream_t stream) {
-          cuda::loss_backward(stream, probabilities, labels, batch, classes, pass, scale, gradient, element);
+    add(fmt::format("the same with the gradient, {}", name(element)),
+        (8.0 + static_cast<double>(bytes_of(element))) * count, [=, pass = pass()](cudaStream_t stream) {
+          cuda::loss(stream, scores, labels, batch, classes, pass, probabilities, rows, sums,
+                     {gradient, element, scale});
         });
   }
 

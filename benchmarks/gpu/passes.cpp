@@ -198,6 +198,8 @@ class PassList {
   void add_dropout(std::size_t i) {
     const double both = 2 * numbers(shapes_[i]);
     forward("dropout", "dropout", both);
+    // Behind a fully connected layer's ReLU its gradient is a part of that ReLU's.
+    if (i >= 2 && layer_at<Relu>(i - 1) && layer_at<FullyConnected>(i - 2)) return;
     std::vector<Pass> passes;
     backward(passes, "dropout", "dropout", both);
     backward_.push_back(std::move(passes));
@@ -205,9 +207,8 @@ class PassList {
 
   void add_loss() {
     const double classes = class_count(spec_);
-    forward_.push_back({"loss", Phase::forward, "softmax, loss, ranks", 2 * classes * float_bytes, 0, 0});
-    backward_.push_back(
-        {{"loss", Phase::backward, "softmax and loss", classes * (float_bytes + element_), 0, 0}});
+    forward_.push_back({"loss", Phase::forward, "softmax, loss, ranks, gradient",
+                        classes * (2 * float_bytes + element_), 0, 0});
   }
 
   void add_update(std::vector<Pass>& passes) const {

@@ -104,10 +104,20 @@ class Planner {
         .input_patch = index == 0 ? plan_.input_patch : 1,
         .scores = index + 1 == spec_.layers.size(),
         .dropout = dropout};
+    if (options_.folds_dropout && dropout >= 0) fold_dropout(operation);
     const std::size_t served = operation.relu ? 2 : 1;
     if (operation.relu) relu_owner_ = plan_.operations.size();
     add(std::move(operation), index, served);
     return served;
+  }
+
+  // The ReLU before was settled.
+  void fold_dropout(PlannedOperation& dropout) {
+    if (!has_backward() || plan_.operations.empty()) return;
+    PlannedOperation& owner = plan_.operations.back();
+    if (!owner.takes_relu_gradient || !std::holds_alternative<FullyConnected>(owner.kind)) return;
+    owner.gradient_factor = 1.0 / (1.0 - std::get<Dropout>(dropout.kind).p);
+    dropout.leaves_gradient = true;
   }
 
   // `served`: layers from `index` on.

@@ -43,14 +43,17 @@ struct PlannedOperation {
   Shape input = {}, output = {};
 
   // Convolutions and fully connected layers.
-  bool relu = false;                  // computes the ReLU behind it
-  bool takes_relu_gradient = false;   // and in backward that ReLU's gradient
+  bool relu = false;                 // computes the ReLU behind it
+  bool takes_relu_gradient = false;  // and in backward that ReLU's gradient
+  double gradient_factor = 1;  // multiplied by this: that of the dropout behind it, which left its zeros
   bool leaves_bias_gradient = false;  // to the FusedPool behind it; convolutions only
   bool input_padded = false;          // its input already carries its padding; convolutions only
   int input_patch = 1;                // its input comes in patches of this side; convolutions only
   bool scores = false;                // the network's last layer; fully connected: float32 in every precision
 
   int dropout = -1;  // number of a dropout layer in the network, for the random counter
+  bool leaves_gradient =
+      false;  // to the operation before (gradient_factor); dropout only, which works in place
 };
 
 // One operation of the backward pass.
@@ -83,6 +86,9 @@ struct PlanOptions {
 
   // What an engine's operations can do beside their layer:
   bool own_relu_gradient = false;  // take a fused ReLU's gradient, where nothing came in between
+  // Behind a fully connected layer with a fused ReLU: multiply that ReLU's gradient by 1 / (1 − p), where the
+  // dropout left something of its output. The ReLU's gradient is then 0 where dropout's is.
+  bool folds_dropout = false;
   bool pads_input = false;     // write the input with the first convolution's padding, where that is uneven
   bool patches_input = false;  // and in patches, where that serves it better (engine/input_patches.hpp)
   std::function<bool(const FusedPool&, const Shape& input)> serves_fused_pool = {};  // empty: none

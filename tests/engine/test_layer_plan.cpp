@@ -21,6 +21,7 @@ struct Word {
     if (planned.input_patch > 1) extras += ",patches";
     if (planned.relu) extras += ",relu";
     if (planned.takes_relu_gradient) extras += ",gradient";
+    if (planned.gradient_factor != 1) extras += ",dropout";
     if (planned.leaves_bias_gradient) extras += ",no bias";
     return extras.empty() ? name : name + "[" + extras.substr(1) + "]";
   }
@@ -31,7 +32,9 @@ struct Word {
   std::string operator()(const LocalResponseNormalisation&) const { return "norm"; }
   std::string operator()(const MaxPool&) const { return "pool"; }
   std::string operator()(const AdaptiveAveragePool&) const { return "average"; }
-  std::string operator()(const Dropout&) const { return "dropout" + std::to_string(planned.dropout); }
+  std::string operator()(const Dropout&) const {
+    return "dropout" + std::to_string(planned.dropout) + (planned.leaves_gradient ? "'" : "");
+  }
   std::string operator()(const FusedPool& f) const {
     return (f.normalisation ? "norm+pool@" : "pool@") + f.convolution;
   }
@@ -69,7 +72,10 @@ bool serves_unpadded_before(const FusedPool& pool, const Shape&) {
 }
 
 PlanOptions fusing() {
-  return {.own_relu_gradient = true, .pads_input = true, .serves_fused_pool = serves_unpadded_before};
+  return {.own_relu_gradient = true,
+          .folds_dropout = true,
+          .pads_input = true,
+          .serves_fused_pool = serves_unpadded_before};
 }
 
 NetSpec network(std::vector<Layer> layers) {
@@ -93,9 +99,11 @@ struct Expected {
 
 std::map<std::string, Expected> expected_plans() {
   const std::string connected = "fc6[relu] gradient dropout0 fc7[relu] gradient dropout1 fc8",
-                    connected_own = "fc6[relu,gradient] dropout0 fc7[relu,gradient] dropout1 fc8",
+                    connected_own =
+                        "fc6[relu,gradient,dropout] dropout0' fc7[relu,gradient,dropout] dropout1' fc8",
                     dropout_first = "dropout0 fc6[relu] gradient dropout1 fc7[relu] gradient fc8",
-                    dropout_first_own = "dropout0 fc6[relu,gradient] dropout1 fc7[relu,gradient] fc8";
+                    dropout_first_own =
+                        "dropout0 fc6[relu,gradient,dropout] dropout1' fc7[relu,gradient] fc8";
   const std::string middle = "conv3[relu] gradient conv4[relu] gradient conv5[relu] pool gradient ",
                     middle_own = "conv3[relu,gradient] conv4[relu,gradient] conv5[relu,no bias] pool@conv5 ";
   const std::string norms = "conv1[relu] norm pool gradient conv2[relu] norm pool gradient ",
@@ -267,6 +275,26 @@ TEST(LayerPlan, PoolsAreFusedDirectlyBehindAConvolutionsRelu) {
   // A pool behind a normalisation that is not fused is not directly behind the ReLU.
   EXPECT_EQ(fused({conv1, Relu{}, norm, MaxPool{3, 2, {1, 1}}, MaxPool{}, fc8}),
             "conv1[relu] norm pool pool gradient fc8");
+}
+
+TEST(LayerPlan, DropoutsGradientIsFoldedDirectlyBehindAFullyConnectedLayersRelu) {
+  const auto folded = [](const std::vector<Layer>& layers) { return text(plan(network(layers), fusing())); };
+  EXPECT_EQ(folded({fc6, Relu{}, Dropout{0.5}, fc8}), "fc6[relu,gradient,dropout] dropout0' fc8");
+  EXPECT_EQ(folded({fc6, Relu{}, Dropout{0}, fc8}), "fc6[relu,gradient] fc8");
+  EXPECT_EQ(folded({fc6, Dropout{0.5}, fc8}), "fc6 dropout0 fc8");
+  EXPECT_EQ(folded({fc6, Dropout{0.5}, Relu{}, fc8}), "fc6 dropout0 relu fc8");
+  EXPECT_EQ(folded({conv1, Relu{}, Dropout{0.5}, fc8}), "conv1[relu,gradient] dropout0 fc8");
+  EXPECT_EQ(folded({fc6, Relu{}, Dropout{0.5}, Dropout{0.5}, fc8}),
+            "fc6[relu,gradient,dropout] dropout0' dropout1 fc8");
+  const LayerPlan found = plan(network({fc6, Relu{}, Dropout{0.75}, fc8}), fusing());
+  EXPECT_EQ(found.operations[0].gradient_factor, 4);
+  PlanOptions evaluation = fusing();
+  evaluation.training = false;
+  EXPECT_EQ(text(plan(network({fc6, Relu{}, Dropout{0.5}, fc8}), evaluation)), "fc6[relu] fc8");
+  PlanOptions elsewhere = fusing();
+  elsewhere.own_relu_gradient = false;
+  EXPECT_EQ(text(plan(network({fc6, Relu{}, Dropout{0.5}, fc8}), elsewhere)),
+            "fc6[relu] gradient dropout0 fc8");
 }
 
 TEST(LayerPlan, WhatIsFusedIsAskedWithItsConstantsAndShape) {

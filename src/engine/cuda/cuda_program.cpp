@@ -17,6 +17,7 @@ PlanOptions plan_options(const ProgramResources& resources, const ProgramOptions
   result.training = options.mode == Mode::training;
   result.every_activation = builder.keeps_all();
   result.own_relu_gradient = true;
+  result.folds_dropout = true;
   result.pads_input = true;
   // Where every activation is kept too: the sums of conv1 have the order that they have in training, so its
   // activation is the same. The input itself is an activation only where the first layer is an identity.
@@ -89,7 +90,7 @@ void CudaProgram::upload_mean() {
 }
 
 void CudaProgram::build_backward(Builder& builder) {
-  Tensor* gradient = loss_->prepare_backward(builder);
+  Tensor* gradient = loss_->gradient();
   for (const BackwardStep& step : plan_.backward)
     gradient = operations_[step.operation]->prepare_backward(builder, gradient, step.input_gradient);
 }
@@ -162,10 +163,6 @@ void CudaProgram::backward(bool add, const GradientsReady& ready) {
   };
   const auto& parameters_free = resources_.parameters_free;
   if (parameters_free) parameters_free(0);
-  {
-    const ProfilerRange range("loss");
-    loss_->backward(pass);
-  }
   for (const BackwardStep& step : plan_.backward) {
     Operation& operation = *operations_[step.operation];
     const ProfilerRange range(operation.name());

@@ -1,4 +1,7 @@
-// Dropout of a training program, in place where no backward pass needs the activation as it was.
+// Dropout of a training program, in place where no backward pass needs the activation as it was. Behind a
+// fully connected layer with a ReLU, that layer's gradient of the ReLU contains dropout's: the activation
+// that it looks at is 0 where a unit was dropped, and what is kept is multiplied by the same factor.
+#include "base/error.hpp"
 #include "device/cuda/check.hpp"
 #include "engine/cuda/operation.hpp"
 
@@ -8,9 +11,13 @@ namespace {
 
 class DropoutOperation final : public Operation {
  public:
-  DropoutOperation(Builder& builder, const Dropout& layer, int number, Tensor* input)
-      : number_(static_cast<std::uint32_t>(number)), p_(layer.p), input_(input) {
+  DropoutOperation(Builder& builder, const Dropout& layer, const PlannedOperation& planned, Tensor* input)
+      : number_(static_cast<std::uint32_t>(planned.dropout)),
+        p_(layer.p),
+        leaves_gradient_(planned.leaves_gradient),
+        input_(input) {
     output_ = input->overwritable && !builder.keeps_all() ? input : builder.tensor(input->shape);
+    ensure(!leaves_gradient_ || output_ == input, "a dropout that leaves its gradient works in place");
     builder.use(input);
     builder.use(output_);
     builder.tick();
@@ -29,6 +36,7 @@ class DropoutOperation final : public Operation {
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
     if (!input_gradient) return nullptr;
+    if (leaves_gradient_) return output_gradient;
     gradient_ = output_gradient;
     builder.use(gradient_);
     builder.tick();
@@ -43,6 +51,7 @@ class DropoutOperation final : public Operation {
  private:
   std::uint32_t number_;
   double p_;
+  bool leaves_gradient_;
   Tensor* input_;
   Tensor* gradient_ = nullptr;
 };
@@ -51,7 +60,7 @@ class DropoutOperation final : public Operation {
 
 OperationPointer make_operation(Builder& builder, const Dropout& layer, const PlannedOperation& planned,
                                 Tensor* input) {
-  return std::make_unique<DropoutOperation>(builder, layer, planned.dropout, input);
+  return std::make_unique<DropoutOperation>(builder, layer, planned, input);
 }
 
 }  // namespace convoy::cuda

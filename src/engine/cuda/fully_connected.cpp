@@ -14,6 +14,7 @@ class FullyConnectedOperation final : public Operation {
                           Tensor* input)
       : layer_(layer),
         takes_relu_gradient_(planned.takes_relu_gradient),
+        gradient_factor_(static_cast<float>(planned.gradient_factor)),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         element_(input->shape.element),
@@ -45,7 +46,8 @@ class FullyConnectedOperation final : public Operation {
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
     output_gradient_ = output_gradient;
-    bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr);
+    bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr,
+                           gradient_factor_);
     weight_product_ = product(builder, "weight gradient of " + layer_.name,
                               {.rows = layer_.outputs,
                                .columns = inputs_,
@@ -89,6 +91,7 @@ class FullyConnectedOperation final : public Operation {
 
   FullyConnected layer_;
   bool takes_relu_gradient_;
+  float gradient_factor_;
   ParameterView weight_, bias_;
   Element element_;
   int inputs_;

@@ -78,11 +78,11 @@ void relu(cudaStream_t stream, const void* input, void* output, const MapShape& 
 // gradient ← gradient where activation > 0, else 0; in place.
 void relu_backward(cudaStream_t stream, void* gradient, const void* activation, const MapShape& shape);
 // The same (when `activation` is not null; else the gradient stays) and in the same pass the sum of the
-// result over all rows and places of each channel: bias[c] = or += (`add`). `scratch`:
-// bias_scratch_bytes(shape).
+// result over all rows and places of each channel: bias[c] = or += (`add`). With an activation the gradient
+// is multiplied by `factor` and rounded before it is summed. `scratch`: bias_scratch_bytes(shape).
 std::size_t bias_scratch_bytes(const MapShape& shape);
 void relu_backward_bias(cudaStream_t stream, void* gradient, const void* activation, const MapShape& shape,
-                        float* bias, bool add, void* scratch);
+                        float* bias, bool add, void* scratch, float factor = 1);
 
 // ---- normalisation.cu: LRN across channels, b = a / (k + α/size · Σ a²)^β, channels_last only (cuDNN serves
 // channels_first). Backward needs the input alone: it computes the sums again.
@@ -104,19 +104,21 @@ void adaptive_pool_backward(cudaStream_t stream, const void* output_gradient, co
 
 // ---- loss.cu (engine/loss_arithmetic.hpp). Scores: rows × classes float32. Labels outside the classes make
 // the loss NaN (the loader has checked them). Adds the sums of the rows that are there to `sums`, in row
-// order. `row_losses`: rows of scratch (double loss, int32 rank).
+// order. `row_losses`: rows of scratch (double loss, int32 rank). Where `gradient` says so, in the same pass
+// the scores' gradient: (p − truth) · gradient_scale · loss scale; absent rows 0.
 struct DeviceRowLoss {
   double loss;
   std::int32_t rank;
   std::int32_t reserved;
 };
-void loss_forward(cudaStream_t stream, const float* scores, const std::int32_t* labels, int batch,
-                  int classes, const PassParameters* pass, float* probabilities, DeviceRowLoss* row_losses,
-                  MetricSums* sums);
-// (p − truth) · gradient_scale · loss scale; absent rows 0. `gradient`: batch × classes of `element`.
-void loss_backward(cudaStream_t stream, const float* probabilities, const std::int32_t* labels, int batch,
-                   int classes, const PassParameters* pass, const LossScaleState* loss_scale, void* gradient,
-                   Element element);
+struct LossGradient {
+  void* values = nullptr;  // batch × classes of `element`; null: not wanted
+  Element element = Element::float32;
+  const LossScaleState* loss_scale = nullptr;
+};
+void loss(cudaStream_t stream, const float* scores, const std::int32_t* labels, int batch, int classes,
+          const PassParameters* pass, float* probabilities, DeviceRowLoss* row_losses, MetricSums* sums,
+          const LossGradient& gradient);
 
 // ---- inspect.cu: Σ g² over [begin, end) of the flat gradient, in double; block sums are kept at places that
 // depend on the range alone (`begin` a multiple of 4): `block_sums` has inspection_blocks(size) doubles,

@@ -18,6 +18,8 @@ LossStage::LossStage(Builder& builder, const ProgramResources& resources, Tensor
   probabilities_ = builder.lasting(rows * static_cast<std::size_t>(classes_) * sizeof(float));
   row_losses_ = builder.lasting(rows * sizeof(DeviceRowLoss));
   own_sums_ = builder.lasting(sizeof(MetricSums));
+  // Lives from the pass that writes it to the first operation of backward.
+  if (training_) gradient_ = builder.tensor(builder.map({classes_, 1, 1}));
   builder.use(scores);
   builder.tick();
 }
@@ -29,20 +31,11 @@ void LossStage::forward(const Pass& pass) const {
     sums = static_cast<MetricSums*>(own_sums_->data);
     check(cudaMemsetAsync(sums, 0, sizeof(MetricSums), pass.stream), "emptying sums");
   }
-  loss_forward(pass.stream, static_cast<const float*>(scores_->data), pass.place.labels, batch_, classes_,
-               pass.place.pass, static_cast<float*>(probabilities_->data),
-               static_cast<DeviceRowLoss*>(row_losses_->data), sums);
-}
-
-Tensor* LossStage::prepare_backward(Builder& builder) {
-  gradient_ = builder.tensor(builder.map({classes_, 1, 1}));
-  builder.tick();
-  return gradient_;
-}
-
-void LossStage::backward(const Pass& pass) const {
-  loss_backward(pass.stream, static_cast<const float*>(probabilities_->data), pass.place.labels, batch_,
-                classes_, pass.place.pass, resources_.loss_scale, gradient_->data, gradient_->shape.element);
+  LossGradient gradient;
+  if (gradient_ != nullptr) gradient = {gradient_->data, gradient_->shape.element, resources_.loss_scale};
+  loss(pass.stream, static_cast<const float*>(scores_->data), pass.place.labels, batch_, classes_,
+       pass.place.pass, static_cast<float*>(probabilities_->data),
+       static_cast<DeviceRowLoss*>(row_losses_->data), sums, gradient);
 }
 
 BatchMetrics LossStage::metrics(int rows) const {

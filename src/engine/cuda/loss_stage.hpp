@@ -11,11 +11,10 @@ class LossStage {
  public:
   LossStage(Builder& builder, const ProgramResources& resources, Tensor* scores);
 
-  // Enqueues the loss; what it finds is added to the replica's sums in training programs.
+  // Enqueues the loss; what it finds is added to the replica's sums in training programs, where it writes the
+  // gradient of the scores too.
   void forward(const Pass& pass) const;
-
-  Tensor* prepare_backward(Builder& builder);
-  void backward(const Pass& pass) const;
+  Tensor* gradient() const { return gradient_; }  // null in evaluation
 
   // Of the last pass, of its first `rows` rows; they wait for the device.
   BatchMetrics metrics(int rows) const;

@@ -77,7 +77,7 @@ Tiling tiling_of(int channels, int group) {
 template <typename T, int Group>
 __global__ void __launch_bounds__(block_threads)
     bias_places_kernel(T* __restrict__ gradient, const T* __restrict__ activation, std::int64_t places,
-                       int channels, Tiling tiling, float* __restrict__ partial) {
+                       int channels, Tiling tiling, float factor, float* __restrict__ partial) {
   struct alignas(Group * sizeof(T)) Elements {
     T at[Group];
   };
@@ -94,8 +94,13 @@ __global__ void __launch_bounds__(block_threads)
       Elements values = target;
       if (activation != nullptr) {
         const Elements active = *reinterpret_cast<const Elements*>(activation + place * channels + channel);
-        for (int j = 0; j < Group; ++j)
-          if (!(load(active.at[j]) > 0.0F)) store(values.at[j], 0.0F);
+        for (int j = 0; j < Group; ++j) {
+          if (!(load(active.at[j]) > 0.0F)) {
+            store(values.at[j], 0.0F);
+          } else if (factor != 1.0F) {
+            store(values.at[j], load(values.at[j]) * factor);
+          }
+        }
         target = values;
       }
       for (int j = 0; j < Group; ++j) sum[j] += load(values.at[j]);
@@ -119,7 +124,7 @@ __global__ void __launch_bounds__(block_threads)
 template <typename T>
 __global__ void __launch_bounds__(block_threads)
     bias_planes_kernel(T* __restrict__ gradient, const T* __restrict__ activation, int rows, int plane,
-                       float* __restrict__ partial) {
+                       float factor, float* __restrict__ partial) {
   __shared__ float shared[block_threads];
   const int channels = static_cast<int>(gridDim.x), channel = static_cast<int>(blockIdx.x);
   const int chunk = static_cast<int>(blockIdx.y), chunks = static_cast<int>(gridDim.y);
@@ -129,12 +134,14 @@ __global__ void __launch_bounds__(block_threads)
   for (std::int64_t i = threadIdx.x; i < count; i += block_threads) {
     const std::int64_t row = i / plane * chunks + chunk;
     const std::int64_t place = (row * channels + channel) * plane + i % plane;
-    float value = load(gradient[place]);
-    if (activation != nullptr && !(load(activation[place]) > 0.0F)) {
-      value = 0.0F;
-      store(gradient[place], 0.0F);
+    if (activation != nullptr) {
+      if (!(load(activation[place]) > 0.0F)) {
+        store(gradient[place], 0.0F);
+      } else if (factor != 1.0F) {
+        store(gradient[place], load(gradient[place]) * factor);
+      }
     }
-    sum += value;
+    sum += load(gradient[place]);
   }
   const float total = block_sum(sum, shared);
   if (threadIdx.x == 0) partial[static_cast<std::int64_t>(chunk) * channels + channel] = total;
@@ -169,28 +176,28 @@ __global__ void __launch_bounds__(32 * finish_lanes)
 
 template <typename T, int Group>
 void sum_places(cudaStream_t stream, T* gradient, const T* activation, const MapShape& shape, int chunks,
-                float* partial) {
+                float factor, float* partial) {
   const Tiling tiling = tiling_of(shape.channels, Group);
   const int groups = (shape.channels + Group - 1) / Group;
   const dim3 blocks(static_cast<unsigned>(chunks),
                     static_cast<unsigned>((groups + tiling.columns - 1) / tiling.columns));
   bias_places_kernel<T, Group><<<blocks, block_threads, 0, stream>>>(gradient, activation, places_of(shape),
-                                                                     shape.channels, tiling, partial);
+                                                                     shape.channels, tiling, factor, partial);
 }
 
 // partial[chunk][channel] of all chunks.
 template <typename T>
 void sum_chunks(cudaStream_t stream, T* gradient, const T* activation, const MapShape& shape, int chunks,
-                float* partial) {
+                float factor, float* partial) {
   constexpr int group = Vector<T>::size;
   if (is_plane_by_plane(shape)) {
     const dim3 blocks(static_cast<unsigned>(shape.channels), static_cast<unsigned>(chunks));
     bias_planes_kernel<<<blocks, block_threads, 0, stream>>>(gradient, activation, shape.rows,
-                                                             shape.height * shape.width, partial);
+                                                             shape.height * shape.width, factor, partial);
   } else if (shape.channels % group == 0 && vectors_in<T>(group, gradient, activation) == 1) {
-    sum_places<T, group>(stream, gradient, activation, shape, chunks, partial);
+    sum_places<T, group>(stream, gradient, activation, shape, chunks, factor, partial);
   } else {
-    sum_places<T, 1>(stream, gradient, activation, shape, chunks, partial);
+    sum_places<T, 1>(stream, gradient, activation, shape, chunks, factor, partial);
   }
 }
 
@@ -225,12 +232,13 @@ std::size_t bias_scratch_bytes(const MapShape& shape) {
 }
 
 void relu_backward_bias(cudaStream_t stream, void* gradient, const void* activation, const MapShape& shape,
-                        float* bias, bool add, void* scratch) {
+                        float* bias, bool add, void* scratch, float factor) {
   auto* const partial = static_cast<float*>(scratch);
   const auto chunks = static_cast<int>(chunks_of(shape));
   with_element(shape.element, [&](auto zero) {
     using T = decltype(zero);
-    sum_chunks(stream, static_cast<T*>(gradient), static_cast<const T*>(activation), shape, chunks, partial);
+    sum_chunks(stream, static_cast<T*>(gradient), static_cast<const T*>(activation), shape, chunks, factor,
+               partial);
   });
   check_launch("relu_backward_bias");
   const dim3 threads(32, finish_lanes);

@@ -141,6 +141,36 @@ TEST_F(ActivationKernels, ReluBackwardWithBias) {
   }
 }
 
+// Behind dropout: the bits of dropout's own gradient, then the ReLU's.
+TEST_F(ActivationKernels, ReluBackwardWithBiasAndDropoutsFactor) {
+  for (const MapShape& kind : {MapShape{5, 12, 1, 1}, MapShape{3, 8, 3, 4}, MapShape{4, 7, 2, 3}}) {
+    for_each_kind(kind, [&](const MapShape& shape) {
+      const auto count = static_cast<std::size_t>(shape.elements());
+      const auto active = random_values(count, 1, shape.element);
+      const auto gradients = random_values(count, 1, shape.element, 2);
+      const auto activation = map_of(active, shape), gradient = map_of(gradients, shape);
+      PassParameters parameters;
+      parameters.rows = shape.rows;
+      parameters.seed = 3;
+      const auto pass = pass_of(parameters);
+      const double p = 0.3;
+      dropout(stream(), activation.data(), shape, pass.data(), 1, p);
+      const auto apart = map_of(gradients, shape);
+      dropout(stream(), apart.data(), shape, pass.data(), 1, p);
+      relu_backward(stream(), apart.data(), activation.data(), shape);
+      DeviceArray<std::byte> scratch(bias_scratch_bytes(shape), stream());
+      DeviceArray<float> bias(static_cast<std::size_t>(shape.channels), stream());
+      relu_backward_bias(stream(), gradient.data(), activation.data(), shape, bias.data(), false,
+                         scratch.data(), static_cast<float>(1.0 / (1.0 - p)));
+      const std::vector<float> found = gradient.read(), right = apart.read();
+      EXPECT_EQ(found, right);
+      EXPECT_GT(std::count_if(found.begin(), found.end(), [](float value) { return value != 0; }), 0);
+      const std::vector<double> summed(found.begin(), found.end());
+      expect_sums(bias.read(), bias_sums(shape, summed), 0);
+    });
+  }
+}
+
 // The sum must not be spoilt by length: 65,536 equal values that are not exact in binary.
 TEST_F(ActivationKernels, BiasOfALongColumn) {
   const MapShape shape{64, 8, 32, 32, Layout::channels_last, Element::float32};

@@ -27,8 +27,8 @@ class LossKernels : public KernelTest {
     DeviceArray<std::int32_t> device_labels(labels, stream());
     DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
     DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
-    loss_forward(stream(), device_scores.data(), device_labels.data(), batch, classes, pass.data(),
-                 probabilities.data(), row_losses.data(), sums.data());
+    loss(stream(), device_scores.data(), device_labels.data(), batch, classes, pass.data(),
+         probabilities.data(), row_losses.data(), sums.data(), {});
     return {probabilities.read(), sums.read()[0]};
   }
 
@@ -130,15 +130,17 @@ TEST_F(LossKernels, HugeScoresGiveAFiniteLoss) {
   EXPECT_EQ(wrong.probabilities[0], 0);
 }
 
-TEST_F(LossKernels, Backward) {
+TEST_F(LossKernels, TheGradientComesWithTheLoss) {
   struct Case {
     int batch, there, classes;
   };
   for (const Case& c : {Case{5, 5, 10}, Case{4, 2, 1000}, Case{3, 0, 10}, Case{2, 2, 7}}) {
-    const auto probabilities = random_values(std::size_t(c.batch) * std::size_t(c.classes), 0.3F);
+    const auto scores = random_values(std::size_t(c.batch) * std::size_t(c.classes), 3);
     const auto labels = some_labels(c.batch, c.classes);
-    DeviceArray<float> device_probabilities(probabilities, stream());
+    const Result without = forward(scores, labels, c.there, c.classes);
+    DeviceArray<float> device_scores(scores, stream()), probabilities(scores.size(), stream());
     DeviceArray<std::int32_t> device_labels(labels, stream());
+    DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
     PassParameters parameters;
     parameters.rows = c.there;
     parameters.gradient_scale = 1.0F / 12;
@@ -146,16 +148,54 @@ TEST_F(LossKernels, Backward) {
     DeviceArray<LossScaleState> loss_scale(std::vector<LossScaleState>{{512, 1, 0}}, stream());
     for (const Element element : all_elements) {
       SCOPED_TRACE(name_of(element));
-      const DeviceElements gradient(probabilities.size(), element, stream());
-      loss_backward(stream(), device_probabilities.data(), device_labels.data(), c.batch, c.classes,
-                    pass.data(), loss_scale.data(), gradient.data(), element);
-      std::vector<double> expected(probabilities.size(), 0.0);
+      const DeviceElements gradient(scores.size(), element, stream());
+      DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
+      loss(stream(), device_scores.data(), device_labels.data(), c.batch, c.classes, pass.data(),
+           probabilities.data(), row_losses.data(), sums.data(),
+           {gradient.data(), element, loss_scale.data()});
+      EXPECT_EQ(probabilities.read(), without.probabilities);
+      EXPECT_EQ(sums.read()[0].loss, without.sums.loss);
+      EXPECT_EQ(sums.read()[0].top5, without.sums.top5);
+      // From the device's own probabilities: the same bits.
+      std::vector<double> expected(scores.size(), 0.0);
       for (std::size_t i = 0; i < std::size_t(c.there) * std::size_t(c.classes); ++i) {
         const bool truth = labels[i / std::size_t(c.classes)] == static_cast<int>(i % std::size_t(c.classes));
-        expected[i] = rounded(score_gradient(probabilities[i], truth, 1.0F / 12 * 512), element);
+        expected[i] = rounded(score_gradient(without.probabilities[i], truth, 1.0F / 12 * 512), element);
       }
       expect_close(gradient.read(), expected, 0, 0);
     }
+  }
+}
+
+// Sums of more rows than a block has threads: in the order of the rows, to the bit.
+TEST_F(LossKernels, ManyRowsAreAddedInOrder) {
+  constexpr int classes = 3, batch = 600;
+  for (const int there : {600, 517, 256}) {
+    SCOPED_TRACE(there);
+    const auto scores = random_values(std::size_t(batch) * classes, 3);
+    const auto labels = some_labels(batch, classes);
+    PassParameters parameters;
+    parameters.rows = there;
+    const auto pass = pass_of(parameters);
+    DeviceArray<float> device_scores(scores, stream()), probabilities(scores.size(), stream());
+    DeviceArray<std::int32_t> device_labels(labels, stream());
+    DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
+    DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
+    loss(stream(), device_scores.data(), device_labels.data(), batch, classes, pass.data(),
+         probabilities.data(), row_losses.data(), sums.data(), {});
+    MetricSums expected = earlier;
+    const std::vector<DeviceRowLoss> rows = row_losses.read();
+    for (int row = 0; row < there; ++row) {
+      const DeviceRowLoss& each = rows[static_cast<std::size_t>(row)];
+      expected.loss += each.loss;
+      expected.top1 += each.rank < 1 ? 1 : 0;
+      expected.top5 += each.rank < 5 ? 1 : 0;
+    }
+    const MetricSums found = sums.read()[0];
+    EXPECT_EQ(found.loss, expected.loss);
+    EXPECT_EQ(found.top1, expected.top1);
+    EXPECT_EQ(found.top5, expected.top5);
+    EXPECT_EQ(found.samples, earlier.samples + there);
   }
 }
 
