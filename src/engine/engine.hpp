@@ -31,11 +31,10 @@ inline Words<GraphUse> graph_words() {
 
 struct ReplicaOptions {
   DeviceKind device = DeviceKind::automatic;
-  int device_index = 0;  // of the GPU among those visible
-  int threads = 0;       // CPU threads of this rank; 0: its share of the cores it may run on
-  bool deterministic =
-      true;  // GPUs: algorithms by rule instead of by measurement, none that adds in any order
-  // GPUs, several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
+  int device_index = 0;       // of the GPU among those visible
+  int threads = 0;            // CPU threads of this rank; 0: its share of the cores it may run on
+  bool deterministic = true;  // algorithms by rule instead of by measurement, none that adds in any order
+  // Several ranks: gives every rank the text that rank 0 passes (which algorithms it chose, whether it
   // could record a step). Empty: each decides for itself.
   std::function<std::string(const std::string& mine)> agree = {};
   TuneMode tune = TuneMode::automatic;

@@ -151,7 +151,7 @@ Decision TuningCache::keep(const Decision& decision, bool replace) {
   try {
     const FolderLock lock(file_.parent_path(), lock_patience, file_.filename().string() + ".lock");
     if (!lock.held()) {
-      give_up("the file system does not lock " + file_.string());
+      give_up(fmt::format("cannot lock {}: no permission, or a file system without locks", file_.string()));
       return decision;
     }
     Answers now = read();
