@@ -3,7 +3,9 @@
 // accumulation).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <tuple>
 
 #include "model/networks.hpp"
@@ -174,6 +176,33 @@ TEST_F(GpuTraining, StopsAndGoesOnBitForBit) {
   pieces.resume = "auto";
   run(pieces);
   if (world().rank() == 0) expect_same(load(straight.output, 18, straight), load(pieces.output, 18, pieces));
+}
+
+// Algorithms are measured once for a machine; a stop ends measuring, and the run ends as after any stop.
+TEST_F(GpuTraining, MeasuresAlgorithmsOnceAndNotAfterAStop) {
+  ASSERT_EQ(::setenv("XDG_CACHE_HOME", (folder_ / "cache").c_str(), 1), 0);
+  const auto from = [](const Records& records, DecisionSource source) {
+    return std::ranges::count(records.tuning, source, &Decision::source);
+  };
+  TrainConfiguration configuration = on_gpu("measured");
+  configuration.deterministic = false;
+  configuration.resume = "auto";
+  Recorder stopped;
+  stopped.stop = true;
+  EXPECT_EQ(train(configuration, world(), stopped).code, ExitCode::stopped);
+  const Records measured = run(configuration);  // from the checkpoint that the stop left
+  configuration.resume = "none";
+  configuration.output = (folder_ / "kept").string();
+  const Records kept = run(configuration);
+  if (world().rank() != 0) return;
+  EXPECT_FALSE(stopped.tuning.empty());
+  EXPECT_EQ(from(stopped, DecisionSource::measured), 0);
+  EXPECT_GT(measured.starts.at(0).step, 0);
+  EXPECT_GT(from(measured, DecisionSource::measured), 0);
+  EXPECT_TRUE(std::ranges::any_of(measured.tuning,
+                                  [](const Decision& decision) { return decision.what == "fc8, forward"; }));
+  EXPECT_EQ(from(kept, DecisionSource::measured), 0);
+  EXPECT_EQ(from(kept, DecisionSource::kept), from(measured, DecisionSource::measured));
 }
 
 TEST_F(GpuTraining, RecordedStepsAreTheSameBits) {

@@ -36,6 +36,7 @@ struct Records {
   std::vector<EventRecord> events_of(const std::string& what) const;
 
   std::vector<RunRecord> starts;
+  std::vector<Decision> tuning;  // at the end
   std::vector<StepRecord> steps;
   std::vector<ValidationRecord> validations;
   std::vector<CheckpointRecord> checkpoints;
@@ -46,6 +47,7 @@ struct Records {
 class Recorder : public Observer, public Records {
  public:
   void on_start(const RunRecord& record) override { starts.push_back(record); }
+  void on_tuning(const RunRecord& record) override { tuning = record.tuning; }
   void on_step(const StepRecord& record) override;
   void on_validation(const ValidationRecord& record) override { validations.push_back(record); }
   void on_checkpoint(const CheckpointRecord& record) override { checkpoints.push_back(record); }

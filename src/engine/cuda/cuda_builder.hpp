@@ -71,6 +71,7 @@ class Builder {
   Builder(const ProgramResources& resources, const ProgramOptions& options, bool keep_all);
 
   const Libraries& libraries() const { return *resources_.libraries; }
+  Tuner* tuner() const { return resources_.tuner; }  // may be null
   Precision precision() const { return options_.precision; }
   bool training() const { return options_.mode == Mode::training; }
   bool keeps_all() const { return keep_all_; }

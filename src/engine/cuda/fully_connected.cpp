@@ -24,7 +24,7 @@ class FullyConnectedOperation final : public Operation {
     if (planned.scores) shape.element = Element::float32;
     // The library takes a bias of its result's element.
     forward_bias_ = planned.scores ? bias_.values : bias_.operand;
-    forward_ = product(builder, "forward of " + layer.name,
+    forward_ = product(builder, layer.name + ", forward",
                        {.rows = builder.batch(),
                         .columns = layer.outputs,
                         .inner = inputs_,
@@ -48,7 +48,7 @@ class FullyConnectedOperation final : public Operation {
     output_gradient_ = output_gradient;
     bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr,
                            gradient_factor_);
-    weight_product_ = product(builder, "weight gradient of " + layer_.name,
+    weight_product_ = product(builder, layer_.name + ", weight gradient",
                               {.rows = layer_.outputs,
                                .columns = inputs_,
                                .inner = builder.batch(),
@@ -59,7 +59,7 @@ class FullyConnectedOperation final : public Operation {
     builder.use(output_gradient);
     builder.tick();
     if (!input_gradient) return nullptr;
-    data_product_ = product(builder, "input gradient of " + layer_.name,
+    data_product_ = product(builder, layer_.name + ", input gradient",
                             {.rows = builder.batch(),
                              .columns = inputs_,
                              .inner = layer_.outputs,
@@ -85,6 +85,7 @@ class FullyConnectedOperation final : public Operation {
   MatrixProduct product(Builder& builder, const std::string& what, const ProductShape& shape,
                         ProductEpilogue epilogue = ProductEpilogue::none) {
     MatrixProduct result(builder.libraries(), what, shape, builder.precision() == Precision::tf32, epilogue);
+    if (builder.tuner() != nullptr && builder.tuner()->measures()) result.tune(*builder.tuner(), what);
     workspace_ = builder.workspace(result.workspace_bytes());
     return result;
   }

@@ -1,10 +1,15 @@
 #include "engine/cuda/matrix_product.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
+#include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/error.hpp"
+#include "device/cuda/memory.hpp"
+#include "engine/cuda/device_bench.hpp"
 
 namespace convoy::cuda {
 
@@ -25,7 +30,7 @@ MatrixLayout describe_matrix(Element element, int rows, int columns) {
   return MatrixLayout(layout);
 }
 
-ProductPreference preference() {
+ProductPreference preference(std::uint32_t reductions) {
   cublasLtMatmulPreference_t created = nullptr;
   check(cublasLtMatmulPreferenceCreate(&created), "a preference");
   ProductPreference owner(created);
@@ -34,6 +39,7 @@ ProductPreference preference() {
   };
   const std::size_t workspace = MatrixProduct::workspace_limit;
   set_preference(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace);
+  set_preference(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions);
   // The 16-bit copies of parameters begin at multiples of 64 elements.
   const std::uint32_t alignment = 128;
   set_preference(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment);
@@ -43,14 +49,74 @@ ProductPreference preference() {
   return owner;
 }
 
+std::size_t bytes_of(Element element, int rows, int columns) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns) * bytes_of(element);
+}
+
+// A product's operands in memory of their own, made when the first trial needs them: a kept answer, or rank
+// 0's, needs none but a check.
+class ProductBench final : public TrialBench {
+ public:
+  ProductBench(cudaStream_t stream, const ProductShape& shape, std::size_t workspace_bytes)
+      : stream_(stream), shape_(shape), workspace_bytes_(workspace_bytes) {}
+
+  void prepare() override {
+    if (!bench_) make();
+    bench_->prepare();
+  }
+  std::optional<double> milliseconds(const std::function<bool()>& run, double best) override {
+    return bench_->milliseconds(run, best);
+  }
+  std::vector<float> result() override { return bench_->result(); }
+
+  DeviceMemory left, right, bias, output, workspace;
+
+ private:
+  void make() {
+    constexpr const char* purpose = "choosing algorithms of matrix products";
+    left = DeviceMemory(bytes_of(shape_.operands, shape_.rows, shape_.inner), purpose);
+    right = DeviceMemory(bytes_of(shape_.operands, shape_.inner, shape_.columns), purpose);
+    bias = DeviceMemory(bytes_of(shape_.result, 1, shape_.columns), purpose);
+    output = DeviceMemory(bytes_of(shape_.result, shape_.rows, shape_.columns), purpose);
+    workspace = DeviceMemory(workspace_bytes_, purpose);
+    bench_.emplace(stream_,
+                   std::vector<TrialOperand>{{left.data(), left.size(), shape_.operands},
+                                             {right.data(), right.size(), shape_.operands},
+                                             {bias.data(), bias.size(), shape_.result}},
+                   TrialOperand{output.data(), output.size(), shape_.result});
+  }
+
+  cudaStream_t stream_;
+  ProductShape shape_;
+  std::size_t workspace_bytes_;
+  std::optional<DeviceBench> bench_;
+};
+
+// What the answer depends on beside the machine.
+std::string key_of(const ProductShape& shape, bool tf32, ProductEpilogue epilogue) {
+  const auto name = [](Element element) {
+    return element == Element::float32 ? "fp32" : element == Element::bfloat16 ? "bf16" : "fp16";
+  };
+  return fmt::format("product {}x{} over {}{}{}, {} to {}{}{}", shape.rows, shape.columns, shape.inner,
+                     shape.transpose_left ? ", left transposed" : "",
+                     shape.transpose_right ? ", right transposed" : "", name(shape.operands),
+                     name(shape.result), tf32 ? ", tf32" : "",
+                     epilogue == ProductEpilogue::none   ? ""
+                     : epilogue == ProductEpilogue::bias ? ", bias"
+                                                         : ", bias and ReLU");
+}
+
 }  // namespace
 
 MatrixProduct::MatrixProduct(const Libraries& libraries, std::string what, const ProductShape& shape,
                              bool tf32, ProductEpilogue epilogue)
-    : libraries_(&libraries), what_(std::move(what)), epilogue_(epilogue) {
-  const bool fast = tf32 && shape.operands == Element::float32;
+    : libraries_(&libraries),
+      what_(std::move(what)),
+      shape_(shape),
+      tf32_(tf32 && shape.operands == Element::float32),
+      epilogue_(epilogue) {
   cublasLtMatmulDesc_t operation = nullptr;
-  check(cublasLtMatmulDescCreate(&operation, fast ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+  check(cublasLtMatmulDescCreate(&operation, tf32_ ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
                                  CUDA_R_32F),
         "a product");
   operation_.reset(operation);
@@ -66,37 +132,76 @@ MatrixProduct::MatrixProduct(const Libraries& libraries, std::string what, const
   second_ = shape.transpose_left ? describe_matrix(shape.operands, shape.inner, shape.rows)
                                  : describe_matrix(shape.operands, shape.rows, shape.inner);
   result_ = describe_matrix(shape.result, shape.rows, shape.columns);
-  choose(shape);
+  list_algorithms();
 }
 
-// The first of the library's list, which is ordered by the time that it expects, that it says will run.
-void MatrixProduct::choose(const ProductShape& shape) {
-  std::array<cublasLtMatmulHeuristicResult_t, 8> list = {};
+// The library's list, which is ordered by the time that it expects, of those that it says will run.
+std::vector<MatrixProduct::Algorithm> MatrixProduct::heuristics(std::uint32_t reductions) const {
+  constexpr int most = 8;
+  std::vector<Algorithm> list(most);
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       libraries_->cublas(), operation_.get(), first_.get(), second_.get(), result_.get(), result_.get(),
-      preference().get(), static_cast<int>(list.size()), list.data(), &count);
-  const auto end = list.begin() + (status == CUBLAS_STATUS_SUCCESS ? count : 0);
-  const auto found = std::find_if(list.begin(), end, [](const cublasLtMatmulHeuristicResult_t& one) {
-    return one.state == CUBLAS_STATUS_SUCCESS;
-  });
-  if (found == end && (status == CUBLAS_STATUS_SUCCESS || status == CUBLAS_STATUS_NOT_SUPPORTED)) {
-    fail(ExitCode::device, "cuBLASLt has no algorithm for {} ({} × {} over {})", what_, shape.rows,
-         shape.columns, shape.inner);
-  }
+      preference(reductions).get(), most, list.data(), &count);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
   check(status, what_.c_str());
-  algorithm_ = found->algo;
-  workspace_bytes_ = found->workspaceSize;
+  list.resize(static_cast<std::size_t>(count));
+  std::erase_if(list, [](const Algorithm& one) { return one.state != CUBLAS_STATUS_SUCCESS; });
+  return list;
+}
+
+// First the library's own choice, then the others. Sums that are split (split-K) may be added in the result's
+// element, which for 16 bits rounds every part: such algorithms are not offered beside the library's choice.
+void MatrixProduct::list_algorithms() {
+  algorithms_ = heuristics(CUBLASLT_REDUCTION_SCHEME_MASK);
+  if (algorithms_.empty()) {
+    fail(ExitCode::device, "cuBLASLt has no algorithm for {} ({} × {} over {})", what_, shape_.rows,
+         shape_.columns, shape_.inner);
+  }
+  if (shape_.result == Element::float32) return;
+  algorithms_.resize(1);
+  for (const Algorithm& one :
+       heuristics(CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)) {
+    if (std::memcmp(&one.algo, &algorithms_.front().algo, sizeof one.algo) != 0) algorithms_.push_back(one);
+  }
+}
+
+void MatrixProduct::tune(Tuner& tuner, const std::string& what) {
+  std::size_t most_workspace = 0;
+  for (const Algorithm& one : algorithms_) most_workspace = std::max(most_workspace, one.workspaceSize);
+  ProductBench bench(libraries_->stream(), shape_, most_workspace);
+  Question question{.what = what,
+                    .key = key_of(shape_, tf32_, epilogue_),
+                    .tolerance = result_tolerance(tf32_ ? Precision::tf32 : Precision::fp32, shape_.result),
+                    .candidates = {}};
+  for (std::size_t i = 0; i < algorithms_.size(); ++i) {
+    // By place: for one shape, GPU and version the heuristics' list is the same in every process.
+    question.candidates.push_back({.name = fmt::format("cuBLASLt {}", i + 1), .run = [this, &bench, i] {
+                                     return run(algorithms_[i], bench.left.data(), bench.right.data(),
+                                                bench.bias.data(), bench.output.data(), false,
+                                                bench.workspace.data()) == CUBLAS_STATUS_SUCCESS;
+                                   }});
+  }
+  use_algorithm(tuner.choose(question, bench));
+}
+
+void MatrixProduct::use_algorithm(std::size_t index) {
+  ensure(index < algorithms_.size(), "a product uses an algorithm of its list");
+  chosen_ = index;
+}
+
+cublasStatus_t MatrixProduct::run(const Algorithm& algorithm, const void* left, const void* right,
+                                  const void* bias, void* result, bool add, void* workspace) const {
+  if (epilogue_ != ProductEpilogue::none) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  const float one = 1, beta = add ? 1.0F : 0.0F;
+  return cublasLtMatmul(libraries_->cublas(), operation_.get(), &one, right, first_.get(), left,
+                        second_.get(), &beta, result, result_.get(), result, result_.get(), &algorithm.algo,
+                        workspace, algorithm.workspaceSize, libraries_->stream());
 }
 
 void MatrixProduct::run(const void* left, const void* right, const void* bias, void* result, bool add,
                         void* workspace) const {
-  if (epilogue_ != ProductEpilogue::none) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  const float one = 1, beta = add ? 1.0F : 0.0F;
-  check(cublasLtMatmul(libraries_->cublas(), operation_.get(), &one, right, first_.get(), left, second_.get(),
-                       &beta, result, result_.get(), result, result_.get(), &algorithm_, workspace,
-                       workspace_bytes_, libraries_->stream()),
-        what_.c_str());
+  check(run(algorithms_[chosen_], left, right, bias, result, add, workspace), what_.c_str());
 }
 
 }  // namespace convoy::cuda

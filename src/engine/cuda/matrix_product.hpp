@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/cuda/libraries.hpp"
+#include "engine/tuning/tuner.hpp"
 
 namespace convoy::cuda {
 
@@ -31,23 +33,38 @@ class MatrixProduct {
   MatrixProduct(const Libraries& libraries, std::string what, const ProductShape& shape, bool tf32,
                 ProductEpilogue epilogue = ProductEpilogue::none);
 
+  // Chooses the fastest of the first algorithms that the heuristics name instead, as `tuner` measures or
+  // remembers it (rank 0's where ranks agree); `what` is the question's. Not in a capture: it runs them in
+  // memory of its own. cuBLASLt repeats the bits of an algorithm on the same GPU, so all are deterministic.
+  void tune(Tuner& tuner, const std::string& what);
+  // All algorithms that tune() tries, the chosen one too; for tests.
+  std::size_t algorithms() const { return algorithms_.size(); }
+  void use_algorithm(std::size_t index);
+
   // Bytes of workspace that the chosen algorithm uses.
-  std::size_t workspace_bytes() const { return workspace_bytes_; }
+  std::size_t workspace_bytes() const { return algorithms_[chosen_].workspaceSize; }
 
   // Enqueues it; `add`: result += …, with ProductEpilogue::none. `bias` may be null there.
   void run(const void* left, const void* right, const void* bias, void* result, bool add,
            void* workspace) const;
 
  private:
-  void choose(const ProductShape& shape);
+  using Algorithm = cublasLtMatmulHeuristicResult_t;
+
+  std::vector<Algorithm> heuristics(std::uint32_t reductions) const;
+  void list_algorithms();
+  cublasStatus_t run(const Algorithm& algorithm, const void* left, const void* right, const void* bias,
+                     void* result, bool add, void* workspace) const;
 
   const Libraries* libraries_ = nullptr;
   std::string what_;
+  ProductShape shape_;
+  bool tf32_ = false;
   ProductEpilogue epilogue_ = ProductEpilogue::none;
   ProductDescriptor operation_;
   MatrixLayout first_, second_, result_;
-  cublasLtMatmulAlgo_t algorithm_ = {};
-  std::size_t workspace_bytes_ = 0;
+  std::vector<Algorithm> algorithms_;
+  std::size_t chosen_ = 0;
 };
 
 }  // namespace convoy::cuda

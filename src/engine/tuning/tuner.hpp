@@ -119,6 +119,9 @@ class Tuner {
   // exist here.
   std::size_t choose(const Question& question, TrialBench& bench);
 
+  // Whether the answer may be another than the first candidate that works.
+  bool measures() const { return !options_.deterministic && options_.mode != TuneMode::off; }
+
   // In the order of the questions, one for each `what` and key. A question whose key was answered before gets
   // the same answer, without another measurement.
   const std::vector<Decision>& decisions() const { return decisions_; }
