@@ -29,6 +29,7 @@ std::set<std::string> names_in(const std::vector<fs::path>& folders) {
   const std::set<std::string> names = names_in(folders);
   if (names.empty()) {
     std::vector<std::string> searched;
+    searched.reserve(folders.size());
     for (const fs::path& folder : folders) searched.push_back(folder.string());
     fail(ExitCode::io, "there is no such file, and no recipe is installed: looked in {}",
          text_list(searched));
@@ -61,8 +62,7 @@ fs::path find_recipe(std::string_view given, const std::vector<fs::path>& folder
   const std::string stem(given.ends_with(extension) ? given.substr(0, given.size() - extension.size())
                                                     : given);
   for (const fs::path& folder : folders)
-    if (const fs::path file = folder / (stem + std::string(extension)); fs::exists(file, ignored))
-      return file;
+    if (fs::path file = folder / (stem + std::string(extension)); fs::exists(file, ignored)) return file;
   if (exists) return given;
   refuse(stem, folders);
 }
