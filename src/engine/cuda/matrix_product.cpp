@@ -159,7 +159,7 @@ void MatrixProduct::list_algorithms() {
          shape_.columns, shape_.inner);
   }
   if (shape_.result == Element::float32) return;
-  algorithms_.resize(1);
+  algorithms_.erase(algorithms_.begin() + 1, algorithms_.end());
   for (const Algorithm& one :
        heuristics(CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)) {
     if (std::memcmp(&one.algo, &algorithms_.front().algo, sizeof one.algo) != 0) algorithms_.push_back(one);
