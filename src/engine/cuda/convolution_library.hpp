@@ -1,42 +1,28 @@
-// Convolutions as a library computes them, behind one small interface: the only place that knows which of
-// cuDNN's interfaces serves them (its legacy calls: complete, listed in every version from 7 to 9, and with
-// an algorithm to name, measure and agree on; the graph interface would replace convolution_library.cpp
-// alone). Used by convolution.cpp.
+// Convolutions as a library computes them, behind one small interface. Each pass is a question to the tuner:
+// its candidates are the plans of convolution_plan.hpp. Used by convolution.cpp.
 #pragma once
 
+#include <functional>
 #include <string>
-#include <string_view>
+#include <vector>
 
+#include "engine/cuda/convolution_plan.hpp"
 #include "engine/cuda/libraries.hpp"
+#include "engine/tuning/tuner.hpp"
 
 namespace convoy::cuda {
 
-// Padding is symmetric here: what is not is padded by a kernel before.
-struct ConvolutionShape {
-  MapShape input, output;
-  int kernel = 0, stride = 1, padding = 0, groups = 1;
-};
-
-// Numbers of a library's algorithms; a text of them travels between ranks.
-struct ConvolutionChoice {
-  int forward = 0, forward_math = 0;
-  int backward_data = 0, backward_data_math = 0;
-  int backward_filter = 0, backward_filter_math = 0;
-  std::size_t fused_bytes = 0;  // workspace of the call that fuses
-  int fused = 0;                // 1: bias (and ReLU) in the convolution's own call
-};
-
-// Memory to try algorithms on: `input`, `output`, `filter` and `workspace` hold the largest of each.
+// Memory to try plans on: `input`, `output` and `filter` hold the largest of each. `workspace` gives at least
+// as many bytes, or null where they are not to be had; what it gave before is void then.
 struct ConvolutionScratch {
   void *input = nullptr, *output = nullptr, *filter = nullptr;
-  void* workspace = nullptr;
-  std::size_t workspace_bytes = 0;
+  std::function<void*(std::size_t bytes)> workspace;
 };
 
-// What algorithms are chosen by.
+// What plans are chosen by.
 struct ConvolutionRule {
-  bool deterministic = true;  // by a fixed order instead of by measurement, none that adds in any order
-  bool training = true;       // backward algorithms too
+  bool deterministic = true;  // none that adds in any order
+  bool training = true;       // backward passes too
 };
 
 class LibraryConvolution {
@@ -50,20 +36,14 @@ class LibraryConvolution {
   void want_input_gradient() { input_gradient_ = true; }
 
   const ConvolutionShape& shape() const { return shape_; }
-  std::size_t filter_bytes() const;
-  // What an algorithm may take of workspace: those that convert layouts or pad channels take several times
-  // the operands.
-  std::size_t workspace_limit() const;
+  std::size_t filter_bytes() const { return shape_.filter_bytes(); }
+  std::size_t workspace_limit() const { return shape_.workspace_limit(); }
 
-  // Chooses algorithms. Never inside a capture: it may run them on `scratch` (whose contents are lost).
-  void choose(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  // Runs the chosen forward algorithm with bias and ReLU in the same call, to learn whether the library
-  // serves that, whether the convolution's own workspace is enough for it or all of the scratch, and (unless
-  // deterministic) whether it is faster than the two apart. After choose().
-  void try_fused(const ConvolutionScratch& scratch);
-  // The choice as a line of JSON, and back; accept() throws ExitCode::device when the text is not one.
-  std::string choice() const;
-  void accept(std::string_view text);
+  // Every way to compute a pass here, in the order of preference.
+  std::vector<ConvolutionPlan> plans(ConvolutionPass pass, bool deterministic) const;
+
+  // Asks for a plan of each pass. Never inside a capture: plans run on `scratch` (whose contents are lost).
+  void choose(Tuner& tuner, const ConvolutionRule& rule, const ConvolutionScratch& scratch);
   // Bytes of scratch that the passes need by this choice.
   std::size_t workspace_bytes() const;
 
@@ -76,19 +56,11 @@ class LibraryConvolution {
                        void* workspace) const;
 
  private:
-  std::size_t workspace_limit(const ConvolutionRule& rule, const ConvolutionScratch& scratch) const;
-  void choose_forward(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  void choose_backward_data(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  void choose_backward_filter(const ConvolutionRule& rule, const ConvolutionScratch& scratch);
-  void take_math(int& mine, cudnnMathType_t listed);
-  cudnnStatus_t ask_forward_workspace(int algorithm, std::size_t& bytes) const;
-  cudnnStatus_t ask_data_workspace(int algorithm, std::size_t& bytes) const;
-  cudnnStatus_t ask_filter_workspace(int algorithm, std::size_t& bytes) const;
-  void set_math();
-  bool serves_fused(const ConvolutionScratch& scratch);
-  void forward_plain(const void* input, const void* filter, void* output, void* workspace) const;
-  cudnnStatus_t forward_fused(const void* input, const void* filter, const void* bias, void* output,
-                              void* workspace, std::size_t bytes) const;
+  ConvolutionPlan ask(Tuner& tuner, ConvolutionPass pass, bool deterministic,
+                      const ConvolutionScratch& scratch) const;
+  std::string title(ConvolutionPass pass) const;
+  std::string key(ConvolutionPass pass) const;
+  void run(const ConvolutionPlan& plan, ConvolutionPass pass, const ConvolutionOperands& operands) const;
 
   const Libraries* libraries_;
   std::string name_;
@@ -96,13 +68,7 @@ class LibraryConvolution {
   Precision precision_;
   bool relu_;
   bool input_gradient_ = false;
-  bool training_ = true, deterministic_ = true;
-  TensorDescriptor input_, output_, bias_;
-  FilterDescriptor filter_;
-  ConvolutionDescriptor forward_, backward_data_, backward_filter_;
-  ActivationDescriptor activation_;
-  ConvolutionChoice choice_;
-  std::size_t forward_bytes_ = 0, data_bytes_ = 0, filter_workspace_bytes_ = 0;
+  ConvolutionPlan forward_, backward_data_, backward_filter_;
 };
 
 }  // namespace convoy::cuda

@@ -1,13 +1,12 @@
 #include "engine/cuda/cuda_builder.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "device/cuda/check.hpp"
-#include "engine/cuda/trial.hpp"
 
 namespace convoy::cuda {
 
@@ -80,54 +79,37 @@ void Builder::choose_algorithms() {
 }
 
 void Builder::try_algorithms() {
-  std::size_t input = 0, output = 0, filter = 0, workspace_limit = 0, workspace_bytes = 0;
+  std::size_t input = 0, output = 0, filter = 0;
   for (const LibraryConvolution& convolution : convolutions_) {
     input = std::max(input, convolution.shape().input.bytes());
     output = std::max(output, convolution.shape().output.bytes());
     filter = std::max(filter, convolution.filter_bytes());
-    workspace_limit = std::max(workspace_limit, convolution.workspace_limit());
   }
   const auto reserved = [&](std::size_t bytes) {
     return DeviceMemory(bytes, "choosing algorithms of convolutions");
   };
   const DeviceMemory inputs = reserved(input), outputs = reserved(output), filters = reserved(filter);
-  // Again for each convolution: it overwrites its operands, and sums of sums would become infinite.
-  const auto fill = [&] {
-    for (const DeviceMemory* operand : {&inputs, &outputs, &filters})
-      fill_with_trial_values(operand->data(), operand->size(), element_of(options_.precision),
-                             resources_.compute);
-  };
-  // Not all that is free: a batch that just fits must not fail for want of room to try on.
-  DeviceMemory workspace =
-      reserved(resources_.deterministic ? 0 : std::min(workspace_limit, memory_facts().free / 4 * 3));
-  const auto scratch = [&] {
-    return ConvolutionScratch{inputs.data(), outputs.data(), filters.data(), workspace.data(),
-                              workspace.size()};
-  };
+  // Not all that is free: a batch that just fits must not fail for want of room to try on. By rule, what does
+  // not fit is an error: the choice must not depend on the memory that is free.
+  const std::size_t most =
+      resources_.deterministic ? std::numeric_limits<std::size_t>::max() : memory_facts().free / 4 * 3;
+  DeviceMemory workspace;
+  const ConvolutionScratch scratch{inputs.data(), outputs.data(), filters.data(),
+                                   [&](std::size_t bytes) -> void* {
+                                     if (bytes > most) return nullptr;
+                                     if (bytes > workspace.size()) {
+                                       workspace = DeviceMemory();
+                                       workspace = reserved(bytes);
+                                     }
+                                     return workspace.data();
+                                   }};
   const ConvolutionRule rule{.deterministic = resources_.deterministic, .training = training()};
+  std::size_t workspace_bytes = 0;
   for (LibraryConvolution& convolution : convolutions_) {
-    fill();
-    convolution.choose(rule, scratch());
-    workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
-  }
-  if (workspace.size() < workspace_bytes) workspace = reserved(workspace_bytes);
-  for (LibraryConvolution& convolution : convolutions_) {
-    fill();
-    convolution.try_fused(scratch());
+    convolution.choose(*resources_.tuner, rule, scratch);
     workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
   }
   check(cudaStreamSynchronize(resources_.compute), "trying algorithms of convolutions");
-  if (resources_.agree) {
-    std::string mine;
-    for (const LibraryConvolution& convolution : convolutions_) mine += convolution.choice() + '\n';
-    std::istringstream agreed(resources_.agree(mine));
-    for (LibraryConvolution& convolution : convolutions_) {
-      std::string line;
-      std::getline(agreed, line);
-      convolution.accept(line);
-      workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
-    }
-  }
   this->workspace(workspace_bytes);
 }
 

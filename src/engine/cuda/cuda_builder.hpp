@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
-#include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -41,8 +40,7 @@ struct ProgramResources {
   MetricSums* sums = nullptr;  // of training passes
   bool deterministic = true;
   bool fused_pool = true;  // ReLU, LRN and pool in one pass where the kernels serve it
-  std::function<std::string(const std::string&)> agree;
-  Tuner* tuner = nullptr;
+  Tuner* tuner = nullptr;  // answers for all ranks alike
   // Told by a training program's backward: no pass reads elements [0, end) of the parameters any more; 0 as
   // it begins. May be empty.
   std::function<void(std::size_t end)> parameters_free;
@@ -94,7 +92,7 @@ class Builder {
 
   ParameterView parameter(std::string_view layer, ParameterKind kind) const;
 
-  // Chooses the convolutions' algorithms (rank 0's where ranks agree). Call once, before place(). Throws
+  // Asks the tuner for the convolutions' algorithms. Call once, before place(). Throws
   // OutOfDeviceMemory, as place() does, saying which batch would fit.
   void choose_algorithms();
   // Places every tensor in one piece of memory; call once, at the end. Tensors and convolutions then belong

@@ -189,8 +189,8 @@ void CudaProgram::read_activation(int layer_index, std::span<float> out) const {
   use_device(resources_.device);
   if (every_activation_ == nullptr) {
     ProgramResources alone = resources_;
-    alone.agree = {};  // pictures are made by one rank
-    if (alone.tuner != nullptr) alone.tuner = &lone_tuner_.emplace(alone.tuner->alone());
+    // Pictures are made by one rank.
+    alone.tuner = &lone_tuner_.emplace(alone.tuner->alone());
     every_activation_.reset(new CudaProgram(alone, options_, EveryActivation{}));
   }
   if (!activations_current_) {

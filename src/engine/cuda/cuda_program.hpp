@@ -22,8 +22,8 @@ namespace convoy::cuda {
 
 class CudaProgram final : public StepProgram {
  public:
-  // Collective where resources.agree is set. Throws ExitCode::device when the device has not enough memory,
-  // saying which batch would fit.
+  // Collective where the tuner gives ranks the same answers. Throws ExitCode::device when the device has not
+  // enough memory, saying which batch would fit.
   CudaProgram(const ProgramResources& resources, const ProgramOptions& options);
   ~CudaProgram() override;  // waits for both streams
   CudaProgram(const CudaProgram&) = delete;

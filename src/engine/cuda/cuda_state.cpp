@@ -144,7 +144,6 @@ ProgramResources CudaState::resources(Precision precision) const {
   result.loss_scale = loss_scale;
   result.sums = sums;
   result.deterministic = options.deterministic;
-  result.agree = options.agree;
   result.tuner = tuner.get();
   result.parameters_free = parameters_free;
   return result;

@@ -55,8 +55,9 @@ DeviceBench::DeviceBench(cudaStream_t stream, std::vector<TrialOperand> inputs, 
     : stream_(stream), inputs_(std::move(inputs)), result_(result) {}
 
 void DeviceBench::prepare() {
+  std::uint32_t seed = 0;
   for (const TrialOperand& input : inputs_)
-    fill_with_trial_values(input.data, input.bytes, input.element, stream_);
+    fill_with_trial_values(input.data, input.bytes, input.element, stream_, ++seed);
   // Bits that are all ones are a NaN in every format.
   check(cudaMemsetAsync(result_.data, 0xFF, result_.bytes, stream_), "the result of a trial run");
 }

@@ -174,4 +174,19 @@ void to_narrow(cudaStream_t stream, const float* input, void* output, Element el
 void from_narrow(cudaStream_t stream, const void* input, Element element, float* output, bool add,
                  std::size_t count);
 
+// ---- filter_groups.cu: filters of a grouped convolution among zeros, as those of an ungrouped one, and
+// back.
+struct FilterGroups {
+  int filters = 0, groups = 1;  // filters of all groups
+  // Of each filter: runs of `run_length` elements of its group's channels, which lie behind each other (KCRS:
+  // one run, of all places; KRSC: one at each place).
+  int runs = 1, run_length = 0;
+  Element element = Element::float32;
+};
+// `dense` has `groups` times as many elements, at a multiple of 16 bytes.
+void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& groups, void* dense);
+// filter = or += (`add`) the elements of `dense` that expand_filter() would not set to zero.
+void gather_filter(cudaStream_t stream, const void* dense, const FilterGroups& groups, bool add,
+                   void* filter);
+
 }  // namespace convoy::cuda

@@ -23,9 +23,9 @@ NumberBits bits_of(Element element) {
 }
 
 template <typename Word>
-std::vector<std::byte> trial_values(std::size_t bytes, const NumberBits& bits) {
+std::vector<std::byte> trial_values(std::size_t bytes, const NumberBits& bits, std::uint32_t seed) {
   std::vector<std::byte> values(bytes);
-  std::uint32_t state = 1;
+  std::uint32_t state = seed * 2654435761U;  // far apart for neighbouring seeds
   for (std::size_t at = 0; at + sizeof(Word) <= bytes; at += sizeof(Word)) {
     state = state * 1664525 + 1013904223;  // Numerical Recipes' generator; its high bits are the good ones
     const std::uint32_t drawn = state >> 7;
@@ -49,13 +49,14 @@ float timed(cudaStream_t stream, const std::function<bool()>& run) {
 
 }  // namespace
 
-void fill_with_trial_values(void* data, std::size_t bytes, Element element, cudaStream_t stream) {
+void fill_with_trial_values(void* data, std::size_t bytes, Element element, cudaStream_t stream,
+                            std::uint32_t seed) {
   if (bytes == 0) return;
   constexpr std::size_t most_drawn = std::size_t{1} << 20;
   const std::size_t drawn = std::min(bytes, most_drawn);
   const std::vector<std::byte> values = element == Element::float32
-                                            ? trial_values<std::uint32_t>(drawn, bits_of(element))
-                                            : trial_values<std::uint16_t>(drawn, bits_of(element));
+                                            ? trial_values<std::uint32_t>(drawn, bits_of(element), seed)
+                                            : trial_values<std::uint16_t>(drawn, bits_of(element), seed);
   auto* const target = static_cast<std::byte*>(data);
   check(cudaMemcpyAsync(target, values.data(), drawn, cudaMemcpyHostToDevice, stream), "values to try on");
   check(cudaStreamSynchronize(stream), "values to try on");  // `values` ends here
