@@ -1,0 +1,178 @@
+// Every way that the engine knows to compute a convolution, each pass by itself, with the channels of the
+// real networks on small maps, against the double-precision reference.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/cuda/convolution_library.hpp"
+#include "engine/cuda/kernel_test.hpp"
+#include "engine/engine.hpp"
+#include "reference/reference_layers.hpp"
+
+namespace convoy::cuda::test {
+namespace {
+
+using convoy::test::Tensor;
+
+struct Case {
+  const char* name;
+  int channels, side, filters, kernel, stride, padding, groups;
+};
+
+// conv1 to conv5 of `alexnet` and of `alexnet-owt`, `alexnet-mini`'s kind of narrow groups, and runs of
+// channels that are no whole vectors.
+constexpr Case cases[] = {
+    {"conv1", 3, 23, 96, 11, 4, 0, 1},          {"conv2_grouped", 96, 5, 256, 5, 1, 2, 2},
+    {"conv2", 64, 5, 192, 5, 1, 2, 1},          {"conv3", 256, 3, 384, 3, 1, 1, 1},
+    {"conv4_grouped", 384, 3, 384, 3, 1, 1, 2}, {"conv5_grouped", 384, 3, 256, 3, 1, 1, 2},
+    {"conv5", 384, 3, 256, 3, 1, 1, 1},         {"three_odd_groups", 9, 5, 15, 3, 2, 1, 3}};
+
+// Multiples of 1/64 up to 1: exact in every format, so that products are exact too.
+std::vector<double> random_values(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<double> values(count);
+  for (double& value : values) value = (static_cast<int>(random() % 129) - 64) / 64.0;
+  return values;
+}
+
+// From (row, channel, y, x) to the place in memory, and back.
+std::vector<float> arranged(const std::vector<double>& canonical, const MapShape& shape) {
+  std::vector<float> result(canonical.size());
+  std::size_t i = 0;
+  for (int row = 0; row < shape.rows; ++row)
+    for (int channel = 0; channel < shape.channels; ++channel)
+      for (int y = 0; y < shape.height; ++y)
+        for (int x = 0; x < shape.width; ++x)
+          result[index_in(shape, row, channel, y, x)] = static_cast<float>(canonical[i++]);
+  return result;
+}
+
+class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Case>> {
+ protected:
+  static constexpr int rows = 2;
+
+  void SetUp() override {
+    const std::string refusal = precision_refusal(DeviceKind::cuda, precision());
+    if (!refusal.empty()) GTEST_SKIP() << refusal;
+    stream_ = make_stream();
+    libraries_.emplace(stream_.get());
+  }
+
+  static Precision precision() { return std::get<0>(GetParam()); }
+  static MapShape map(int map_rows, int channels, int side) {
+    return {.rows = map_rows,
+            .channels = channels,
+            .height = side,
+            .width = side,
+            .layout = layout_of(precision()),
+            .element = element_of(precision())};
+  }
+
+  DeviceMemory on_device(const std::vector<float>& values) const {
+    const std::vector<std::byte> bytes = encode(values, element_of(precision()));
+    DeviceMemory memory(bytes.size(), "a test");
+    check(cudaMemcpy(memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "a test");
+    return memory;
+  }
+
+  // Runs every plan of a pass on NaN results (or, to add, on `start`).
+  void expect_all(const LibraryConvolution& convolution, ConvolutionPass pass, ConvolutionOperands operands,
+                  const std::vector<float>& expected, const std::vector<float>& start = {}) {
+    const Element element = element_of(precision());
+    double largest = 0;
+    for (const float value : expected) largest = std::max(largest, std::abs(double{value}));
+    // Two roundings to the element, where bias and ReLU are a kernel of their own; sums of up to 3456 exact
+    // products in float32 are off by some √3456 roundings of their largest partial sum.
+    const double tolerance = 2 * rounding(element) + 0x1p-15;
+    int served = 0;
+    for (const bool deterministic : {true, false}) {
+      for (const ConvolutionPlan& plan : convolution.plans(pass, deterministic)) {
+        SCOPED_TRACE(plan.name);
+        EXPECT_TRUE(plan.deterministic || !deterministic);
+        const DeviceMemory result =
+            on_device(start.empty() ? std::vector<float>(expected.size(), std::nanf("")) : start);
+        const DeviceMemory workspace(plan.workspace_bytes, "a test");
+        operands.result = result.data();
+        operands.workspace = workspace.data();
+        operands.add = !start.empty();
+        const cudnnStatus_t status = plan.run(operands);
+        check(cudaStreamSynchronize(stream_.get()), "a test");
+        if (status != CUDNN_STATUS_SUCCESS) continue;
+        ++served;
+        std::vector<std::byte> bytes(result.size());
+        check(cudaMemcpy(bytes.data(), result.data(), bytes.size(), cudaMemcpyDeviceToHost), "a test");
+        const std::vector<float> found = decode(bytes, element);
+        double difference = 0;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          const double own = std::abs(double{found[i]} - double{expected[i]});
+          difference = std::isnan(own) ? INFINITY : std::max(difference, own);
+        }
+        EXPECT_LE(difference / largest, tolerance);
+      }
+    }
+    EXPECT_GE(served, convolution.shape().groups > 1 ? 2 : 1) << "the grouped form and the dense one";
+  }
+
+  Stream stream_;
+  std::optional<Libraries> libraries_;
+};
+
+TEST_P(ConvolutionPlans, AreAsTheReference) {
+  const Case& layer = std::get<1>(GetParam());
+  const Convolution definition{
+      layer.name, layer.filters, layer.kernel, layer.stride, {layer.padding, layer.padding}, layer.groups};
+  const int out = (layer.side + 2 * layer.padding - layer.kernel) / layer.stride + 1;
+  const ConvolutionShape shape{.input = map(rows, layer.channels, layer.side),
+                               .output = map(rows, layer.filters, out),
+                               .kernel = layer.kernel,
+                               .stride = layer.stride,
+                               .padding = layer.padding,
+                               .groups = layer.groups};
+  const MapShape filter_shape = map(layer.filters, layer.channels / layer.groups, layer.kernel);
+  Tensor input(rows, {layer.channels, layer.side, layer.side}), output(rows, {layer.filters, out, out});
+  Tensor gradient = output, input_gradient = input;
+  input.values = random_values(input.values.size(), 1);
+  gradient.values = random_values(gradient.values.size(), 2);
+  const auto filter = random_values(static_cast<std::size_t>(filter_shape.elements()), 3);
+  const auto bias = random_values(static_cast<std::size_t>(layer.filters), 4);
+  forward(definition, {filter.data(), bias.data()}, input, output);
+  std::vector<double> filter_gradient(filter.size()), bias_gradient(bias.size());
+  backward(definition, {filter.data(), bias.data()}, input, gradient, input_gradient,
+           {filter_gradient.data(), bias_gradient.data()});
+
+  const DeviceMemory input_data = on_device(arranged(input.values, shape.input));
+  const DeviceMemory gradient_data = on_device(arranged(gradient.values, shape.output));
+  const DeviceMemory filter_data = on_device(arranged(filter, filter_shape));
+  const DeviceMemory bias_data = on_device({bias.begin(), bias.end()});
+  for (const bool relu : {false, true}) {
+    SCOPED_TRACE(relu);
+    const LibraryConvolution convolution(*libraries_, layer.name, shape, precision(), relu);
+    Tensor expected = output;
+    if (relu) forward(Relu{}, output, expected);
+    expect_all(convolution, ConvolutionPass::forward,
+               {.first = input_data.data(), .second = filter_data.data(), .bias = bias_data.data()},
+               arranged(expected.values, shape.output));
+  }
+  const LibraryConvolution convolution(*libraries_, layer.name, shape, precision(), true);
+  expect_all(convolution, ConvolutionPass::backward_data,
+             {.first = filter_data.data(), .second = gradient_data.data()},
+             arranged(input_gradient.values, shape.input));
+  const ConvolutionOperands operands{.first = input_data.data(), .second = gradient_data.data()};
+  expect_all(convolution, ConvolutionPass::backward_filter, operands,
+             arranged(filter_gradient, filter_shape));
+  std::vector<double> sum = filter_gradient;
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += filter[i];
+  expect_all(convolution, ConvolutionPass::backward_filter, operands, arranged(sum, filter_shape),
+             arranged(filter, filter_shape));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ConvolutionPlans,
+                         testing::Combine(testing::Values(Precision::fp32, Precision::tf32, Precision::bf16,
+                                                          Precision::fp16),
+                                          testing::ValuesIn(cases)),
+                         [](const auto& each) {
+                           return std::string(word_of(precision_words(), std::get<0>(each.param))) + "_" +
+                                  std::get<1>(each.param).name;
+                         });
+
+}  // namespace
+}  // namespace convoy::cuda::test
