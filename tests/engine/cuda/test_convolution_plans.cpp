@@ -21,8 +21,8 @@ struct Case {
 // conv1 to conv5 of `alexnet` and of `alexnet-owt`, `alexnet-mini`'s kind of narrow groups, and runs of
 // channels that are no whole vectors.
 constexpr Case cases[] = {
-    {"conv1", 3, 23, 96, 11, 4, 0, 1},          {"conv2_grouped", 96, 5, 256, 5, 1, 2, 2},
-    {"conv2", 64, 5, 192, 5, 1, 2, 1},          {"conv3", 256, 3, 384, 3, 1, 1, 1},
+    {"conv1", 3, 23, 96, 11, 4, 0, 1},          {"conv2_grouped", 96, 3, 256, 5, 1, 2, 2},
+    {"conv2", 64, 3, 192, 5, 1, 2, 1},          {"conv3", 256, 3, 384, 3, 1, 1, 1},
     {"conv4_grouped", 384, 3, 384, 3, 1, 1, 2}, {"conv5_grouped", 384, 3, 256, 3, 1, 1, 2},
     {"conv5", 384, 3, 256, 3, 1, 1, 1},         {"three_odd_groups", 9, 5, 15, 3, 2, 1, 3}};
 
