@@ -76,15 +76,18 @@ function(convoy_test name)
   convoy_add_test(${name} "" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}")
 endfunction()
 
-# convoy_test_again(<name> <suffix> FILTER filter [RANKS n...] [TIMEOUT seconds] [LABELS l...]): the cases of a test that
-# match the filter once more, as <name><suffix>: on other numbers of ranks, or under a label of their own.
+# convoy_test_again(<name> <suffix> FILTER filter [RANKS n...] [TIMEOUT seconds] [LABELS l...] [ENVIRONMENT NAME=value]): the cases of a test that
+# match the filter once more, as <name><suffix>: on other numbers of ranks, under a label of their own, or (without RANKS) in another environment.
 function(convoy_test_again name suffix)
-  cmake_parse_arguments(argument "" "FILTER;TIMEOUT" "RANKS;LABELS" ${ARGN})
+  cmake_parse_arguments(argument "" "FILTER;TIMEOUT;ENVIRONMENT" "RANKS;LABELS" ${ARGN})
   if(NOT argument_TIMEOUT)
     set(argument_TIMEOUT 300)
   endif()
   convoy_add_test(${name} "${suffix}" "${argument_RANKS}" ${argument_TIMEOUT} "${argument_LABELS}"
     --gtest_filter=${argument_FILTER})
+  if(argument_ENVIRONMENT AND NOT argument_RANKS)
+    set_property(TEST ${name}${suffix} APPEND PROPERTY ENVIRONMENT ${argument_ENVIRONMENT})
+  endif()
 endfunction()
 
 # convoy_test_file(<test> <name> <file>): the test finds <file> by built_file(<name>) (tests/support/built_file.hpp), also

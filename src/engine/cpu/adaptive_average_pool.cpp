@@ -61,7 +61,7 @@ class AdaptiveAveragePoolOperation final : public Operation {
  public:
   AdaptiveAveragePoolOperation(Builder& builder, const AdaptiveAveragePool& layer,
                                const PlannedOperation& planned, Tensor* input)
-      : input_dims_(input->desc.dims()), outputs_(layer.output) {
+      : input_dims_(dims_of(input->desc)), outputs_(layer.output) {
     const memory::data_type type = builder.activation_type();
     checked("average pooling", [&] {
       input_ = builder.convert(input, plain_desc(input_dims_, type));
@@ -102,7 +102,7 @@ class AdaptiveAveragePoolOperation final : public Operation {
   }
 
  private:
-  bool bfloat16() const { return output_->desc.data_type() == memory::data_type::bf16; }
+  bool bfloat16() const { return data_type_of(output_->desc) == memory::data_type::bf16; }
 
   template <typename Element>
   void forward_as() const {

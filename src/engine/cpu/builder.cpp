@@ -45,7 +45,7 @@ Primitive Builder::primitive(const dnnl::primitive& primitive, const memory::des
 }
 
 Conversion Builder::convert(Tensor* source, const memory::desc& wanted) {
-  if (source->adaptable && is_strided(wanted) && source->desc.data_type() == wanted.data_type()) {
+  if (source->adaptable && is_strided(wanted) && data_type_of(source->desc) == data_type_of(wanted)) {
     source->desc = wanted;
     source->values = memory(wanted, library_.engine, nullptr);
   }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"
 #include "engine/cpu/weight_copies.hpp"
+#include "engine/layer_plan.hpp"
 #include "engine/program.hpp"
 #include "engine/tuning/tuner.hpp"
 #include "model/net_spec.hpp"
@@ -62,10 +64,17 @@ class Builder {
   Library& library() { return library_; }
   Tuner& tuner() { return tuner_; }
   bool training() const { return options_.mode == Mode::training; }
+  dnnl::prop_kind forward_kind() const {
+    return training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  }
   memory::dim batch() const { return options_.batch; }
   memory::data_type activation_type() const;
   // Of a batch of maps.
   memory::dims dims(const Shape& shape) const { return {batch(), shape.channels, shape.height, shape.width}; }
+
+  // The operation that is made next, and those behind it that compute in the layout they find.
+  void enter(std::span<const PlannedOperation> chain) { chain_ = chain; }
+  std::span<const PlannedOperation> chain() const { return chain_; }
 
   // A tensor that lives from now on, as long as it is used.
   Tensor* tensor(const memory::desc& desc);
@@ -102,6 +111,7 @@ class Builder {
   bool keep_all_;
   Tuner& tuner_;
   int now_ = 0;
+  std::span<const PlannedOperation> chain_;
   std::deque<Tensor> tensors_;  // a deque: pointers stay valid
   std::vector<GradientView> gradient_views_;
 };

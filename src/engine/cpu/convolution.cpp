@@ -2,6 +2,7 @@
 // copied once after every update.
 #include <string>
 
+#include "engine/cpu/convolution_layouts.hpp"
 #include "engine/cpu/gradient_sink.hpp"
 #include "engine/cpu/operation.hpp"
 
@@ -21,7 +22,7 @@ class ConvolutionOperation final : public Operation {
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
         input_(input) {
-    const memory::dims in = input->desc.dims();
+    const memory::dims in = dims_of(input->desc);
     input_dims_ = in;
     output_dims_ = builder.dims(planned.output);
     const memory::dim groups = layer.groups;
@@ -36,6 +37,7 @@ class ConvolutionOperation final : public Operation {
     weights_->refresh(*pass.library, pass.parameter_version);
     input_conversion_.run(*pass.library);
     forward_.run(*pass.library);
+    output_conversion_.run(*pass.library);
   }
 
   Tensor* prepare_backward(Builder& builder, Tensor* output_gradient, bool input_gradient) override {
@@ -63,29 +65,34 @@ class ConvolutionOperation final : public Operation {
   memory::dims before() const { return {layer_.padding.before, layer_.padding.before}; }
   memory::dims after() const { return {layer_.padding.after, layer_.padding.after}; }
 
-  Forward::desc forward_desc(dnnl::prop_kind kind) const {
-    return {kind,
-            dnnl::algorithm::convolution_direct,
-            any_layout(input_dims_, type_),
-            any_layout(weight_dims_, type_),
-            any_layout({layer_.filters}, memory::data_type::f32),
-            any_layout(output_dims_, type_),
-            strides(),
-            before(),
-            after()};
+  Forward::primitive_desc describe_forward(const dnnl::engine& engine, dnnl::prop_kind kind,
+                                           const ConvolutionLayouts& layouts,
+                                           const dnnl::primitive_attr& attributes = {}) const {
+    return describe<Forward>(engine, attributes, kind, dnnl::algorithm::convolution_direct,
+                             memory::desc(input_dims_, type_, layouts.input), any_layout(weight_dims_, type_),
+                             any_layout({layer_.filters}, memory::data_type::f32),
+                             memory::desc(output_dims_, type_, layouts.output), strides(), before(), after());
   }
 
-  void compile_forward(Builder& builder, bool relu) {
+  dnnl::primitive_attr forward_attributes(bool relu) const {
     dnnl::primitive_attr attributes = user_scratchpad();
     if (relu) {
       dnnl::post_ops operations;
-      operations.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+      append_relu(operations);
       attributes.set_post_ops(operations);
     }
-    const auto kind =
-        builder.training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    return attributes;
+  }
+
+  void compile_forward(Builder& builder, bool relu) {
     const dnnl::engine& engine = builder.library().engine;
-    const Forward::primitive_desc chosen(forward_desc(kind), attributes, engine);
+    const dnnl::primitive_attr attributes = forward_attributes(relu);
+    const auto kind = builder.forward_kind();
+    const ConvolutionLayouts layouts = choose_layouts(builder, [&](const ConvolutionLayouts& wanted) {
+      const auto served = describe_forward(engine, kind, wanted, attributes);
+      return ChainLink{served.impl_info_str(), served.src_desc(), served.dst_desc()};
+    });
+    const auto chosen = describe_forward(engine, kind, layouts, attributes);
     input_conversion_ = builder.convert(input_, chosen.src_desc());
     weights_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
     output_ = builder.tensor(chosen.dst_desc());
@@ -93,6 +100,9 @@ class ConvolutionOperation final : public Operation {
                                  {{DNNL_ARG_SRC, input_conversion_.result}, {DNNL_ARG_DST, output_}},
                                  {{DNNL_ARG_WEIGHTS, weights_->values()},
                                   {DNNL_ARG_BIAS, builder.canonical(bias_, {layer_.filters})}});
+    if (layouts.copied == memory::format_tag::any) return;
+    output_conversion_ = builder.convert(output_, memory::desc(output_dims_, type_, layouts.copied));
+    output_ = output_conversion_.result;
   }
 
   // The input in the layout wanted, without a copy where the forward pass already made one.
@@ -102,13 +112,12 @@ class ConvolutionOperation final : public Operation {
 
   void compile_backward_weights(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
-    const BackwardWeights::desc description(dnnl::algorithm::convolution_direct,
-                                            any_layout(input_dims_, type_),
-                                            any_layout(weight_dims_, memory::data_type::f32),
-                                            any_layout({layer_.filters}, memory::data_type::f32),
-                                            any_layout(output_dims_, type_), strides(), before(), after());
-    const BackwardWeights::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, {});
+    const auto chosen = describe_backward<BackwardWeights>(
+        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
+        any_layout(weight_dims_, memory::data_type::f32),
+        any_layout({layer_.filters}, memory::data_type::f32), any_layout(output_dims_, type_), strides(),
+        before(), after());
     weights_input_ = builder.convert(nearest_input(chosen.src_desc()), chosen.src_desc());
     weights_output_gradient_ = builder.convert(output_gradient, chosen.diff_dst_desc());
     weight_sink_ = GradientSink(builder, chosen.diff_weights_desc(), builder.gradient(weight_, weight_dims_));
@@ -122,11 +131,10 @@ class ConvolutionOperation final : public Operation {
 
   Tensor* compile_backward_data(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
-    const BackwardData::desc description(dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
-                                         any_layout(weight_dims_, type_), any_layout(output_dims_, type_),
-                                         strides(), before(), after());
-    const BackwardData::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, {});
+    const auto chosen = describe_backward<BackwardData>(
+        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
+        any_layout(weight_dims_, type_), any_layout(output_dims_, type_), strides(), before(), after());
     Tensor* nearest = weights_output_gradient_.result->desc == chosen.diff_dst_desc()
                           ? weights_output_gradient_.result
                           : output_gradient;
@@ -146,7 +154,8 @@ class ConvolutionOperation final : public Operation {
   memory::dims input_dims_, output_dims_, weight_dims_;
   memory::data_type type_ = memory::data_type::f32;
   Tensor* input_;
-  Conversion input_conversion_, weights_input_, weights_output_gradient_, data_output_gradient_;
+  Conversion input_conversion_, output_conversion_, weights_input_, weights_output_gradient_,
+      data_output_gradient_;
   WeightCopy *weights_ = nullptr, *backward_weights_copy_ = nullptr;
   GradientSink weight_sink_;
   Primitive forward_, backward_weights_, backward_data_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/cpu/convolution_layouts.hpp"
 #include "engine/cpu/cpu_replica.hpp"
 #include "engine/cpu/update_loop.hpp"
 
@@ -41,7 +42,9 @@ CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool ever
 void CpuProgram::build(Builder& builder) {
   input_ = std::make_unique<InputStage>(builder, state_.input, state_.spec.input);
   Tensor* current = input_->output();
-  for (const PlannedOperation& planned : plan_.operations) {
+  for (std::size_t i = 0; i < plan_.operations.size(); ++i) {
+    const PlannedOperation& planned = plan_.operations[i];
+    builder.enter(chain_at(plan_.operations, i));
     operations_.push_back(std::visit(
         [&](const auto& kind) { return make_operation(builder, kind, planned, current); }, planned.kind));
     current = operations_.back()->output();
@@ -145,7 +148,7 @@ void CpuProgram::read_activation(int layer_index, std::span<float> out) const {
 void CpuProgram::copy_activation(std::size_t layer, std::span<float> out) const {
   const std::optional<std::size_t> operation = plan_.activations[layer];
   const Tensor& tensor = *(operation ? operations_[*operation]->output() : input_->output());
-  memory::dims dimensions = tensor.desc.dims();
+  memory::dims dimensions = dims_of(tensor.desc);
   AlignedBuffer whole(plain_desc(dimensions, memory::data_type::f32).get_size());
   memory canonical(plain_desc(dimensions, memory::data_type::f32), state_.library.engine, whole.data());
   memory source = tensor.values;

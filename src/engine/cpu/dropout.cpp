@@ -41,7 +41,7 @@ class DropoutOperation final : public Operation {
       : scale_(static_cast<float>(1.0 / (1.0 - layer.p))) {
     bits_.layer = static_cast<std::uint32_t>(number);
     bits_.threshold = dropout_threshold(layer.p);
-    const memory::dims dimensions = input->desc.dims();
+    const memory::dims dimensions = dims_of(input->desc);
     samples_ = dimensions[0];
     units_ = 1;
     for (std::size_t axis = 1; axis < dimensions.size(); ++axis) units_ *= dimensions[axis];
@@ -100,7 +100,7 @@ class DropoutOperation final : public Operation {
   }
 
   void run_mask(const Tensor* from, const Tensor* to) const {
-    if (from->desc.data_type() == memory::data_type::bf16) {
+    if (data_type_of(from->desc) == memory::data_type::bf16) {
       run_mask_as<Bfloat16>(from, to);
     } else {
       run_mask_as<float>(from, to);

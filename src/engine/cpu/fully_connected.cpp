@@ -19,7 +19,7 @@ class FullyConnectedOperation final : public Operation {
       : layer_(layer),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
-        input_dims_(input->desc.dims()),
+        input_dims_(dims_of(input->desc)),
         type_(builder.activation_type()),
         output_type_(planned.scores ? memory::data_type::f32 : type_) {
     memory::dim inputs = 1;
@@ -57,21 +57,21 @@ class FullyConnectedOperation final : public Operation {
   }
 
  private:
-  Forward::desc forward_desc(dnnl::prop_kind kind) const {
-    return {kind, plain_desc(source_dims_, type_), any_layout(weight_dims_, type_),
-            any_layout({layer_.outputs}, memory::data_type::f32), plain_desc(output_dims_, output_type_)};
+  Forward::primitive_desc describe_forward(const dnnl::engine& engine, dnnl::prop_kind kind,
+                                           const dnnl::primitive_attr& attributes = {}) const {
+    return describe<Forward>(
+        engine, attributes, kind, plain_desc(source_dims_, type_), any_layout(weight_dims_, type_),
+        any_layout({layer_.outputs}, memory::data_type::f32), plain_desc(output_dims_, output_type_));
   }
 
   void compile_forward(Builder& builder, Tensor* input, bool relu) {
     dnnl::primitive_attr attributes = user_scratchpad();
     if (relu) {
       dnnl::post_ops operations;
-      operations.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+      append_relu(operations);
       attributes.set_post_ops(operations);
     }
-    const auto kind =
-        builder.training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    const Forward::primitive_desc chosen(forward_desc(kind), attributes, builder.library().engine);
+    const auto chosen = describe_forward(builder.library().engine, builder.forward_kind(), attributes);
     // Row-major N × C × H × W is the same memory as row-major N × inputs.
     flattened_ = builder.convert(input, plain_desc(input_dims_, type_));
     source_ = builder.view(flattened_.result, plain_desc(source_dims_, type_));
@@ -85,12 +85,11 @@ class FullyConnectedOperation final : public Operation {
 
   void compile_backward_weights(Builder& builder) {
     const dnnl::engine& engine = builder.library().engine;
-    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training);
     const memory::desc canonical = plain_desc(weight_dims_, memory::data_type::f32);
-    const BackwardWeights::desc description(plain_desc(source_dims_, type_), canonical,
-                                            any_layout({layer_.outputs}, memory::data_type::f32),
-                                            plain_desc(output_dims_, type_));
-    const BackwardWeights::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    const auto chosen = describe_backward<BackwardWeights>(
+        engine, user_scratchpad(), hint, plain_desc(source_dims_, type_), canonical,
+        any_layout({layer_.outputs}, memory::data_type::f32), plain_desc(output_dims_, type_));
     weight_sink_ = GradientSink(builder, chosen.diff_weights_desc(), builder.gradient(weight_, weight_dims_));
     backward_weights_ =
         builder.primitive(BackwardWeights(chosen), chosen.scratchpad_desc(),
@@ -102,10 +101,10 @@ class FullyConnectedOperation final : public Operation {
 
   Tensor* compile_backward_data(Builder& builder) {
     const dnnl::engine& engine = builder.library().engine;
-    const Forward::primitive_desc hint(forward_desc(dnnl::prop_kind::forward_training), engine);
-    const BackwardData::desc description(plain_desc(source_dims_, type_), any_layout(weight_dims_, type_),
-                                         plain_desc(output_dims_, type_));
-    const BackwardData::primitive_desc chosen(description, user_scratchpad(), engine, hint);
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training);
+    const auto chosen =
+        describe_backward<BackwardData>(engine, user_scratchpad(), hint, plain_desc(source_dims_, type_),
+                                        any_layout(weight_dims_, type_), plain_desc(output_dims_, type_));
     backward_weights_copy_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
     Tensor* input_gradient = builder.tensor(plain_desc(source_dims_, type_));
     backward_data_ =

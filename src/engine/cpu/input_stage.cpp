@@ -114,7 +114,7 @@ InputStage::InputStage(Builder& builder, const InputSpec& input, const Shape& sh
 }
 
 void InputStage::run(const BatchView& batch) const {
-  if (output_->desc.data_type() == memory::data_type::bf16) {
+  if (data_type_of(output_->desc) == memory::data_type::bf16) {
     run_as<Bfloat16>(batch);
   } else {
     run_as<float>(batch);
@@ -123,10 +123,10 @@ void InputStage::run(const BatchView& batch) const {
 
 template <typename Element>
 void InputStage::run_as(const BatchView& batch) const {
-  const auto& strides = output_->desc.data.format_desc.blocking.strides;
+  const memory::dims strides = strides_of(output_->desc);
   const Placement placement{.channel = strides[1], .row = strides[2], .column = strides[3]};
   auto* out = static_cast<Element*>(output_->values.get_data_handle());
-  const std::int64_t samples = output_->desc.dims()[0];
+  const std::int64_t samples = dims_of(output_->desc)[0];
   const std::int64_t stored_bytes = std::int64_t{3} * input_.stored_side * input_.stored_side;
 #pragma omp parallel for schedule(static)
   for (std::int64_t sample = 0; sample < samples; ++sample) {

@@ -7,8 +7,8 @@
 namespace convoy::cpu {
 
 LossStage::LossStage(Builder& builder, Tensor* scores)
-    : classes_(static_cast<std::int32_t>(scores->desc.dims()[1])) {
-  const memory::dims dimensions = scores->desc.dims();
+    : classes_(static_cast<std::int32_t>(dims_of(scores->desc)[1])) {
+  const memory::dims dimensions = dims_of(scores->desc);
   scores_ = builder.convert(scores, plain_desc(dimensions, memory::data_type::f32));
   builder.use(scores_.result);
   builder.tick();
@@ -42,13 +42,13 @@ void LossStage::forward(Library& library, const BatchView& batch) {
 }
 
 Tensor* LossStage::prepare_backward(Builder& builder) {
-  gradient_ = builder.tensor(plain_desc(scores_.result->desc.dims(), builder.activation_type()));
+  gradient_ = builder.tensor(plain_desc(dims_of(scores_.result->desc), builder.activation_type()));
   builder.tick();
   return gradient_;
 }
 
 void LossStage::backward(double scale) const {
-  if (gradient_->desc.data_type() == memory::data_type::bf16) {
+  if (data_type_of(gradient_->desc) == memory::data_type::bf16) {
     backward_as<Bfloat16>(static_cast<float>(scale));
   } else {
     backward_as<float>(static_cast<float>(scale));
@@ -58,7 +58,7 @@ void LossStage::backward(double scale) const {
 template <typename Element>
 void LossStage::backward_as(float scale) const {
   auto* gradient = static_cast<Element*>(gradient_->values.get_data_handle());
-  const std::int64_t samples = gradient_->desc.dims()[0];
+  const std::int64_t samples = dims_of(gradient_->desc)[0];
   for (std::int64_t row = 0; row < samples; ++row) {
     Element* out = gradient + row * classes_;
     if (row >= rows_) {

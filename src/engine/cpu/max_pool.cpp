@@ -1,20 +1,44 @@
 // Max-pooling, with padding that never wins and may differ before and after.
 #include "base/error.hpp"
+#include "engine/cpu/convolution_layouts.hpp"
 #include "engine/cpu/operation.hpp"
 
 namespace convoy::cpu {
 
 namespace {
 
-using Forward = dnnl::pooling_forward;
-using Backward = dnnl::pooling_backward;
+using Forward = PoolingForward;
+using Backward = PoolingBackward;
+
+memory::dims strides(const MaxPool& layer) {
+  return {layer.stride, layer.stride};
+}
+memory::dims window(const MaxPool& layer) {
+  return {layer.window, layer.window};
+}
+memory::dims no_dilation() {
+  return {0, 0};
+}
+memory::dims before(const MaxPool& layer) {
+  return {layer.padding.before, layer.padding.before};
+}
+memory::dims after(const MaxPool& layer) {
+  return {layer.padding.after, layer.padding.after};
+}
+
+Forward::primitive_desc describe_forward(Builder& builder, const MaxPool& layer, const memory::dims& output,
+                                         const memory::desc& input) {
+  return describe<Forward>(builder.library().engine, user_scratchpad(), builder.forward_kind(),
+                           dnnl::algorithm::pooling_max, input, any_layout(output, data_type_of(input)),
+                           strides(layer), window(layer), no_dilation(), before(layer), after(layer));
+}
 
 class MaxPoolOperation final : public Operation {
  public:
   MaxPoolOperation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned, Tensor* input)
       : layer_(layer), input_(input), output_dims_(builder.dims(planned.output)) {
     checked("max-pooling", [&] {
-      const Forward::primitive_desc chosen = description(builder);
+      const Forward::primitive_desc chosen = describe_forward(builder, layer_, output_dims_, input->desc);
       output_ = builder.tensor(chosen.dst_desc());
       std::unordered_map<int, Tensor*> arguments{{DNNL_ARG_SRC, input}, {DNNL_ARG_DST, output_}};
       if (builder.training())
@@ -29,10 +53,11 @@ class MaxPoolOperation final : public Operation {
     if (!input_gradient) return nullptr;
     return checked("backward of max-pooling", [&] {
       conversion_ = builder.convert(output_gradient, output_->desc);
-      const Backward::desc wanted(dnnl::algorithm::pooling_max, input_->desc, output_->desc, strides(),
-                                  window(), before(), after());
-      const Backward::primitive_desc chosen(wanted, user_scratchpad(), builder.library().engine,
-                                            description(builder));
+      const auto chosen = describe_backward<Backward>(
+          builder.library().engine, user_scratchpad(),
+          describe_forward(builder, layer_, output_dims_, input_->desc), dnnl::algorithm::pooling_max,
+          input_->desc, output_->desc, strides(layer_), window(layer_), no_dilation(), before(layer_),
+          after(layer_));
       Tensor* result = builder.tensor(chosen.diff_src_desc());
       backward_ = builder.primitive(Backward(chosen), chosen.scratchpad_desc(),
                                     {{DNNL_ARG_DIFF_DST, conversion_.result},
@@ -49,20 +74,6 @@ class MaxPoolOperation final : public Operation {
   }
 
  private:
-  memory::dims strides() const { return {layer_.stride, layer_.stride}; }
-  memory::dims window() const { return {layer_.window, layer_.window}; }
-  memory::dims before() const { return {layer_.padding.before, layer_.padding.before}; }
-  memory::dims after() const { return {layer_.padding.after, layer_.padding.after}; }
-
-  Forward::primitive_desc description(Builder& builder) const {
-    const auto kind =
-        builder.training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    const Forward::desc wanted(kind, dnnl::algorithm::pooling_max, input_->desc,
-                               any_layout(output_dims_, input_->desc.data_type()), strides(), window(),
-                               before(), after());
-    return {wanted, user_scratchpad(), builder.library().engine};
-  }
-
   MaxPool layer_;
   Tensor* input_;
   memory::dims output_dims_;
@@ -72,6 +83,12 @@ class MaxPoolOperation final : public Operation {
 };
 
 }  // namespace
+
+ChainLink link_of(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
+                  const memory::desc& input) {
+  const auto chosen = describe_forward(builder, layer, builder.dims(planned.output), input);
+  return {chosen.impl_info_str(), input, chosen.dst_desc()};
+}
 
 OperationPointer make_operation(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
                                 Tensor* input) {

@@ -1,4 +1,5 @@
 // Local response normalisation across channels.
+#include "engine/cpu/convolution_layouts.hpp"
 #include "engine/cpu/operation.hpp"
 
 namespace convoy::cpu {
@@ -8,12 +9,18 @@ namespace {
 using Forward = dnnl::lrn_forward;
 using Backward = dnnl::lrn_backward;
 
+Forward::primitive_desc describe_forward(Builder& builder, const LocalResponseNormalisation& layer,
+                                         const memory::desc& input) {
+  return describe_normalisation(builder.library().engine, user_scratchpad(), builder.forward_kind(), input,
+                                layer.size, layer.alpha, layer.beta, layer.k);
+}
+
 class NormalisationOperation final : public Operation {
  public:
   NormalisationOperation(Builder& builder, const LocalResponseNormalisation& layer, Tensor* input)
       : layer_(layer), input_(input) {
     checked("local response normalisation", [&] {
-      const Forward::primitive_desc chosen = description(builder);
+      const Forward::primitive_desc chosen = describe_forward(builder, layer_, input_->desc);
       output_ = builder.tensor(chosen.dst_desc());
       std::unordered_map<int, Tensor*> arguments{{DNNL_ARG_SRC, input}, {DNNL_ARG_DST, output_}};
       const memory::desc workspace = chosen.workspace_desc();
@@ -28,10 +35,9 @@ class NormalisationOperation final : public Operation {
     if (!input_gradient) return nullptr;
     return checked("backward of local response normalisation", [&] {
       conversion_ = builder.convert(output_gradient, output_->desc);
-      const Backward::desc wanted(dnnl::algorithm::lrn_across_channels, input_->desc, output_->desc,
-                                  layer_.size, layer_.alpha, layer_.beta, layer_.k);
-      const Backward::primitive_desc chosen(wanted, user_scratchpad(), builder.library().engine,
-                                            description(builder));
+      const auto chosen = describe_normalisation_backward(
+          builder.library().engine, user_scratchpad(), describe_forward(builder, layer_, input_->desc),
+          input_->desc, output_->desc, layer_.size, layer_.alpha, layer_.beta, layer_.k);
       Tensor* result = builder.tensor(chosen.diff_src_desc());
       std::unordered_map<int, Tensor*> arguments{
           {DNNL_ARG_SRC, input_}, {DNNL_ARG_DIFF_DST, conversion_.result}, {DNNL_ARG_DIFF_SRC, result}};
@@ -48,15 +54,6 @@ class NormalisationOperation final : public Operation {
   }
 
  private:
-  Forward::primitive_desc description(Builder& builder) const {
-    const auto kind =
-        builder.training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    return {{kind, dnnl::algorithm::lrn_across_channels, input_->desc, layer_.size, layer_.alpha, layer_.beta,
-             layer_.k},
-            user_scratchpad(),
-            builder.library().engine};
-  }
-
   LocalResponseNormalisation layer_;
   Tensor* input_;
   Tensor* workspace_ = nullptr;
@@ -65,6 +62,11 @@ class NormalisationOperation final : public Operation {
 };
 
 }  // namespace
+
+ChainLink link_of(Builder& builder, const LocalResponseNormalisation& layer, const PlannedOperation&,
+                  const memory::desc& input) {
+  return {describe_forward(builder, layer, input).impl_info_str(), input, input};
+}
 
 OperationPointer make_operation(Builder& builder, const LocalResponseNormalisation& layer,
                                 const PlannedOperation&, Tensor* input) {

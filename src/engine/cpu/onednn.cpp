@@ -22,10 +22,6 @@ memory::desc any_layout(const memory::dims& dimensions, memory::data_type type) 
   return {dimensions, type, memory::format_tag::any};
 }
 
-bool is_strided(const memory::desc& desc) {
-  return desc.data.format_kind == dnnl_blocked && desc.data.format_desc.blocking.inner_nblks == 0;
-}
-
 dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -1,20 +1,18 @@
 // The one door to oneDNN: the library's types, what every call needs (engine, stream, clock), and a primitive
-// bound to its arguments. Included by the files of this folder only, so that another version of the library
-// is a small step.
+// bound to its arguments. Included by the files of this folder only; what differs between versions of the
+// library is in onednn_versions.hpp.
 #pragma once
 
 #include <cstddef>
-#include <dnnl.hpp>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "engine/cpu/onednn_versions.hpp"
 
 namespace convoy::cpu {
-
-using dnnl::memory;
 
 // Engine and stream of one replica, and what measuring adds up.
 struct Library {
@@ -57,9 +55,6 @@ memory::desc plain_desc(const memory::dims& dimensions, memory::data_type type);
 
 // The same dimensions with the layout left to a primitive.
 memory::desc any_layout(const memory::dims& dimensions, memory::data_type type);
-
-// Whether elements are placed by strides alone (no inner blocks).
-bool is_strided(const memory::desc& desc);
 
 // Attributes of every primitive: scratch memory is ours.
 dnnl::primitive_attr user_scratchpad();

@@ -5,19 +5,15 @@ namespace convoy::cpu {
 
 namespace {
 
-using Forward = dnnl::eltwise_forward;
-using Backward = dnnl::eltwise_backward;
-
 // gradient ← gradient where output > 0, else 0, in place.
 Primitive announce_mask(Builder& builder, Tensor* output, Tensor* gradient) {
   const dnnl::engine& engine = builder.library().engine;
   const auto algorithm = dnnl::algorithm::eltwise_relu_use_dst_for_bwd;
-  const Forward::primitive_desc hint({dnnl::prop_kind::forward_training, algorithm, output->desc, 0.0F, 0.0F},
-                                     engine);
-  const Backward::primitive_desc chosen({algorithm, gradient->desc, output->desc, 0.0F, 0.0F},
-                                        user_scratchpad(), engine, hint);
+  const auto hint = describe_eltwise(engine, {}, algorithm, output->desc);
+  const auto chosen =
+      describe_eltwise_backward(engine, user_scratchpad(), hint, algorithm, gradient->desc, output->desc);
   return builder.primitive(
-      Backward(chosen), chosen.scratchpad_desc(),
+      dnnl::eltwise_backward(chosen), chosen.scratchpad_desc(),
       {{DNNL_ARG_DST, output}, {DNNL_ARG_DIFF_DST, gradient}, {DNNL_ARG_DIFF_SRC, gradient}});
 }
 
@@ -53,10 +49,9 @@ class ReluOperation final : public ReluMask {
   ReluOperation(Builder& builder, Tensor* input) : ReluMask(nullptr) {
     checked("ReLU", [&] {
       output_ = builder.tensor(input->desc);
-      const Forward::primitive_desc chosen(
-          {dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_relu, input->desc, 0.0F, 0.0F},
-          user_scratchpad(), builder.library().engine);
-      forward_ = builder.primitive(Forward(chosen), chosen.scratchpad_desc(),
+      const auto chosen = describe_eltwise(builder.library().engine, user_scratchpad(),
+                                           dnnl::algorithm::eltwise_relu, input->desc);
+      forward_ = builder.primitive(dnnl::eltwise_forward(chosen), chosen.scratchpad_desc(),
                                    {{DNNL_ARG_SRC, input}, {DNNL_ARG_DST, output_}});
     });
   }

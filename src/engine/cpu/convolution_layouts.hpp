@@ -1,0 +1,48 @@
+// Which layouts a convolution reads and writes. oneDNN's own choice looks at the convolution alone; the
+// normalisation and the pool behind it run in whatever layout it leaves. Here the whole chain is judged: by
+// a rule over the implementations that oneDNN offers for it, never by time, so that the bits of a result do not
+// depend on a measurement. Used by convolution.cpp; normalisation.cpp and max_pool.cpp describe the links.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "engine/cpu/builder.hpp"
+
+namespace convoy::cpu {
+
+// A way to lay out the maps of a convolution; `any` leaves a layout to oneDNN.
+struct ConvolutionLayouts {
+  using Tag = memory::format_tag;
+  Tag input = Tag::any, output = Tag::any;
+  Tag copied = Tag::any;  // into which the output is copied before anything reads it; any: not copied
+};
+
+// One operation of the chain as oneDNN would run it.
+struct ChainLink {
+  std::string implementation;  // "jit:avx2", "x64:gemm:jit", "ref:any"
+  memory::desc input, output;
+};
+
+// Whether an operation computes in the layout that it finds.
+bool follows_layout(const PlannedOperation& planned);
+
+// The operation at `first` with those directly behind it that follow its layout.
+std::span<const PlannedOperation> chain_at(std::span<const PlannedOperation> operations, std::size_t first);
+
+ChainLink link_of(Builder& builder, const LocalResponseNormalisation& layer, const PlannedOperation& planned,
+                  const memory::desc& input);
+ChainLink link_of(Builder& builder, const MaxPool& layer, const PlannedOperation& planned,
+                  const memory::desc& input);
+
+// How slow an implementation is, from its name: 0 for code generated for the operation, more for a matrix
+// product behind an unfolding of the maps, most for scalar loops.
+int implementation_cost(const std::string& implementation);
+
+// The layouts for the convolution that `builder` is at (Builder::chain()). `describe` throws dnnl::error for
+// layouts that oneDNN does not serve.
+ConvolutionLayouts choose_layouts(Builder& builder,
+                                  const std::function<ChainLink(const ConvolutionLayouts&)>& describe);
+
+}  // namespace convoy::cpu
