@@ -1,7 +1,8 @@
 // Which layouts a convolution reads and writes. oneDNN's own choice looks at the convolution alone; the
 // normalisation and the pool behind it run in whatever layout it leaves. Here the whole chain is judged: by
-// a rule over the implementations that oneDNN offers for it, never by time, so that the bits of a result do not
-// depend on a measurement. Used by convolution.cpp; normalisation.cpp and max_pool.cpp describe the links.
+// a rule over the implementations that oneDNN offers for it, never by time, so that the bits of a result do
+// not depend on a measurement. For float32 maps. Used by convolution.cpp; normalisation.cpp and max_pool.cpp
+// describe the links.
 #pragma once
 
 #include <functional>
