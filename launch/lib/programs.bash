@@ -18,7 +18,9 @@ help_text() {
 # source tree, or share/convoy of an installation. CONVOY names another program. Ends with 64 if there is no program.
 find_programs() {
   local script=$1 root=$2 place
+  # shellcheck disable=SC2034  # used by the scripts that source this file
   mpirun=mpirun
+  # shellcheck disable=SC2034
   if [ -x "$root/bin/mpirun" ]; then mpirun=$root/bin/mpirun; fi
   convoy=${CONVOY:-}
   if [ -z "$convoy" ]; then

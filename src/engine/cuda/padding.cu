@@ -59,9 +59,9 @@ template <typename Work>
 void with_word(const MapShape& shape, std::uint32_t fill, const void* input, const void* output,
                const Work& work) {
   const int vector = 16 / static_cast<int>(bytes_of(shape.element));
-  const bool in_vectors = shape.layout == Layout::channels_last && shape.channels % vector == 0 &&
-                          vectors_in<float>(4, static_cast<const float*>(input),
-                                            static_cast<const float*>(output)) == 1;
+  const bool in_vectors =
+      shape.layout == Layout::channels_last && shape.channels % vector == 0 &&
+      vectors_in<float>(4, static_cast<const float*>(input), static_cast<const float*>(output)) == 1;
   if (in_vectors) {
     MapShape words = shape;
     words.channels /= vector;
