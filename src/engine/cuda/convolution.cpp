@@ -46,9 +46,6 @@ class ConvolutionOperation final : public Operation {
       bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr);
     builder.use(source_.tensor());
     builder.use(output_gradient);
-    if (output_->shape.element != Element::float32) {
-      narrow_gradient_ = builder.scratch(convolution_->filter_bytes());
-    }
     builder.tick();
     if (!input_gradient) return nullptr;
     convolution_->want_input_gradient();
@@ -59,16 +56,8 @@ class ConvolutionOperation final : public Operation {
   void backward(const Pass& pass) override {
     const void* source = source_.tensor()->data;
     if (!leaves_bias_gradient_) bias_gradient_.run(pass, bias_.gradient);
-    if (narrow_gradient_ == nullptr) {
-      convolution_->backward_filter(source, output_gradient_->data, weight_.gradient, pass.add,
-                                    workspace_->data);
-    } else {
-      // The library writes 16 bits; the flat buffer is float32.
-      convolution_->backward_filter(source, output_gradient_->data, narrow_gradient_->data, false,
-                                    workspace_->data);
-      from_narrow(pass.stream, narrow_gradient_->data, output_->shape.element, weight_.gradient, pass.add,
-                  weight_.end - weight_.begin);
-    }
+    convolution_->backward_filter(source, output_gradient_->data, weight_.gradient, pass.add,
+                                  workspace_->data);
     pass.gradients_enqueued();
     if (source_.gradient() == nullptr) return;
     convolution_->backward_data(weight_.operand, output_gradient_->data, source_.gradient()->data,
@@ -83,7 +72,7 @@ class ConvolutionOperation final : public Operation {
   PaddedSource source_;
   BiasGradient bias_gradient_;
   LibraryConvolution* convolution_ = nullptr;
-  Tensor *workspace_ = nullptr, *output_gradient_ = nullptr, *narrow_gradient_ = nullptr;
+  Tensor *workspace_ = nullptr, *output_gradient_ = nullptr;
 };
 
 }  // namespace

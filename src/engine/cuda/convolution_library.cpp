@@ -1,17 +1,17 @@
 #include "engine/cuda/convolution_library.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/error.hpp"
-#include "engine/cuda/device_bench.hpp"
+#include "device/cuda/check.hpp"
 
 namespace convoy::cuda {
 
-std::size_t ConvolutionShape::filter_bytes() const {
+std::size_t ConvolutionShape::filter_elements() const {
   return static_cast<std::size_t>(output.channels) * static_cast<std::size_t>(input.channels / groups) *
-         static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel) * bytes_of(input.element);
+         static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel);
 }
 
 // An algorithm on tensor cores copies an input of 3 channels to one of 8, and may convert both maps. With a
@@ -29,9 +29,60 @@ std::size_t ConvolutionShape::workspace_limit() const {
   return least + 2 * (padded_bytes(input) + padded_bytes(output) + filter_bytes());
 }
 
+namespace {
+
+// Of a form that is tried beside others.
+std::vector<ConvolutionPlan> some_legacy_plans(const ConvolutionRequest& request, ConvolutionPass pass) {
+  constexpr std::size_t most_tried = 6;
+  std::vector<ConvolutionPlan> plans = legacy_plans(request, pass);
+  if (!request.deterministic && plans.size() > most_tried) plans.resize(most_tried);
+  return plans;
+}
+
+// On slices the library's fused call would be one more thing to distrust; and one bias kernel for all slices
+// costs less than a fused call saves.
+std::vector<ConvolutionPlan> first_legacy_plans(const ConvolutionRequest& request, ConvolutionPass pass) {
+  constexpr std::size_t most_tried = 2;
+  std::vector<ConvolutionPlan> plans = legacy_plans(request, pass);
+  if (pass == ConvolutionPass::forward)
+    std::erase_if(plans, [](const ConvolutionPlan& plan) { return !plan.leaves_bias; });
+  if (plans.size() > most_tried) plans.resize(most_tried);
+  return plans;
+}
+
+// A plan that a question offers.
+struct Offer {
+  ConvolutionPlan plan;
+  std::optional<PreparedConvolution> prepared;
+  bool tried = false, runs = false;
+};
+
+// Whether a plan runs here. It says in many ways that it does not; a device that fails is another matter.
+bool runs(Offer& offer, const Libraries& libraries, const ConvolutionScratch& scratch,
+                 ConvolutionOperands operands) {
+  if (!offer.tried) offer.prepared = offer.plan.prepare();
+  offer.tried = true;
+  if (!offer.prepared) return false;
+  operands.workspace = scratch.workspace(offer.prepared->workspace_bytes);
+  if (operands.workspace == nullptr && offer.prepared->workspace_bytes > 0) return false;
+  offer.runs = offer.prepared->run(operands) == CUDNN_STATUS_SUCCESS;
+  if (!offer.runs) {
+    static_cast<void>(cudaGetLastError());  // what a refused launch has left
+    check(cudaStreamSynchronize(libraries.stream()), offer.plan.name.c_str());
+  }
+  return offer.runs;
+}
+
+}  // namespace
+
 LibraryConvolution::LibraryConvolution(const Libraries& libraries, std::string name,
                                        const ConvolutionShape& shape, Precision precision, bool relu)
-    : libraries_(&libraries), name_(std::move(name)), shape_(shape), precision_(precision), relu_(relu) {
+    : libraries_(&libraries),
+      name_(std::move(name)),
+      shape_(shape),
+      precision_(precision),
+      relu_(relu),
+      gradient_elements_(shape.filter_elements()) {
   // Refuses a map that the library cannot describe now, not when plans are chosen.
   describe(shape.input);
   describe(shape.output);
@@ -43,15 +94,29 @@ std::vector<ConvolutionPlan> LibraryConvolution::plans(ConvolutionPass pass, boo
                                    .precision = precision_,
                                    .relu = relu_,
                                    .deterministic = deterministic};
-  std::vector<ConvolutionPlan> grouped = legacy_plans(request, pass);
-  if (shape_.groups == 1) return grouped;
-  std::vector<ConvolutionPlan> dense = dense_plans(request, pass);
+  std::vector<ConvolutionPlan> plans;
+  const auto add = [&](std::vector<ConvolutionPlan> more) {
+    for (ConvolutionPlan& plan : more) plans.push_back(finished(std::move(plan), request, pass, gather_));
+  };
+  if (shape_.groups == 1) {
+    add(legacy_plans(request, pass));
+    add(graph_plans(request, pass, 3));
+    return plans;
+  }
+  // A grouped convolution has three forms, so that there are fewer plans of each.
+  const PlanMaker by_graph = [](const ConvolutionRequest& each, ConvolutionPass of) {
+    return graph_plans(each, of, 2);
+  };
   // On tensor cores the dense form is the faster one; full float32 pays for each product with a zero.
   const bool dense_first = precision_ != Precision::fp32;
-  std::vector<ConvolutionPlan>& first = dense_first ? dense : grouped;
-  std::vector<ConvolutionPlan>& second = dense_first ? grouped : dense;
-  first.insert(first.end(), std::make_move_iterator(second.begin()), std::make_move_iterator(second.end()));
-  return std::move(first);
+  if (!dense_first) add(legacy_plans(request, pass));
+  add(dense_plans(request, pass, some_legacy_plans));
+  if (dense_first) add(legacy_plans(request, pass));
+  add(slice_plans(request, pass, first_legacy_plans));
+  add(dense_plans(request, pass, by_graph));
+  add(by_graph(request, pass));
+  add(slice_plans(request, pass, by_graph));
+  return plans;
 }
 
 std::string LibraryConvolution::title(ConvolutionPass pass) const {
@@ -64,7 +129,8 @@ std::string LibraryConvolution::key(ConvolutionPass pass) const {
                            : pass == ConvolutionPass::backward_data ? "backward data"
                                                                     : "backward filter";
   return fmt::format(
-      "cuda convolution {} {} {}x{}x{}x{} to {}x{}x{} kernel {} stride {} padding {} groups {}", kind,
+      "cuda convolution {}{} {} {}x{}x{}x{} to {}x{}x{} kernel {} stride {} padding {} groups {}", kind,
+      pass == ConvolutionPass::backward_filter && gather_ ? " gathered" : "",
       word_of(precision_words(), precision_), shape_.input.rows, shape_.input.channels, shape_.input.height,
       shape_.input.width, shape_.output.channels, shape_.output.height, shape_.output.width, shape_.kernel,
       shape_.stride, shape_.padding, shape_.groups);
@@ -79,61 +145,62 @@ void LibraryConvolution::choose(Tuner& tuner, const ConvolutionRule& rule,
   backward_filter_ = ask(tuner, ConvolutionPass::backward_filter, rule.deterministic, scratch);
 }
 
-ConvolutionPlan LibraryConvolution::ask(Tuner& tuner, ConvolutionPass pass, bool deterministic,
-                                        const ConvolutionScratch& scratch) const {
+LibraryConvolution::TrialSetup LibraryConvolution::trial_setup(ConvolutionPass pass,
+                                                    const ConvolutionScratch& scratch) const {
   const Element element = shape_.input.element;
   const TrialOperand input{scratch.input, shape_.input.bytes(), element};
   const TrialOperand output{scratch.output, shape_.output.bytes(), element};
   const TrialOperand filter{scratch.filter, filter_bytes(), element};
+  if (pass == ConvolutionPass::backward_data)
+    return {{.first = filter.data, .second = output.data, .result = input.data}, {filter, output}, input};
+  if (pass == ConvolutionPass::backward_filter)
+    return {{.first = input.data, .second = output.data, .result = filter.data},
+            {input, output},
+            {filter.data, gradient_bytes(), Element::float32}};
   // The bias is taken from the beginning of the filter, which has at least as many elements.
-  ConvolutionOperands operands{
-      .first = input.data, .second = filter.data, .bias = filter.data, .result = output.data};
-  DeviceBench bench(libraries_->stream(), {input, filter}, output);
-  TrialOperand result = output;
-  if (pass == ConvolutionPass::backward_data) {
-    operands = {.first = filter.data, .second = output.data, .result = input.data};
-    bench = DeviceBench(libraries_->stream(), {filter, output}, result = input);
-  } else if (pass == ConvolutionPass::backward_filter) {
-    operands = {.first = input.data, .second = output.data, .result = filter.data};
-    bench = DeviceBench(libraries_->stream(), {input, output}, result = filter);
-  }
-  std::vector<ConvolutionPlan> plans = this->plans(pass, deterministic);
+  return {{.first = input.data, .second = filter.data, .bias = filter.data, .result = output.data},
+          {input, filter},
+          output};
+}
+
+LibraryConvolution::Chosen LibraryConvolution::ask(Tuner& tuner, ConvolutionPass pass, bool deterministic,
+                                                   const ConvolutionScratch& scratch) const {
+  const TrialSetup trial = trial_setup(pass, scratch);
+  std::vector<Offer> offers;
+  for (ConvolutionPlan& plan : plans(pass, deterministic)) offers.emplace_back().plan = std::move(plan);
+  // Some plans round a filter's gradient to the maps' element on its way to float32.
   Question question{.what = title(pass),
                     .key = key(pass),
-                    .tolerance = result_tolerance(precision_, result.element),
+                    .tolerance = result_tolerance(precision_, shape_.input.element),
                     .candidates = {}};
-  if (plans.empty()) {
+  if (offers.empty()) {
     fail(ExitCode::device, "cuDNN has no {}algorithm for {} within {} MiB of workspace",
          deterministic ? "deterministic " : "", question.what, workspace_limit() >> 20);
   }
-  for (const ConvolutionPlan& plan : plans) {
-    question.candidates.push_back({.name = plan.name,
-                                   .run =
-                                       [&plan, &question, &scratch, &operands] {
-                                         operands.workspace = scratch.workspace(plan.workspace_bytes);
-                                         if (operands.workspace == nullptr && plan.workspace_bytes > 0)
-                                           return false;
-                                         const cudnnStatus_t status = plan.run(operands);
-                                         // It says in many ways that it does not serve this; a device that
-                                         // fails is another matter.
-                                         if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_EXECUTION_FAILED)
-                                           check(status, question.what.c_str());
-                                         return status == CUDNN_STATUS_SUCCESS;
-                                       },
-                                   .deterministic = plan.deterministic});
-  }
-  return std::move(plans[tuner.choose(question, bench)]);
+  for (Offer& offer : offers)
+    question.candidates.push_back(
+        {.name = offer.plan.name,
+         .run = [&, this] { return runs(offer, *libraries_, scratch, trial.operands); },
+         .deterministic = offer.plan.deterministic});
+  DeviceBench bench(libraries_->stream(), trial.inputs, trial.result);
+  Offer& chosen = offers[tuner.choose(question, bench)];
+  // Rank 0's choice, or one that was made before: it may not have run here, and its first run must not be in a
+  // capture, since kernels are loaded then.
+  if (!chosen.runs && !runs(chosen, *libraries_, scratch, trial.operands))
+    fail(ExitCode::device, "cuDNN does not compute {} by {} on this rank, although it does on rank 0",
+         question.what, chosen.plan.name);
+  return {chosen.plan.name, std::move(*chosen.prepared)};
 }
 
 std::size_t LibraryConvolution::workspace_bytes() const {
-  return std::max(
-      {forward_.workspace_bytes, backward_data_.workspace_bytes, backward_filter_.workspace_bytes});
+  return std::max({forward_.plan.workspace_bytes, backward_data_.plan.workspace_bytes,
+                   backward_filter_.plan.workspace_bytes});
 }
 
-void LibraryConvolution::run(const ConvolutionPlan& plan, ConvolutionPass pass,
+void LibraryConvolution::run(const Chosen& chosen, ConvolutionPass pass,
                              const ConvolutionOperands& operands) const {
-  const cudnnStatus_t status = plan.run(operands);
-  if (status != CUDNN_STATUS_SUCCESS) check(status, (title(pass) + " by " + plan.name).c_str());
+  const cudnnStatus_t status = chosen.plan.run(operands);
+  if (status != CUDNN_STATUS_SUCCESS) check(status, (title(pass) + " by " + chosen.name).c_str());
 }
 
 void LibraryConvolution::forward(const void* input, const void* filter, const void* bias, void* output,
@@ -148,12 +215,12 @@ void LibraryConvolution::backward_data(const void* filter, const void* output_gr
       {.first = filter, .second = output_gradient, .result = input_gradient, .workspace = workspace});
 }
 
-void LibraryConvolution::backward_filter(const void* input, const void* output_gradient,
-                                         void* filter_gradient, bool add, void* workspace) const {
+void LibraryConvolution::backward_filter(const void* input, const void* output_gradient, float* gradient,
+                                         bool add, void* workspace) const {
   run(backward_filter_, ConvolutionPass::backward_filter,
       {.first = input,
        .second = output_gradient,
-       .result = filter_gradient,
+       .result = gradient,
        .add = add,
        .workspace = workspace});
 }

@@ -4,16 +4,19 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/convolution_plan.hpp"
+#include "engine/cuda/device_bench.hpp"
 #include "engine/cuda/libraries.hpp"
 #include "engine/tuning/tuner.hpp"
 
 namespace convoy::cuda {
 
-// Memory to try plans on: `input`, `output` and `filter` hold the largest of each. `workspace` gives at least
-// as many bytes, or null where they are not to be had; what it gave before is void then.
+// Memory to try plans on: `input`, `output` and `filter` hold the largest of each, `filter` its gradient too.
+// `workspace` gives at least as many bytes, or null where they are not to be had; what it gave before is void
+// then.
 struct ConvolutionScratch {
   void *input = nullptr, *output = nullptr, *filter = nullptr;
   std::function<void*(std::size_t bytes)> workspace;
@@ -35,11 +38,18 @@ class LibraryConvolution {
   // Says that backward_data() will be wanted; before choose().
   void want_input_gradient() { input_gradient_ = true; }
 
+  // The filter's gradient is not that of the layer's own filter: `gather` makes `elements` of float32 of it.
+  void gather_gradient(GatherGradient gather, std::size_t elements) {
+    gather_ = std::move(gather);
+    gradient_elements_ = elements;
+  }
+
   const ConvolutionShape& shape() const { return shape_; }
   std::size_t filter_bytes() const { return shape_.filter_bytes(); }
+  std::size_t gradient_bytes() const { return gradient_elements_ * sizeof(float); }
   std::size_t workspace_limit() const { return shape_.workspace_limit(); }
 
-  // Every way to compute a pass here, in the order of preference.
+  // Every way to compute a pass here, in the order of preference; all are finished.
   std::vector<ConvolutionPlan> plans(ConvolutionPass pass, bool deterministic) const;
 
   // Asks for a plan of each pass. Never inside a capture: plans run on `scratch` (whose contents are lost).
@@ -51,16 +61,28 @@ class LibraryConvolution {
   void forward(const void* input, const void* filter, const void* bias, void* output, void* workspace) const;
   void backward_data(const void* filter, const void* output_gradient, void* input_gradient,
                      void* workspace) const;
-  // Of the maps' element; stored, or added where `add`.
-  void backward_filter(const void* input, const void* output_gradient, void* filter_gradient, bool add,
+  // Stored, or added where `add`.
+  void backward_filter(const void* input, const void* output_gradient, float* gradient, bool add,
                        void* workspace) const;
 
  private:
-  ConvolutionPlan ask(Tuner& tuner, ConvolutionPass pass, bool deterministic,
-                      const ConvolutionScratch& scratch) const;
+  // The plan of a pass.
+  struct Chosen {
+    std::string name;
+    PreparedConvolution plan;
+  };
+
+  // What a pass is tried on.
+  struct TrialSetup {
+    ConvolutionOperands operands;
+    std::vector<TrialOperand> inputs;
+    TrialOperand result;
+  };
+  TrialSetup trial_setup(ConvolutionPass pass, const ConvolutionScratch& scratch) const;
+  Chosen ask(Tuner& tuner, ConvolutionPass pass, bool deterministic, const ConvolutionScratch& scratch) const;
   std::string title(ConvolutionPass pass) const;
   std::string key(ConvolutionPass pass) const;
-  void run(const ConvolutionPlan& plan, ConvolutionPass pass, const ConvolutionOperands& operands) const;
+  void run(const Chosen& chosen, ConvolutionPass pass, const ConvolutionOperands& operands) const;
 
   const Libraries* libraries_;
   std::string name_;
@@ -68,7 +90,9 @@ class LibraryConvolution {
   Precision precision_;
   bool relu_;
   bool input_gradient_ = false;
-  ConvolutionPlan forward_, backward_data_, backward_filter_;
+  GatherGradient gather_;
+  std::size_t gradient_elements_;
+  Chosen forward_, backward_data_, backward_filter_;
 };
 
 }  // namespace convoy::cuda

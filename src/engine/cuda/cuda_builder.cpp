@@ -83,7 +83,7 @@ void Builder::try_algorithms() {
   for (const LibraryConvolution& convolution : convolutions_) {
     input = std::max(input, convolution.shape().input.bytes());
     output = std::max(output, convolution.shape().output.bytes());
-    filter = std::max(filter, convolution.filter_bytes());
+    filter = std::max({filter, convolution.filter_bytes(), convolution.gradient_bytes()});
   }
   const auto reserved = [&](std::size_t bytes) {
     return DeviceMemory(bytes, "choosing algorithms of convolutions");

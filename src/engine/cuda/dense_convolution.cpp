@@ -7,50 +7,41 @@ namespace convoy::cuda {
 
 namespace {
 
-constexpr std::size_t alignment = 512;
-
 FilterGroups filter_groups(const ConvolutionShape& shape) {
   const int places = shape.kernel * shape.kernel, channels = shape.input.channels / shape.groups;
   const bool last = shape.input.layout == Layout::channels_last;
   return {.filters = shape.output.channels,
           .groups = shape.groups,
           .runs = last ? places : 1,
-          .run_length = last ? channels : channels * places,
-          .element = shape.input.element};
+          .run_length = last ? channels : channels * places};
 }
 
 }  // namespace
 
-std::vector<ConvolutionPlan> dense_plans(const ConvolutionRequest& request, ConvolutionPass pass) {
+std::vector<ConvolutionPlan> dense_plans(const ConvolutionRequest& request, ConvolutionPass pass,
+                                         const PlanMaker& make) {
   ConvolutionRequest dense = request;
   dense.shape.groups = 1;
   const FilterGroups groups = filter_groups(request.shape);
-  const std::size_t own_bytes = (dense.shape.filter_bytes() + alignment - 1) / alignment * alignment;
-  std::vector<ConvolutionPlan> plans = legacy_plans(dense, pass);
-  constexpr std::size_t most_tried = 6;  // beside the grouped ones
-  if (!request.deterministic && plans.size() > most_tried) plans.resize(most_tried);
+  const cudaStream_t stream = request.libraries->stream();
+  std::vector<ConvolutionPlan> plans = make(dense, pass);
   for (ConvolutionPlan& plan : plans) {
     plan.name = "dense, " + plan.name;
-    plan.workspace_bytes += own_bytes;
-    plan.run = [inner = std::move(plan.run), stream = request.libraries->stream(), groups, own_bytes,
-                pass](const ConvolutionOperands& operands) {
-      // The dense filter, or its gradient, lies before the library's own workspace.
-      void* const filter = operands.workspace;
-      ConvolutionOperands changed = operands;
-      changed.workspace = static_cast<std::byte*>(operands.workspace) + own_bytes;
-      if (pass == ConvolutionPass::backward_filter) {
-        changed.result = filter;
-        changed.add = false;
-        const cudnnStatus_t status = inner(changed);
-        if (status == CUDNN_STATUS_SUCCESS)
-          gather_filter(stream, filter, groups, operands.add, operands.result);
-        return status;
-      }
-      const void*& grouped = pass == ConvolutionPass::forward ? changed.second : changed.first;
-      expand_filter(stream, grouped, groups, filter);
-      grouped = filter;
-      return inner(changed);
-    };
+    if (pass == ConvolutionPass::backward_filter) {
+      plan.gather = [stream, groups](const void* values, Element element, bool add, float* gradient) {
+        gather_filter(stream, values, groups, element, add, gradient);
+      };
+      continue;
+    }
+    wrap(plan, dense.shape.filter_bytes(),
+         [stream, groups, pass, element = request.shape.input.element](
+             const RunConvolution& inner, const ConvolutionOperands& operands, void* filter) {
+           ConvolutionOperands changed = operands;
+           const void*& grouped = pass == ConvolutionPass::forward ? changed.second : changed.first;
+           expand_filter(stream, grouped, groups, element, filter);
+           grouped = filter;
+           return inner(changed);
+         });
   }
   return plans;
 }

@@ -48,7 +48,7 @@ std::vector<float> to_float(const std::vector<std::byte>& bytes, Element element
 double result_tolerance(Precision precision, Element result) {
   if (result == Element::bfloat16) return 0x1p-6;  // two units in the last place of the largest value
   if (result == Element::float16) return 0x1p-9;
-  return precision == Precision::tf32 ? 0x1p-8 : 0x1p-12;
+  return precision == Precision::tf32 ? 0x1p-8 : 0x1p-13;
 }
 
 DeviceBench::DeviceBench(cudaStream_t stream, std::vector<TrialOperand> inputs, const TrialOperand& result)

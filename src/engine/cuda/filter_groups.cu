@@ -20,13 +20,13 @@ __global__ void __launch_bounds__(block_threads)
 
 template <typename T, bool Add>
 __global__ void __launch_bounds__(block_threads)
-    gather_filter_kernel(const T* __restrict__ dense, T* __restrict__ filter, unsigned count,
+    gather_filter_kernel(const T* __restrict__ dense, float* __restrict__ gradient, unsigned count,
                          unsigned row_length, unsigned run_length, unsigned group_rows) {
   const auto stride = static_cast<unsigned>(thread_count());
   for (auto i = static_cast<unsigned>(thread_number()); i < count; i += stride) {
     const unsigned row = i / run_length, begin = row / group_rows * run_length;
     const float value = load(dense[row * row_length + begin + i % run_length]);
-    store(filter[i], Add ? load(filter[i]) + value : value);
+    gradient[i] = Add ? gradient[i] + value : value;
   }
 }
 
@@ -43,12 +43,13 @@ void expand(cudaStream_t stream, const void* filter, const FilterGroups& groups,
 
 }  // namespace
 
-void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& groups, void* dense) {
-  const std::size_t run_bytes = static_cast<std::size_t>(groups.run_length) * bytes_of(groups.element);
+void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& groups, Element element,
+                   void* dense) {
+  const std::size_t run_bytes = static_cast<std::size_t>(groups.run_length) * bytes_of(element);
   const bool aligned = reinterpret_cast<std::uintptr_t>(filter) % sizeof(uint4) == 0;
   if (aligned && run_bytes % sizeof(uint4) == 0) {
     expand<uint4>(stream, filter, groups, run_bytes, dense);
-  } else if (groups.element == Element::float32) {
+  } else if (element == Element::float32) {
     expand<std::uint32_t>(stream, filter, groups, run_bytes, dense);
   } else {
     expand<std::uint16_t>(stream, filter, groups, run_bytes, dense);
@@ -56,21 +57,20 @@ void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& 
   check_launch("expand_filter");
 }
 
-void gather_filter(cudaStream_t stream, const void* dense, const FilterGroups& groups, bool add,
-                   void* filter) {
+void gather_filter(cudaStream_t stream, const void* dense, const FilterGroups& groups, Element element,
+                   bool add, float* gradient) {
   const auto run = static_cast<unsigned>(groups.run_length);
   const auto rows = static_cast<unsigned>(groups.filters * groups.runs);
   const auto number = static_cast<unsigned>(groups.groups);
-  with_element(groups.element, [&](auto zero) {
+  with_element(element, [&](auto zero) {
     using T = decltype(zero);
     const auto* const source = static_cast<const T*>(dense);
-    auto* const target = static_cast<T*>(filter);
     const unsigned blocks = blocks_for(std::int64_t{rows} * run);
     if (add) {
-      gather_filter_kernel<T, true><<<blocks, block_threads, 0, stream>>>(source, target, rows * run,
+      gather_filter_kernel<T, true><<<blocks, block_threads, 0, stream>>>(source, gradient, rows * run,
                                                                           run * number, run, rows / number);
     } else {
-      gather_filter_kernel<T, false><<<blocks, block_threads, 0, stream>>>(source, target, rows * run,
+      gather_filter_kernel<T, false><<<blocks, block_threads, 0, stream>>>(source, gradient, rows * run,
                                                                            run * number, run, rows / number);
     }
   });

@@ -181,12 +181,12 @@ struct FilterGroups {
   // Of each filter: runs of `run_length` elements of its group's channels, which lie behind each other (KCRS:
   // one run, of all places; KRSC: one at each place).
   int runs = 1, run_length = 0;
-  Element element = Element::float32;
 };
 // `dense` has `groups` times as many elements, at a multiple of 16 bytes.
-void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& groups, void* dense);
-// filter = or += (`add`) the elements of `dense` that expand_filter() would not set to zero.
-void gather_filter(cudaStream_t stream, const void* dense, const FilterGroups& groups, bool add,
-                   void* filter);
+void expand_filter(cudaStream_t stream, const void* filter, const FilterGroups& groups, Element element,
+                   void* dense);
+// gradient = or += (`add`) the elements of `dense` that expand_filter() would not set to zero.
+void gather_filter(cudaStream_t stream, const void* dense, const FilterGroups& groups, Element element,
+                   bool add, float* gradient);
 
 }  // namespace convoy::cuda

@@ -1,5 +1,5 @@
 // Plans that call cuDNN's legacy convolution functions, one for each algorithm; forward with bias and ReLU in
-// the same call, and with Convoy's own kernel behind it.
+// the same call, and without.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -8,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "engine/cuda/convolution_plan.hpp"
-#include "engine/cuda/kernels.hpp"
 
 namespace convoy::cuda {
 
@@ -42,8 +41,8 @@ struct Descriptors {
 std::shared_ptr<const Descriptors> make_descriptors(const ConvolutionRequest& request, cudnnMathType_t math) {
   const ConvolutionShape& shape = request.shape;
   auto result = std::make_shared<Descriptors>();
-  result->input = describe(shape.input);
-  result->output = describe(shape.output);
+  result->input = describe(shape.input, shape.slices);
+  result->output = describe(shape.output, shape.slices);
   MapShape bias = shape.output;
   bias.rows = bias.height = bias.width = 1;
   result->bias = describe(bias);
@@ -147,39 +146,45 @@ cudnnMathType_t listing_math(const ConvolutionRequest& request) {
   return request.precision == Precision::fp32 ? CUDNN_FMA_MATH : CUDNN_TENSOR_OP_MATH;
 }
 
-ConvolutionPlan plain_forward(const ConvolutionRequest& request, const Algorithm& algorithm) {
-  return {.name = algorithm.name,
+// Of a call that is ready from the start.
+ConvolutionPlan plan_of(std::string name, const Algorithm& algorithm, std::size_t bytes, RunConvolution run) {
+  return {.name = std::move(name),
           .deterministic = algorithm.deterministic,
-          .workspace_bytes = algorithm.workspace_bytes,
-          .run = [libraries = request.libraries, own = algorithm.descriptors, number = algorithm.number,
-                  bytes = algorithm.workspace_bytes, relu = request.relu,
-                  output = request.shape.output](const ConvolutionOperands& operands) {
-            const cudnnStatus_t status = cudnnConvolutionForward(
-                libraries->cudnn(), &one, own->input.get(), operands.first, own->filter.get(),
-                operands.second, own->convolution.get(), static_cast<cudnnConvolutionFwdAlgo_t>(number),
-                operands.workspace, bytes, &zero, own->output.get(), operands.result);
-            if (status == CUDNN_STATUS_SUCCESS)
-              add_bias(libraries->stream(), operands.result, operands.bias, relu, output);
-            return status;
-          }};
+          .prepare = [bytes, run = std::move(run)]() -> std::optional<PreparedConvolution> {
+            return PreparedConvolution{.workspace_bytes = bytes, .run = run};
+          },
+          .gather = {}};
+}
+
+ConvolutionPlan plain_forward(const ConvolutionRequest& request, const Algorithm& algorithm) {
+  ConvolutionPlan plan = plan_of(
+      algorithm.name, algorithm, algorithm.workspace_bytes,
+      [cudnn = request.libraries->cudnn(), own = algorithm.descriptors, number = algorithm.number,
+       bytes = algorithm.workspace_bytes](const ConvolutionOperands& operands) {
+        return cudnnConvolutionForward(cudnn, &one, own->input.get(), operands.first, own->filter.get(),
+                                       operands.second, own->convolution.get(),
+                                       static_cast<cudnnConvolutionFwdAlgo_t>(number), operands.workspace,
+                                       bytes, &zero, own->output.get(), operands.result);
+      });
+  plan.leaves_bias = true;
+  return plan;
 }
 
 // Which types and layouts the call serves differs between versions and is not to be asked: a run tells.
 ConvolutionPlan fused_forward(const ConvolutionRequest& request, const Algorithm& algorithm,
                               std::size_t bytes) {
-  return {
-      .name = algorithm.name + (bytes == algorithm.workspace_bytes ? ", fused" : ", fused, more workspace"),
-      .deterministic = algorithm.deterministic,
-      .workspace_bytes = bytes,
-      .run = [libraries = request.libraries, own = algorithm.descriptors, number = algorithm.number,
-              bytes](const ConvolutionOperands& operands) {
+  return plan_of(
+      algorithm.name + (bytes == algorithm.workspace_bytes ? ", fused" : ", fused, more workspace"), algorithm,
+      bytes,
+      [cudnn = request.libraries->cudnn(), own = algorithm.descriptors, number = algorithm.number,
+       bytes](const ConvolutionOperands& operands) {
         // The fourth operand (scaled by 0) is not read.
         return cudnnConvolutionBiasActivationForward(
-            libraries->cudnn(), &one, own->input.get(), operands.first, own->filter.get(), operands.second,
+            cudnn, &one, own->input.get(), operands.first, own->filter.get(), operands.second,
             own->convolution.get(), static_cast<cudnnConvolutionFwdAlgo_t>(number), operands.workspace, bytes,
             &zero, own->output.get(), operands.result, own->bias.get(), operands.bias, own->activation.get(),
             own->output.get(), operands.result);
-      }};
+      });
 }
 
 std::vector<ConvolutionPlan> forward_plans(const ConvolutionRequest& request) {
@@ -236,17 +241,15 @@ std::vector<ConvolutionPlan> data_plans(const ConvolutionRequest& request) {
                                                              each.convolution.get(), each.input.get(), number,
                                                              &bytes);
        })) {
-    plans.push_back({.name = algorithm.name,
-                     .deterministic = algorithm.deterministic,
-                     .workspace_bytes = algorithm.workspace_bytes,
-                     .run = [cudnn, algorithm](const ConvolutionOperands& operands) {
-                       const Descriptors& each = *algorithm.descriptors;
-                       return cudnnConvolutionBackwardData(
-                           cudnn, &one, each.filter.get(), operands.first, each.output.get(), operands.second,
-                           each.convolution.get(),
-                           static_cast<cudnnConvolutionBwdDataAlgo_t>(algorithm.number), operands.workspace,
-                           algorithm.workspace_bytes, &zero, each.input.get(), operands.result);
-                     }});
+    plans.push_back(plan_of(
+        algorithm.name, algorithm, algorithm.workspace_bytes,
+        [cudnn, algorithm](const ConvolutionOperands& operands) {
+          const Descriptors& each = *algorithm.descriptors;
+          return cudnnConvolutionBackwardData(
+              cudnn, &one, each.filter.get(), operands.first, each.output.get(), operands.second,
+              each.convolution.get(), static_cast<cudnnConvolutionBwdDataAlgo_t>(algorithm.number),
+              operands.workspace, algorithm.workspace_bytes, &zero, each.input.get(), operands.result);
+        }));
   }
   return plans;
 }
@@ -268,18 +271,18 @@ std::vector<ConvolutionPlan> filter_plans(const ConvolutionRequest& request) {
                                                                    each.convolution.get(), each.filter.get(),
                                                                    number, &bytes);
            })) {
-    plans.push_back({.name = algorithm.name,
-                     .deterministic = algorithm.deterministic,
-                     .workspace_bytes = algorithm.workspace_bytes,
-                     .run = [cudnn, algorithm](const ConvolutionOperands& operands) {
-                       const Descriptors& each = *algorithm.descriptors;
-                       return cudnnConvolutionBackwardFilter(
-                           cudnn, &one, each.input.get(), operands.first, each.output.get(), operands.second,
-                           each.convolution.get(),
-                           static_cast<cudnnConvolutionBwdFilterAlgo_t>(algorithm.number), operands.workspace,
-                           algorithm.workspace_bytes, operands.add ? &one : &zero, each.filter.get(),
-                           operands.result);
-                     }});
+    ConvolutionPlan plan = plan_of(
+        algorithm.name, algorithm, algorithm.workspace_bytes,
+        [cudnn, algorithm](const ConvolutionOperands& operands) {
+          const Descriptors& each = *algorithm.descriptors;
+          return cudnnConvolutionBackwardFilter(
+              cudnn, &one, each.input.get(), operands.first, each.output.get(), operands.second,
+              each.convolution.get(), static_cast<cudnnConvolutionBwdFilterAlgo_t>(algorithm.number),
+              operands.workspace, algorithm.workspace_bytes, &zero, each.filter.get(), operands.result);
+        });
+    plan.gradient = request.shape.input.element;
+    plan.gradient_bytes = request.shape.filter_bytes();
+    plans.push_back(std::move(plan));
   }
   return plans;
 }

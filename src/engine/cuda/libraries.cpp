@@ -56,19 +56,29 @@ cudaDataType_t cublas_type(Element element) {
   fail(ExitCode::bug, "an element that cuBLASLt does not know");
 }
 
-TensorDescriptor describe(const MapShape& shape) {
-  if (shape.elements() > most_map_elements) {
+TensorDescriptor describe(const MapShape& shape, int slices) {
+  if (shape.elements() * slices > most_map_elements) {
     fail(ExitCode::usage,
          "cuDNN's maps have at most 2^31 - 1 elements, and {} images of {} x {} x {} are more: at most {} "
          "images go through a GPU at once. Take more ranks, a smaller --global-batch, or --accumulate",
-         shape.rows, shape.channels, shape.height, shape.width, most_map_elements / shape.row_elements());
+         shape.rows, shape.channels * slices, shape.height, shape.width,
+         most_map_elements / (shape.row_elements() * slices));
   }
   cudnnTensorDescriptor_t descriptor = nullptr;
   check(cudnnCreateTensorDescriptor(&descriptor), "a tensor descriptor");
   TensorDescriptor owner(descriptor);
-  check(cudnnSetTensor4dDescriptor(descriptor, cudnn_format(shape.layout), cudnn_type(shape.element),
-                                   shape.rows, shape.channels, shape.height, shape.width),
-        "a batch of maps");
+  if (slices == 1) {
+    check(cudnnSetTensor4dDescriptor(descriptor, cudnn_format(shape.layout), cudnn_type(shape.element),
+                                     shape.rows, shape.channels, shape.height, shape.width),
+          "a batch of maps");
+    return owner;
+  }
+  const int pitch = shape.channels * slices, plane = shape.height * shape.width;
+  const bool last = shape.layout == Layout::channels_last;
+  check(cudnnSetTensor4dDescriptorEx(descriptor, cudnn_type(shape.element), shape.rows, shape.channels,
+                                     shape.height, shape.width, pitch * plane, last ? 1 : plane,
+                                     last ? shape.width * pitch : shape.width, last ? pitch : 1),
+        "a slice of a batch of maps");
   return owner;
 }
 

@@ -73,7 +73,8 @@ cudnnDataType_t cudnn_type(Element element);
 cudnnTensorFormat_t cudnn_format(Layout layout);
 cudaDataType_t cublas_type(Element element);
 
-// A packed batch of maps. Throws ExitCode::usage for more elements than cuDNN counts.
-TensorDescriptor describe(const MapShape& shape);
+// A packed batch of maps, or the slice of `shape` in a packed batch of maps with `slices` times as many
+// channels. Throws ExitCode::usage for more elements than cuDNN counts.
+TensorDescriptor describe(const MapShape& shape, int slices = 1);
 
 }  // namespace convoy::cuda

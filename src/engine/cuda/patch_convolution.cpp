@@ -24,6 +24,12 @@ class PatchConvolution final : public Operation {
                                  .output = builder.map(planned.output),
                                  .kernel = patched_kernel(layer.kernel, planned.input_patch)};
     convolution_ = builder.convolution(layer.name, shape, planned.relu);
+    convolution_->gather_gradient(
+        [stream = builder.libraries().stream(), filter = filter_](const void* values, Element element, bool add,
+                                                                  float* gradient) {
+          from_patches(stream, values, element, filter, gradient, add);
+        },
+        weight_.end - weight_.begin);
     workspace_ = builder.workspace(0);
     patched_ = builder.scratch(convolution_->filter_bytes());
     output_ = builder.tensor(shape.output);
@@ -44,7 +50,6 @@ class PatchConvolution final : public Operation {
     output_gradient_ = output_gradient;
     if (!leaves_bias_gradient_)
       bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr);
-    patched_gradient_ = builder.scratch(convolution_->filter_bytes());
     builder.use(input_);
     builder.use(output_gradient);
     builder.tick();
@@ -53,10 +58,8 @@ class PatchConvolution final : public Operation {
 
   void backward(const Pass& pass) override {
     if (!leaves_bias_gradient_) bias_gradient_.run(pass, bias_.gradient);
-    convolution_->backward_filter(input_->data, output_gradient_->data, patched_gradient_->data, false,
+    convolution_->backward_filter(input_->data, output_gradient_->data, weight_.gradient, pass.add,
                                   workspace_->data);
-    from_patches(pass.stream, patched_gradient_->data, input_->shape.element, filter_, weight_.gradient,
-                 pass.add);
     pass.gradients_enqueued();
   }
 
@@ -67,8 +70,7 @@ class PatchConvolution final : public Operation {
   PatchFilter filter_;
   BiasGradient bias_gradient_;
   LibraryConvolution* convolution_ = nullptr;
-  Tensor *input_, *workspace_ = nullptr, *patched_ = nullptr;
-  Tensor *output_gradient_ = nullptr, *patched_gradient_ = nullptr;
+  Tensor *input_, *workspace_ = nullptr, *patched_ = nullptr, *output_gradient_ = nullptr;
 };
 
 }  // namespace
