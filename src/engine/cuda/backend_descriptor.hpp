@@ -15,12 +15,24 @@
 namespace convoy::cuda {
 
 // How an attribute of a C++ type is announced to the library.
-constexpr cudnnBackendAttributeType_t attribute_type(const std::int64_t*) { return CUDNN_TYPE_INT64; }
-constexpr cudnnBackendAttributeType_t attribute_type(const float*) { return CUDNN_TYPE_FLOAT; }
-constexpr cudnnBackendAttributeType_t attribute_type(const bool*) { return CUDNN_TYPE_BOOLEAN; }
-constexpr cudnnBackendAttributeType_t attribute_type(void* const*) { return CUDNN_TYPE_VOID_PTR; }
-constexpr cudnnBackendAttributeType_t attribute_type(const cudnnHandle_t*) { return CUDNN_TYPE_HANDLE; }
-constexpr cudnnBackendAttributeType_t attribute_type(const cudnnDataType_t*) { return CUDNN_TYPE_DATA_TYPE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const std::int64_t*) {
+  return CUDNN_TYPE_INT64;
+}
+constexpr cudnnBackendAttributeType_t attribute_type(const float*) {
+  return CUDNN_TYPE_FLOAT;
+}
+constexpr cudnnBackendAttributeType_t attribute_type(const bool*) {
+  return CUDNN_TYPE_BOOLEAN;
+}
+constexpr cudnnBackendAttributeType_t attribute_type(void* const*) {
+  return CUDNN_TYPE_VOID_PTR;
+}
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnHandle_t*) {
+  return CUDNN_TYPE_HANDLE;
+}
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnDataType_t*) {
+  return CUDNN_TYPE_DATA_TYPE;
+}
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnConvolutionMode_t*) {
   return CUDNN_TYPE_CONVOLUTION_MODE;
 }

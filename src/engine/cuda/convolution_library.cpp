@@ -59,7 +59,7 @@ struct Offer {
 
 // Whether a plan runs here. It says in many ways that it does not; a device that fails is another matter.
 bool runs(Offer& offer, const Libraries& libraries, const ConvolutionScratch& scratch,
-                 ConvolutionOperands operands) {
+          ConvolutionOperands operands) {
   if (!offer.tried) offer.prepared = offer.plan.prepare();
   offer.tried = true;
   if (!offer.prepared) return false;
@@ -146,7 +146,7 @@ void LibraryConvolution::choose(Tuner& tuner, const ConvolutionRule& rule,
 }
 
 LibraryConvolution::TrialSetup LibraryConvolution::trial_setup(ConvolutionPass pass,
-                                                    const ConvolutionScratch& scratch) const {
+                                                               const ConvolutionScratch& scratch) const {
   const Element element = shape_.input.element;
   const TrialOperand input{scratch.input, shape_.input.bytes(), element};
   const TrialOperand output{scratch.output, shape_.output.bytes(), element};
@@ -184,8 +184,8 @@ LibraryConvolution::Chosen LibraryConvolution::ask(Tuner& tuner, ConvolutionPass
          .deterministic = offer.plan.deterministic});
   DeviceBench bench(libraries_->stream(), trial.inputs, trial.result);
   Offer& chosen = offers[tuner.choose(question, bench)];
-  // Rank 0's choice, or one that was made before: it may not have run here, and its first run must not be in a
-  // capture, since kernels are loaded then.
+  // Rank 0's choice, or one that was made before: it may not have run here, and its first run must not be in
+  // a capture, since kernels are loaded then.
   if (!chosen.runs && !runs(chosen, *libraries_, scratch, trial.operands))
     fail(ExitCode::device, "cuDNN does not compute {} by {} on this rank, although it does on rank 0",
          question.what, chosen.plan.name);
@@ -218,11 +218,7 @@ void LibraryConvolution::backward_data(const void* filter, const void* output_gr
 void LibraryConvolution::backward_filter(const void* input, const void* output_gradient, float* gradient,
                                          bool add, void* workspace) const {
   run(backward_filter_, ConvolutionPass::backward_filter,
-      {.first = input,
-       .second = output_gradient,
-       .result = gradient,
-       .add = add,
-       .workspace = workspace});
+      {.first = input, .second = output_gradient, .result = gradient, .add = add, .workspace = workspace});
 }
 
 }  // namespace convoy::cuda

@@ -51,8 +51,8 @@ struct PreparedConvolution {
   RunConvolution run;  // enqueues all of the pass
 };
 
-// Moves the gradient of a filter from `values`, where a library wrote it, to the layer's own gradient: stored,
-// or added where `add`.
+// Moves the gradient of a filter from `values`, where a library wrote it, to the layer's own gradient:
+// stored, or added where `add`.
 using GatherGradient = std::function<void(const void* values, Element element, bool add, float* gradient)>;
 
 struct ConvolutionPlan {
@@ -108,8 +108,8 @@ ConvolutionPlan finished(ConvolutionPlan plan, const ConvolutionRequest& request
 
 // Changes how a plan runs, with `bytes` of workspace at `own` before those of the plan itself; `operands`
 // have the plan's workspace.
-using WrappedRun = std::function<cudnnStatus_t(const RunConvolution& inner,
-                                               const ConvolutionOperands& operands, void* own)>;
+using WrappedRun =
+    std::function<cudnnStatus_t(const RunConvolution& inner, const ConvolutionOperands& operands, void* own)>;
 void wrap(ConvolutionPlan& plan, std::size_t bytes, WrappedRun run);
 
 }  // namespace convoy::cuda

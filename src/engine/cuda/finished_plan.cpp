@@ -29,14 +29,14 @@ ConvolutionPlan with_bias(ConvolutionPlan plan, const ConvolutionRequest& reques
        [stream = request.libraries->stream(), relu = request.relu, output = request.shape.output](
            const RunConvolution& inner, const ConvolutionOperands& operands, void*) {
          const cudnnStatus_t status = inner(operands);
-         if (status == CUDNN_STATUS_SUCCESS)
-           add_bias(stream, operands.result, operands.bias, relu, output);
+         if (status == CUDNN_STATUS_SUCCESS) add_bias(stream, operands.result, operands.bias, relu, output);
          return status;
        });
   return plan;
 }
 
-ConvolutionPlan with_gradient(ConvolutionPlan plan, const ConvolutionRequest& request, GatherGradient gather) {
+ConvolutionPlan with_gradient(ConvolutionPlan plan, const ConvolutionRequest& request,
+                              GatherGradient gather) {
   ensure(!plan.gather || !gather, "a filter's gradient is gathered once");
   if (plan.gather) gather = std::move(plan.gather);
   const bool in_place = !gather && plan.gradient == Element::float32;

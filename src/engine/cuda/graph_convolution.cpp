@@ -199,8 +199,8 @@ class GraphWriter {
 std::shared_ptr<const OperationGraph> graph_of(const ConvolutionRequest& request, ConvolutionPass pass,
                                                Content content) {
   const ConvolutionShape& shape = request.shape;
-  const Tensors tensors = tensors_of(
-      shape, content == Content::wide ? CUDNN_DATA_FLOAT : cudnn_type(shape.input.element));
+  const Tensors tensors =
+      tensors_of(shape, content == Content::wide ? CUDNN_DATA_FLOAT : cudnn_type(shape.input.element));
   GraphWriter writer(*request.libraries);
   if (pass == ConvolutionPass::backward_data) {
     writer.convolution(pass, shape, writer.tensor(result_id, tensors.input),
@@ -258,17 +258,18 @@ void add_plans(std::vector<ConvolutionPlan>& plans, const ConvolutionRequest& re
     std::string name = engine->name;
     if (content == Content::with_bias) name += ", fused";
     if (content == Content::wide && element != Element::float32) name += ", float32";
-    plans.push_back({.name = std::move(name),
-                     .deterministic = engine->deterministic,
-                     .prepare =
-                         [libraries = request.libraries, graph, engine,
-                          with_bias = content == Content::with_bias, limit = request.shape.workspace_limit()] {
-                           return prepared(*libraries, graph, engine, with_bias, limit);
-                         },
-                     .leaves_bias = pass == ConvolutionPass::forward && content == Content::convolution,
-                     .gradient = gradient,
-                     .gradient_bytes = filter ? request.shape.filter_elements() * bytes_of(gradient) : 0,
-                     .gather = {}});
+    plans.push_back(
+        {.name = std::move(name),
+         .deterministic = engine->deterministic,
+         .prepare =
+             [libraries = request.libraries, graph, engine, with_bias = content == Content::with_bias,
+              limit = request.shape.workspace_limit()] {
+               return prepared(*libraries, graph, engine, with_bias, limit);
+             },
+         .leaves_bias = pass == ConvolutionPass::forward && content == Content::convolution,
+         .gradient = gradient,
+         .gradient_bytes = filter ? request.shape.filter_elements() * bytes_of(gradient) : 0,
+         .gather = {}});
   }
 }
 

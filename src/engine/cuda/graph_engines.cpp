@@ -48,13 +48,15 @@ std::optional<GraphEngine> described(BackendDescriptor configuration, const Engi
     return std::ranges::find(notes, note) != notes.end();
   };
   const bool deterministic = !has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
-  if (has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) || has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||
+  if (has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
+      has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||
       (has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !rule.tensor_cores) || (rule.deterministic && !deterministic))
     return std::nullopt;
-  return GraphEngine{.name = fmt::format("graph engine {}{}", engine.number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, -1),
-                                         settings_of(configuration)),
-                     .deterministic = deterministic,
-                     .configuration = std::move(configuration)};
+  return GraphEngine{
+      .name = fmt::format("graph engine {}{}", engine.number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, -1),
+                          settings_of(configuration)),
+      .deterministic = deterministic,
+      .configuration = std::move(configuration)};
 }
 
 }  // namespace

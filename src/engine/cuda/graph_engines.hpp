@@ -34,9 +34,9 @@ struct GraphEngine {
 
 // Which engines may be used.
 struct EngineRule {
-  bool deterministic = true;         // only those that repeat their bits
-  bool tensor_cores = false;         // also those with inputs of float32 rounded to tf32
-  std::size_t most = 0;              // as many as this, the most promising ones
+  bool deterministic = true;  // only those that repeat their bits
+  bool tensor_cores = false;  // also those with inputs of float32 rounded to tf32
+  std::size_t most = 0;       // as many as this, the most promising ones
 };
 
 // By the heuristics, the most promising engine first; none where the library does not serve the graph. No

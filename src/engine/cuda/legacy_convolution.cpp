@@ -157,15 +157,15 @@ ConvolutionPlan plan_of(std::string name, const Algorithm& algorithm, std::size_
 }
 
 ConvolutionPlan plain_forward(const ConvolutionRequest& request, const Algorithm& algorithm) {
-  ConvolutionPlan plan = plan_of(
-      algorithm.name, algorithm, algorithm.workspace_bytes,
-      [cudnn = request.libraries->cudnn(), own = algorithm.descriptors, number = algorithm.number,
-       bytes = algorithm.workspace_bytes](const ConvolutionOperands& operands) {
-        return cudnnConvolutionForward(cudnn, &one, own->input.get(), operands.first, own->filter.get(),
-                                       operands.second, own->convolution.get(),
-                                       static_cast<cudnnConvolutionFwdAlgo_t>(number), operands.workspace,
-                                       bytes, &zero, own->output.get(), operands.result);
-      });
+  ConvolutionPlan plan =
+      plan_of(algorithm.name, algorithm, algorithm.workspace_bytes,
+              [cudnn = request.libraries->cudnn(), own = algorithm.descriptors, number = algorithm.number,
+               bytes = algorithm.workspace_bytes](const ConvolutionOperands& operands) {
+                return cudnnConvolutionForward(
+                    cudnn, &one, own->input.get(), operands.first, own->filter.get(), operands.second,
+                    own->convolution.get(), static_cast<cudnnConvolutionFwdAlgo_t>(number),
+                    operands.workspace, bytes, &zero, own->output.get(), operands.result);
+              });
   plan.leaves_bias = true;
   return plan;
 }
@@ -174,8 +174,8 @@ ConvolutionPlan plain_forward(const ConvolutionRequest& request, const Algorithm
 ConvolutionPlan fused_forward(const ConvolutionRequest& request, const Algorithm& algorithm,
                               std::size_t bytes) {
   return plan_of(
-      algorithm.name + (bytes == algorithm.workspace_bytes ? ", fused" : ", fused, more workspace"), algorithm,
-      bytes,
+      algorithm.name + (bytes == algorithm.workspace_bytes ? ", fused" : ", fused, more workspace"),
+      algorithm, bytes,
       [cudnn = request.libraries->cudnn(), own = algorithm.descriptors, number = algorithm.number,
        bytes](const ConvolutionOperands& operands) {
         // The fourth operand (scaled by 0) is not read.

@@ -25,8 +25,8 @@ class PatchConvolution final : public Operation {
                                  .kernel = patched_kernel(layer.kernel, planned.input_patch)};
     convolution_ = builder.convolution(layer.name, shape, planned.relu);
     convolution_->gather_gradient(
-        [stream = builder.libraries().stream(), filter = filter_](const void* values, Element element, bool add,
-                                                                  float* gradient) {
+        [stream = builder.libraries().stream(), filter = filter_](const void* values, Element element,
+                                                                  bool add, float* gradient) {
           from_patches(stream, values, element, filter, gradient, add);
         },
         weight_.end - weight_.begin);

@@ -13,9 +13,9 @@ struct GroupSteps {
 
 GroupSteps group_steps(const ConvolutionShape& slice) {
   const auto step = [](const MapShape& map) {
-    const std::size_t plane = map.layout == Layout::channels_last
-                                  ? 1
-                                  : static_cast<std::size_t>(map.height) * static_cast<std::size_t>(map.width);
+    const std::size_t plane = map.layout == Layout::channels_last ? 1
+                                                                  : static_cast<std::size_t>(map.height) *
+                                                                        static_cast<std::size_t>(map.width);
     return plane * static_cast<std::size_t>(map.channels) * bytes_of(map.element);
   };
   return {.input = step(slice.input),
@@ -27,7 +27,9 @@ GroupSteps group_steps(const ConvolutionShape& slice) {
 const void* moved(const void* data, std::size_t bytes) {
   return data == nullptr ? nullptr : static_cast<const std::byte*>(data) + bytes;
 }
-void* moved(void* data, std::size_t bytes) { return static_cast<std::byte*>(data) + bytes; }
+void* moved(void* data, std::size_t bytes) {
+  return static_cast<std::byte*>(data) + bytes;
+}
 
 ConvolutionOperands of_group(const ConvolutionOperands& all, ConvolutionPass pass, const GroupSteps& steps,
                              std::size_t gradient_step, std::size_t group) {

@@ -2,6 +2,7 @@
 // real networks on small maps, against the double-precision reference.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "engine/cuda/convolution_library.hpp"
 #include "engine/cuda/kernel_test.hpp"
@@ -67,49 +68,94 @@ class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Cas
             .element = element_of(precision())};
   }
 
-  DeviceMemory on_device(const std::vector<float>& values) const {
-    const std::vector<std::byte> bytes = encode(values, element_of(precision()));
+  static DeviceMemory on_device(const std::vector<float>& values, Element element) {
+    const std::vector<std::byte> bytes = encode(values, element);
     DeviceMemory memory(bytes.size(), "a test");
     check(cudaMemcpy(memory.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "a test");
     return memory;
+  }
+  static DeviceMemory on_device(const std::vector<float>& values) {
+    return on_device(values, element_of(precision()));
   }
 
   // Runs every plan of a pass on NaN results (or, to add, on `start`).
   void expect_all(const LibraryConvolution& convolution, ConvolutionPass pass, ConvolutionOperands operands,
                   const std::vector<float>& expected, const std::vector<float>& start = {}) {
+    const bool filter = pass == ConvolutionPass::backward_filter;
     const Element element = element_of(precision());
     double largest = 0;
     for (const float value : expected) largest = std::max(largest, std::abs(double{value}));
-    // Two roundings to the element, where bias and ReLU are a kernel of their own; sums of up to 3456 exact
-    // products in float32 are off by some √3456 roundings of their largest partial sum.
-    const double tolerance = 2 * rounding(element) + 0x1p-15;
-    int served = 0;
+    std::vector<std::string> served;
     for (const bool deterministic : {true, false}) {
       for (const ConvolutionPlan& plan : convolution.plans(pass, deterministic)) {
         SCOPED_TRACE(plan.name);
         EXPECT_TRUE(plan.deterministic || !deterministic);
         const DeviceMemory result =
-            on_device(start.empty() ? std::vector<float>(expected.size(), std::nanf("")) : start);
-        const DeviceMemory workspace(plan.workspace_bytes, "a test");
+            on_device(start.empty() ? std::vector<float>(expected.size(), std::nanf("")) : start,
+                      filter ? Element::float32 : element);
         operands.result = result.data();
-        operands.workspace = workspace.data();
         operands.add = !start.empty();
-        const cudnnStatus_t status = plan.run(operands);
-        check(cudaStreamSynchronize(stream_.get()), "a test");
-        if (status != CUDNN_STATUS_SUCCESS) continue;
-        ++served;
+        if (!run(plan, operands)) continue;
+        served.push_back(plan.name);
         std::vector<std::byte> bytes(result.size());
         check(cudaMemcpy(bytes.data(), result.data(), bytes.size(), cudaMemcpyDeviceToHost), "a test");
-        const std::vector<float> found = decode(bytes, element);
+        const std::vector<float> found = decode(bytes, filter ? Element::float32 : element);
         double difference = 0;
         for (std::size_t i = 0; i < found.size(); ++i) {
           const double own = std::abs(double{found[i]} - double{expected[i]});
           difference = std::isnan(own) ? INFINITY : std::max(difference, own);
         }
-        EXPECT_LE(difference / largest, tolerance);
+        EXPECT_LE(difference / largest, tolerance(filter ? plan.gradient : element));
       }
     }
-    EXPECT_GE(served, convolution.shape().groups > 1 ? 2 : 1) << "the grouped form and the dense one";
+    expect_served(convolution, pass, served);
+  }
+
+  // Two roundings to the element, where bias and ReLU are a kernel of their own, or one for a filter's
+  // gradient; sums of up to 3456 exact products in float32 are off by some √3456 roundings of their largest
+  // partial sum. A plan whose gradient of weights is of float32 has no rounding to 16 bits in it.
+  static double tolerance(Element element) { return 2 * rounding(element) + 0x1p-15; }
+
+  bool run(const ConvolutionPlan& plan, ConvolutionOperands operands) {
+    const std::optional<PreparedConvolution> prepared = plan.prepare();
+    if (!prepared) return false;
+    const DeviceMemory workspace(prepared->workspace_bytes, "a test");
+    operands.workspace = workspace.data();
+    const cudnnStatus_t status = prepared->run(operands);
+    check(cudaStreamSynchronize(stream_.get()), "a test");
+    return status == CUDNN_STATUS_SUCCESS;
+  }
+
+  // Which forms there must be. The library may refuse a graph that the emulated one serves, not the reverse.
+  static void expect_served(const LibraryConvolution& convolution, ConvolutionPass pass,
+                            const std::vector<std::string>& served) {
+    const auto has = [&](const std::string& beginning, const std::string& end = "") {
+      return std::ranges::any_of(served, [&](const std::string& name) {
+        return name.starts_with(beginning) && name.ends_with(end);
+      });
+    };
+    const bool grouped = convolution.shape().groups > 1;
+    EXPECT_TRUE(has("legacy algorithm "));
+    EXPECT_TRUE(!grouped || has("dense, legacy algorithm "));
+    if (!emulated()) return;
+    std::vector<std::string> forms = {""};
+    if (grouped) {
+      forms = {"", "dense, ", "slices, "};
+      EXPECT_TRUE(has("slices, legacy algorithm "));
+    }
+    for (const std::string& form : forms) {
+      SCOPED_TRACE(form);
+      EXPECT_TRUE(has(form + "graph engine "));
+      if (pass == ConvolutionPass::forward) {
+        EXPECT_TRUE(has(form + "graph engine ", ", fused"));
+      }
+      if (pass == ConvolutionPass::backward_filter && element_of(precision()) != Element::float32) {
+        EXPECT_TRUE(has(form + "graph engine ", ", float32"));
+      }
+    }
+  }
+  static bool emulated() {
+    return !std::filesystem::exists("/proc/driver/nvidia") && !std::filesystem::exists("/dev/dxg");
   }
 
   Stream stream_;
