@@ -137,7 +137,11 @@ std::vector<Found> listed(const char* what, Get&& get) {
   constexpr int longest = 32;
   std::vector<Found> list(longest);
   int returned = 0;
-  check(get(longest, &returned, list.data()), what);
+  const cudnnStatus_t status = get(longest, &returned, list.data());
+  const cudnnStatus_t category = static_cast<cudnnStatus_t>(CUDNN_STATUS_CATEGORY(status));
+  // Maps that it does not serve: some are refused here, not in the list.
+  if (category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM) return {};
+  check(status, what);
   list.resize(static_cast<std::size_t>(returned));
   return list;
 }

@@ -90,6 +90,7 @@ class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Cas
       for (const ConvolutionPlan& plan : convolution.plans(pass, deterministic)) {
         SCOPED_TRACE(plan.name);
         EXPECT_TRUE(plan.deterministic || !deterministic);
+        if (std::ranges::find(served, plan.name) != served.end()) continue;
         const DeviceMemory result =
             on_device(start.empty() ? std::vector<float>(expected.size(), std::nanf("")) : start,
                       filter ? Element::float32 : element);
@@ -141,7 +142,8 @@ class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Cas
     std::vector<std::string> forms = {""};
     if (grouped) {
       forms = {"", "dense, ", "slices, "};
-      EXPECT_TRUE(has("slices, legacy algorithm "));
+      // The emulated legacy calls take slices of NCHW maps alone.
+      EXPECT_TRUE(precision() != Precision::fp32 || has("slices, legacy algorithm "));
     }
     for (const std::string& form : forms) {
       SCOPED_TRACE(form);
