@@ -26,9 +26,9 @@ struct TrialOperand {
 // Largest difference between two right results of one sum, relative to the largest value
 // (Question::tolerance). Results of 16 bits may round to neighbours, and sums of many terms in another order
 // differ by more than one rounding; products in tf32 may also be taken in full float32. A wrong result
-// differs by about its own size. In fp32 tf32 is wrong: numbers between 0.5 and 1 are off by up to 2^-12 each,
-// so that a sum of products is off by about that of its size, while float32 sums of three million terms in
-// two orders differ by less than 2^-14.
+// differs by about its own size. In fp32 tf32 is wrong: numbers between 0.5 and 1 are off by up to 2^-12
+// each, so that a sum of products is off by about that of its size, while float32 sums of three million terms
+// in two orders differ by less than 2^-14.
 double result_tolerance(Precision precision, Element result);
 
 class DeviceBench final : public TrialBench {

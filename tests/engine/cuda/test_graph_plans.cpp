@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,7 +54,6 @@ class GraphPlans : public KernelTest {
     convolution_.emplace(*libraries_, "conv",
                          ConvolutionShape{.input = map(32), .output = map(64), .kernel = 3, .padding = 1},
                          Precision::bf16, true);
-    convolution_->want_input_gradient();
     made_plans = 0;
   }
   void TearDown() override { refuse_all = false; }
@@ -70,7 +70,9 @@ class GraphPlans : public KernelTest {
   // Returns what was chosen.
   std::vector<Decision> choose(TunerOptions options) {
     Tuner tuner(std::move(options));
-    const DeviceMemory input(map(32).bytes(), "a test"), output(map(64).bytes(), "a test");
+    convolution_->want_input_gradient();
+    const DeviceMemory input(convolution_->shape().input.bytes(), "a test");
+    const DeviceMemory output(convolution_->shape().output.bytes(), "a test");
     const DeviceMemory filter(convolution_->gradient_bytes(), "a test");
     DeviceMemory workspace;
     convolution_->choose(tuner, {.deterministic = !tuner.measures(), .training = true},
@@ -135,6 +137,28 @@ TEST_F(GraphPlans, AreRefusedWithoutAnErrorByALibraryWithoutEngines) {
   for (const Decision& decision : choose({.deterministic = false})) {
     EXPECT_FALSE(by_graph(decision.chosen));
     for (const Trial& trial : decision.trials) EXPECT_FALSE(by_graph(trial.name)) << trial.name;
+  }
+}
+
+// The emulated engines take float32 operands as tf32 and do not say so in their notes.
+TEST_F(GraphPlans, AreDroppedWhereTheyComputeFullFloat32InTf32) {
+  MapShape input = map(32), output = map(64);
+  input.element = output.element = Element::float32;
+  input.layout = output.layout = Layout::channels_first;
+  convolution_.emplace(*libraries_, "conv",
+                       ConvolutionShape{.input = input, .output = output, .kernel = 3, .padding = 1},
+                       Precision::fp32, true);
+  for (const Decision& decision : choose({.deterministic = false})) {
+    for (const Trial& trial : decision.trials) {
+      SCOPED_TRACE(decision.what + ": " + trial.name);
+      if (!by_graph(trial.name)) {
+        EXPECT_NE(trial.outcome, TrialOutcome::wrong);
+      } else if (!std::filesystem::exists("/proc/driver/nvidia")) {
+        EXPECT_EQ(trial.outcome, TrialOutcome::wrong);
+        // Well beyond what is allowed, so that no sample of such results gets through.
+        EXPECT_GT(trial.difference, 1.2 * result_tolerance(Precision::fp32, Element::float32));
+      }
+    }
   }
 }
 
