@@ -39,8 +39,8 @@ std::vector<ConvolutionPlan> some_legacy_plans(const ConvolutionRequest& request
   return plans;
 }
 
-// On slices the library's fused call would be one more thing to distrust; and one bias kernel for all slices
-// costs less than a fused call saves.
+// On slices without the fused call, which was wrong for groups in some versions and slow on an H200: bias and
+// ReLU follow for all slices at once.
 std::vector<ConvolutionPlan> first_legacy_plans(const ConvolutionRequest& request, ConvolutionPass pass) {
   constexpr std::size_t most_tried = 2;
   std::vector<ConvolutionPlan> plans = legacy_plans(request, pass);
@@ -98,15 +98,16 @@ std::vector<ConvolutionPlan> LibraryConvolution::plans(ConvolutionPass pass, boo
   const auto add = [&](std::vector<ConvolutionPlan> more) {
     for (ConvolutionPlan& plan : more) plans.push_back(finished(std::move(plan), request, pass, gather_));
   };
+  // A grouped convolution has three forms, so that there are fewer plans of each.
+  const PlanMaker by_graph = [most = shape_.groups > 1 ? 2U : 3U](const ConvolutionRequest& each,
+                                                                  ConvolutionPass of) {
+    return graph_plans(each, of, most);
+  };
   if (shape_.groups == 1) {
     add(legacy_plans(request, pass));
-    add(graph_plans(request, pass, 3));
+    add(by_graph(request, pass));
     return plans;
   }
-  // A grouped convolution has three forms, so that there are fewer plans of each.
-  const PlanMaker by_graph = [](const ConvolutionRequest& each, ConvolutionPass of) {
-    return graph_plans(each, of, 2);
-  };
   // On tensor cores the dense form is the faster one; full float32 pays for each product with a zero.
   const bool dense_first = precision_ != Precision::fp32;
   if (!dense_first) add(legacy_plans(request, pass));

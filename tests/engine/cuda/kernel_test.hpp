@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <span>
 #include <string>
@@ -21,6 +22,11 @@
 #include "engine/cuda/map.hpp"
 
 namespace convoy::cuda::test {
+
+// Whether no device of NVIDIA's is there: the emulated one serves what a library may refuse.
+inline bool emulated() {
+  return !std::filesystem::exists("/proc/driver/nvidia") && !std::filesystem::exists("/dev/dxg");
+}
 
 // The value as the element holds it.
 inline float rounded(float value, Element element) {

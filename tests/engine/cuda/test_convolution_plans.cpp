@@ -2,7 +2,6 @@
 // real networks on small maps, against the double-precision reference.
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "engine/cuda/convolution_library.hpp"
 #include "engine/cuda/kernel_test.hpp"
@@ -155,9 +154,6 @@ class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Cas
         EXPECT_TRUE(has(form + "graph engine ", ", float32"));
       }
     }
-  }
-  static bool emulated() {
-    return !std::filesystem::exists("/proc/driver/nvidia") && !std::filesystem::exists("/dev/dxg");
   }
 
   Stream stream_;
