@@ -46,22 +46,36 @@ class ConvolutionOperation final : public Operation {
       bias_gradient_.prepare(builder, output_gradient, takes_relu_gradient_ ? output_ : nullptr);
     builder.use(source_.tensor());
     builder.use(output_gradient);
-    builder.tick();
-    if (!input_gradient) return nullptr;
+    if (!input_gradient) {
+      builder.tick();
+      return nullptr;
+    }
     convolution_->want_input_gradient();
-    builder.use(output_gradient);
+    if (builder.branch() == nullptr) {
+      builder.tick();
+      builder.use(output_gradient);
+    } else {
+      // Both gradients may be computed at a time: nothing that one needs may lie where the other writes.
+      convolution_->allow(*builder.branch());
+      side_workspace_ = builder.side_workspace(0);
+    }
     return source_.prepare_backward(builder);
   }
 
   void backward(const Pass& pass) override {
-    const void* source = source_.tensor()->data;
     if (!leaves_bias_gradient_) bias_gradient_.run(pass, bias_.gradient);
-    convolution_->backward_filter(source, output_gradient_->data, weight_.gradient, pass.add,
-                                  workspace_->data);
-    pass.gradients_enqueued();
+    const SideBranch* const branch = convolution_->filter_branch();
+    if (branch != nullptr) branch->fork(pass.stream);
+    convolution_->backward_filter(source_.tensor()->data, output_gradient_->data, weight_.gradient, pass.add,
+                                  (branch != nullptr ? side_workspace_ : workspace_)->data);
+    if (branch == nullptr) pass.gradients_enqueued();
     if (source_.gradient() == nullptr) return;
     convolution_->backward_data(weight_.operand, output_gradient_->data, source_.gradient()->data,
                                 workspace_->data);
+    if (branch != nullptr) {
+      branch->join(pass.stream);
+      pass.gradients_enqueued();
+    }
     source_.backward(pass.stream);
   }
 
@@ -72,7 +86,7 @@ class ConvolutionOperation final : public Operation {
   PaddedSource source_;
   BiasGradient bias_gradient_;
   LibraryConvolution* convolution_ = nullptr;
-  Tensor *workspace_ = nullptr, *output_gradient_ = nullptr;
+  Tensor *workspace_ = nullptr, *side_workspace_ = nullptr, *output_gradient_ = nullptr;
 };
 
 }  // namespace

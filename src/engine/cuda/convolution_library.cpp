@@ -89,7 +89,12 @@ LibraryConvolution::LibraryConvolution(const Libraries& libraries, std::string n
 }
 
 std::vector<ConvolutionPlan> LibraryConvolution::plans(ConvolutionPass pass, bool deterministic) const {
-  const ConvolutionRequest request{.libraries = libraries_,
+  return plans_on(*libraries_, pass, deterministic);
+}
+
+std::vector<ConvolutionPlan> LibraryConvolution::plans_on(const Libraries& libraries, ConvolutionPass pass,
+                                                          bool deterministic) const {
+  const ConvolutionRequest request{.libraries = &libraries,
                                    .shape = shape_,
                                    .precision = precision_,
                                    .relu = relu_,
@@ -144,6 +149,55 @@ void LibraryConvolution::choose(Tuner& tuner, const ConvolutionRule& rule,
   if (input_gradient_)
     backward_data_ = ask(tuner, ConvolutionPass::backward_data, rule.deterministic, scratch);
   backward_filter_ = ask(tuner, ConvolutionPass::backward_filter, rule.deterministic, scratch);
+  if (input_gradient_ && branch_ != nullptr) ask_for_branch(tuner, rule.deterministic, scratch);
+}
+
+// The plan is made anew for the branch's handle. All ranks ask, also one on which that fails.
+void LibraryConvolution::ask_for_branch(Tuner& tuner, bool deterministic, const ConvolutionScratch& scratch) {
+  std::vector<ConvolutionPlan> plans =
+      plans_on(branch_->libraries(), ConvolutionPass::backward_filter, deterministic);
+  const auto same = std::ranges::find(plans, backward_filter_.name, &ConvolutionPlan::name);
+  Chosen on_branch{.name = backward_filter_.name, .plan = {}};
+  if (same != plans.end()) on_branch.plan = same->prepare().value_or(PreparedConvolution{});
+  bool ran_beside = false;
+  TrialSetup weights = trial_setup(ConvolutionPass::backward_filter, scratch);
+  weights.operands.result = weights.result.data = scratch.filter_gradient;
+  TrialSetup inputs = trial_setup(ConvolutionPass::backward_data, scratch);
+  inputs.operands.result = scratch.input_gradient;
+  weights.inputs.push_back(inputs.inputs.front());  // the filter
+  const cudaStream_t stream = libraries_->stream();
+  const auto run = [&](bool beside) {
+    const Chosen& plan = beside ? on_branch : backward_filter_;
+    if (!plan.plan.run) return false;
+    const std::size_t own = plan.plan.workspace_bytes, of_inputs = backward_data_.plan.workspace_bytes;
+    const std::size_t shared = beside ? of_inputs : std::max(own, of_inputs);
+    inputs.operands.workspace = scratch.workspace(shared);
+    weights.operands.workspace = beside ? scratch.side_workspace(own) : inputs.operands.workspace;
+    if ((inputs.operands.workspace == nullptr && shared > 0) ||
+        (weights.operands.workspace == nullptr && own > 0))
+      return false;
+    if (beside) branch_->fork(stream);
+    this->run(plan, ConvolutionPass::backward_filter, weights.operands);
+    this->run(backward_data_, ConvolutionPass::backward_data, inputs.operands);
+    if (beside) branch_->join(stream);
+    ran_beside |= beside;
+    return true;
+  };
+  DeviceBench bench(stream, weights.inputs, weights.result);
+  beside_ =
+      runs_beside(tuner,
+                  {.layer = name_,
+                   .key = fmt::format("{} by {}, and of inputs by {}", key(ConvolutionPass::backward_filter),
+                                      backward_filter_.name, backward_data_.name),
+                   .tolerance = result_tolerance(precision_, shape_.input.element),
+                   .run = run},
+                  bench);
+  if (!beside_) return;
+  // As in ask().
+  if (!ran_beside && !run(true))
+    fail(ExitCode::device,
+         "this rank does not compute both gradients of {} side by side, although rank 0 does", name_);
+  backward_filter_ = std::move(on_branch);
 }
 
 LibraryConvolution::TrialSetup LibraryConvolution::trial_setup(ConvolutionPass pass,
@@ -195,7 +249,7 @@ LibraryConvolution::Chosen LibraryConvolution::ask(Tuner& tuner, ConvolutionPass
 
 std::size_t LibraryConvolution::workspace_bytes() const {
   return std::max({forward_.plan.workspace_bytes, backward_data_.plan.workspace_bytes,
-                   backward_filter_.plan.workspace_bytes});
+                   beside_ ? 0 : backward_filter_.plan.workspace_bytes});
 }
 
 void LibraryConvolution::run(const Chosen& chosen, ConvolutionPass pass,

@@ -45,10 +45,18 @@ Tensor* Builder::lasting(std::size_t bytes) {
   return result;
 }
 
+Tensor* Builder::enlarged(Tensor*& workspace, std::size_t bytes) {
+  if (workspace == nullptr) workspace = lasting(0);
+  workspace->bytes = std::max(workspace->bytes, bytes);
+  return workspace;
+}
+
 Tensor* Builder::workspace(std::size_t bytes) {
-  if (workspace_ == nullptr) workspace_ = lasting(0);
-  workspace_->bytes = std::max(workspace_->bytes, bytes);
-  return workspace_;
+  return enlarged(workspace_, bytes);
+}
+
+Tensor* Builder::side_workspace(std::size_t bytes) {
+  return enlarged(side_workspace_, bytes);
 }
 
 LibraryConvolution* Builder::convolution(std::string name, const ConvolutionShape& shape, bool relu) {
@@ -89,28 +97,37 @@ void Builder::try_algorithms() {
     return DeviceMemory(bytes, "choosing algorithms of convolutions");
   };
   const DeviceMemory inputs = reserved(input), outputs = reserved(output), filters = reserved(filter);
+  const bool branches = branch() != nullptr && training();
+  const DeviceMemory input_gradients = reserved(branches ? input : 0);
+  const DeviceMemory filter_gradients = reserved(branches ? filter : 0);
   // Not all that is free: a batch that just fits must not fail for want of room to try on. By rule, what does
   // not fit is an error: the choice must not depend on the memory that is free.
   const std::size_t most =
       resources_.deterministic ? std::numeric_limits<std::size_t>::max() : memory_facts().free / 4 * 3;
-  DeviceMemory workspace;
-  const ConvolutionScratch scratch{inputs.data(), outputs.data(), filters.data(),
-                                   [&](std::size_t bytes) -> void* {
-                                     if (bytes > most) return nullptr;
-                                     if (bytes > workspace.size()) {
-                                       workspace = DeviceMemory();
-                                       workspace = reserved(bytes);
-                                     }
-                                     return workspace.data();
-                                   }};
+  DeviceMemory workspace, side_workspace;
+  const auto grown = [&](DeviceMemory& memory, const DeviceMemory& other, std::size_t bytes) -> void* {
+    if (bytes > most || other.size() > most - bytes) return nullptr;
+    if (bytes > memory.size()) {
+      memory = DeviceMemory();
+      memory = reserved(bytes);
+    }
+    return memory.data();
+  };
+  const ConvolutionScratch scratch{
+      .input = inputs.data(),
+      .output = outputs.data(),
+      .filter = filters.data(),
+      .input_gradient = input_gradients.data(),
+      .filter_gradient = filter_gradients.data(),
+      .workspace = [&](std::size_t bytes) { return grown(workspace, side_workspace, bytes); },
+      .side_workspace = [&](std::size_t bytes) { return grown(side_workspace, workspace, bytes); }};
   const ConvolutionRule rule{.deterministic = resources_.deterministic, .training = training()};
-  std::size_t workspace_bytes = 0;
   for (LibraryConvolution& convolution : convolutions_) {
     convolution.choose(*resources_.tuner, rule, scratch);
-    workspace_bytes = std::max(workspace_bytes, convolution.workspace_bytes());
+    this->workspace(convolution.workspace_bytes());
+    if (branches) this->side_workspace(convolution.side_workspace_bytes());
   }
   check(cudaStreamSynchronize(resources_.compute), "trying algorithms of convolutions");
-  this->workspace(workspace_bytes);
 }
 
 std::size_t Builder::plan(std::vector<PlannedPiece>& pieces) const {

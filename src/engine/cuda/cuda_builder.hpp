@@ -16,6 +16,7 @@
 #include "engine/cuda/convolution_library.hpp"
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/libraries.hpp"
+#include "engine/cuda/side_branch.hpp"
 #include "engine/memory_plan.hpp"
 #include "engine/program.hpp"
 #include "engine/tuning/tuner.hpp"
@@ -39,8 +40,9 @@ struct ProgramResources {
   const LossScaleState* loss_scale = nullptr;
   MetricSums* sums = nullptr;  // of training passes
   bool deterministic = true;
-  bool fused_pool = true;  // ReLU, LRN and pool in one pass where the kernels serve it
-  Tuner* tuner = nullptr;  // answers for all ranks alike
+  const SideBranch* branch = nullptr;  // for gradients beside each other; null: one after the other
+  bool fused_pool = true;              // ReLU, LRN and pool in one pass where the kernels serve it
+  Tuner* tuner = nullptr;              // answers for all ranks alike
   // Told by a training program's backward: no pass reads elements [0, end) of the parameters any more; 0 as
   // it begins. May be empty.
   std::function<void(std::size_t end)> parameters_free;
@@ -69,7 +71,8 @@ class Builder {
   Builder(const ProgramResources& resources, const ProgramOptions& options, bool keep_all);
 
   const Libraries& libraries() const { return *resources_.libraries; }
-  Tuner* tuner() const { return resources_.tuner; }  // may be null
+  Tuner* tuner() const { return resources_.tuner; }               // may be null
+  const SideBranch* branch() const { return resources_.branch; }  // may be null
   Precision precision() const { return options_.precision; }
   bool training() const { return options_.mode == Mode::training; }
   bool keeps_all() const { return keep_all_; }
@@ -87,6 +90,8 @@ class Builder {
 
   // Scratch memory that every operation may use in its turn, at least as large as any asked for.
   Tensor* workspace(std::size_t bytes);
+  // The same for what runs on the branch.
+  Tensor* side_workspace(std::size_t bytes);
 
   LibraryConvolution* convolution(std::string name, const ConvolutionShape& shape, bool relu);
 
@@ -103,6 +108,7 @@ class Builder {
 
  private:
   void try_algorithms();
+  Tensor* enlarged(Tensor*& workspace, std::size_t bytes);
   std::size_t plan(std::vector<PlannedPiece>& pieces) const;
   [[noreturn]] void explain(const OutOfDeviceMemory& error) const;
 
@@ -112,7 +118,7 @@ class Builder {
   int now_ = 0;
   std::deque<Tensor> tensors_;  // a deque: pointers stay valid
   std::deque<LibraryConvolution> convolutions_;
-  Tensor* workspace_ = nullptr;
+  Tensor *workspace_ = nullptr, *side_workspace_ = nullptr;
 };
 
 }  // namespace convoy::cuda

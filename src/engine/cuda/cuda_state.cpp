@@ -75,6 +75,7 @@ CudaState::CudaState(const NetSpec& network, const InputSpec& input_spec,
     : CudaState(network, input_spec, replica_options) {
   const std::size_t bytes = table.size() * sizeof(float);
   gradients = DeviceMemory(bytes, "gradients");
+  if (tuner->measures()) branch = std::make_unique<SideBranch>();
   for (int slot = 0; slot < slot_count(optimizer); ++slot) slots.emplace_back(bytes, "the optimiser's state");
   empty(gradients);
   for (const DeviceMemory& slot : slots) empty(slot);
@@ -145,6 +146,7 @@ ProgramResources CudaState::resources(Precision precision) const {
   result.sums = sums;
   result.deterministic = options.deterministic;
   result.tuner = tuner.get();
+  result.branch = branch.get();
   result.parameters_free = parameters_free;
   return result;
 }
@@ -158,6 +160,7 @@ void CudaState::synchronise() const {
   check(cudaStreamSynchronize(compute.get()), "waiting for the device");
   // Has work of its own only where a step was broken off.
   check(cudaStreamSynchronize(update.get()), "waiting for updates");
+  if (branch != nullptr) check(cudaStreamSynchronize(branch->stream()), "waiting for gradients");
 }
 
 void CudaState::write(const DeviceMemory& target, std::span<const float> values) {

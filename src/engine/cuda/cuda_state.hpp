@@ -4,7 +4,8 @@
 //
 // Streams. Passes run on `compute`; batches and update parameters reach the device on `copy`, so that they
 // travel while earlier steps compute. Both have ordinary priority, below the collective's. What is updated
-// while backward goes on runs on `update`, below both; `compute` waits for it before the step ends.
+// while backward goes on runs on `update`, below both; `compute` waits for it before the step ends. Gradients
+// of weights may run on a stream of `branch`, between two waits of `compute`.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -23,6 +24,7 @@
 #include "engine/cuda/kernels.hpp"
 #include "engine/cuda/libraries.hpp"
 #include "engine/cuda/parameter_layout.hpp"
+#include "engine/cuda/side_branch.hpp"
 #include "engine/engine.hpp"
 #include "engine/tuning/tuner.hpp"
 
@@ -49,6 +51,8 @@ struct CudaState {
 
   Stream compute, copy, update;
   Libraries libraries;
+  // Where the tuner may choose it for gradients of weights; else null.
+  std::unique_ptr<SideBranch> branch;
 
   // Flat buffers, float32, table.size() elements, in the order that `layout` says; for inference without
   // gradients and slots.

@@ -47,4 +47,23 @@ class DeviceBench final : public TrialBench {
   TrialOperand result_;
 };
 
+// One whose operands are made when the first trial needs them: a kept answer, or rank 0's, needs none but a
+// check.
+class LateDeviceBench : public TrialBench {
+ public:
+  void prepare() final {
+    if (!bench_) bench_.emplace(make());
+    bench_->prepare();
+  }
+  std::optional<double> milliseconds(const std::function<bool()>& run, double best) final {
+    return bench_->milliseconds(run, best);
+  }
+  std::vector<float> result() final { return bench_->result(); }
+
+ private:
+  virtual DeviceBench make() = 0;
+
+  std::optional<DeviceBench> bench_;
+};
+
 }  // namespace convoy::cuda

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "base/error.hpp"
@@ -53,46 +52,34 @@ std::size_t bytes_of(Element element, int rows, int columns) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns) * bytes_of(element);
 }
 
-// A product's operands in memory of their own, made when the first trial needs them: a kept answer, or rank
-// 0's, needs none but a check.
-class ProductBench final : public TrialBench {
+// A product's operands in memory of their own.
+class ProductBench final : public LateDeviceBench {
  public:
   ProductBench(cudaStream_t stream, const ProductShape& shape, std::size_t workspace_bytes)
       : stream_(stream), shape_(shape), workspace_bytes_(workspace_bytes) {}
 
-  void prepare() override {
-    if (!bench_) make();
-    bench_->prepare();
-  }
-  std::optional<double> milliseconds(const std::function<bool()>& run, double best) override {
-    return bench_->milliseconds(run, best);
-  }
-  std::vector<float> result() override { return bench_->result(); }
-
   DeviceMemory left, right, bias, output, workspace;
 
  private:
-  void make() {
+  DeviceBench make() override {
     constexpr const char* purpose = "choosing algorithms of matrix products";
     left = DeviceMemory(bytes_of(shape_.operands, shape_.rows, shape_.inner), purpose);
     right = DeviceMemory(bytes_of(shape_.operands, shape_.inner, shape_.columns), purpose);
     bias = DeviceMemory(bytes_of(shape_.result, 1, shape_.columns), purpose);
     output = DeviceMemory(bytes_of(shape_.result, shape_.rows, shape_.columns), purpose);
     workspace = DeviceMemory(workspace_bytes_, purpose);
-    bench_.emplace(stream_,
-                   std::vector<TrialOperand>{{left.data(), left.size(), shape_.operands},
-                                             {right.data(), right.size(), shape_.operands},
-                                             {bias.data(), bias.size(), shape_.result}},
-                   TrialOperand{output.data(), output.size(), shape_.result});
+    return {stream_,
+            {{left.data(), left.size(), shape_.operands},
+             {right.data(), right.size(), shape_.operands},
+             {bias.data(), bias.size(), shape_.result}},
+            {output.data(), output.size(), shape_.result}};
   }
 
   cudaStream_t stream_;
   ProductShape shape_;
   std::size_t workspace_bytes_;
-  std::optional<DeviceBench> bench_;
 };
 
-// What the answer depends on beside the machine.
 std::string key_of(const ProductShape& shape, bool tf32, ProductEpilogue epilogue) {
   const auto name = [](Element element) {
     return element == Element::float32 ? "fp32" : element == Element::bfloat16 ? "bf16" : "fp16";
@@ -104,6 +91,11 @@ std::string key_of(const ProductShape& shape, bool tf32, ProductEpilogue epilogu
                      epilogue == ProductEpilogue::none   ? ""
                      : epilogue == ProductEpilogue::bias ? ", bias"
                                                          : ", bias and ReLU");
+}
+
+// By place: for one shape, GPU and version the heuristics' list is the same in every process.
+std::string name_of(std::size_t algorithm) {
+  return fmt::format("cuBLASLt {}", algorithm + 1);
 }
 
 }  // namespace
@@ -166,20 +158,27 @@ void MatrixProduct::list_algorithms() {
   }
 }
 
+std::string MatrixProduct::question_key() const {
+  return key_of(shape_, tf32_, epilogue_);
+}
+
+std::string MatrixProduct::key() const {
+  return fmt::format("{} by {}", question_key(), name_of(chosen_));
+}
+
 void MatrixProduct::tune(Tuner& tuner, const std::string& what) {
   std::size_t most_workspace = 0;
   for (const Algorithm& one : algorithms_) most_workspace = std::max(most_workspace, one.workspaceSize);
   ProductBench bench(libraries_->stream(), shape_, most_workspace);
   Question question{.what = what,
-                    .key = key_of(shape_, tf32_, epilogue_),
+                    .key = question_key(),
                     .tolerance = result_tolerance(tf32_ ? Precision::tf32 : Precision::fp32, shape_.result),
                     .candidates = {}};
   for (std::size_t i = 0; i < algorithms_.size(); ++i) {
-    // By place: for one shape, GPU and version the heuristics' list is the same in every process.
-    question.candidates.push_back({.name = fmt::format("cuBLASLt {}", i + 1), .run = [this, &bench, i] {
-                                     return run(algorithms_[i], bench.left.data(), bench.right.data(),
-                                                bench.bias.data(), bench.output.data(), false,
-                                                bench.workspace.data()) == CUBLAS_STATUS_SUCCESS;
+    question.candidates.push_back({.name = name_of(i), .run = [this, &bench, i] {
+                                     return run(libraries_->stream(), algorithms_[i], bench.left.data(),
+                                                bench.right.data(), bench.bias.data(), bench.output.data(),
+                                                false, bench.workspace.data()) == CUBLAS_STATUS_SUCCESS;
                                    }});
   }
   use_algorithm(tuner.choose(question, bench));
@@ -190,18 +189,24 @@ void MatrixProduct::use_algorithm(std::size_t index) {
   chosen_ = index;
 }
 
-cublasStatus_t MatrixProduct::run(const Algorithm& algorithm, const void* left, const void* right,
-                                  const void* bias, void* result, bool add, void* workspace) const {
+cublasStatus_t MatrixProduct::run(cudaStream_t stream, const Algorithm& algorithm, const void* left,
+                                  const void* right, const void* bias, void* result, bool add,
+                                  void* workspace) const {
   if (epilogue_ != ProductEpilogue::none) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   const float one = 1, beta = add ? 1.0F : 0.0F;
   return cublasLtMatmul(libraries_->cublas(), operation_.get(), &one, right, first_.get(), left,
                         second_.get(), &beta, result, result_.get(), result, result_.get(), &algorithm.algo,
-                        workspace, algorithm.workspaceSize, libraries_->stream());
+                        workspace, algorithm.workspaceSize, stream);
 }
 
 void MatrixProduct::run(const void* left, const void* right, const void* bias, void* result, bool add,
                         void* workspace) const {
-  check(run(algorithms_[chosen_], left, right, bias, result, add, workspace), what_.c_str());
+  run_on(libraries_->stream(), left, right, bias, result, add, workspace);
+}
+
+void MatrixProduct::run_on(cudaStream_t stream, const void* left, const void* right, const void* bias,
+                           void* result, bool add, void* workspace) const {
+  check(run(stream, algorithms_[chosen_], left, right, bias, result, add, workspace), what_.c_str());
 }
 
 }  // namespace convoy::cuda

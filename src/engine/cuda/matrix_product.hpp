@@ -44,17 +44,24 @@ class MatrixProduct {
   // Bytes of workspace that the chosen algorithm uses.
   std::size_t workspace_bytes() const { return algorithms_[chosen_].workspaceSize; }
 
+  // The shape with the algorithm in use: what another answer may depend on.
+  std::string key() const;
+
   // Enqueues it; `add`: result += …, with ProductEpilogue::none. `bias` may be null there.
   void run(const void* left, const void* right, const void* bias, void* result, bool add,
            void* workspace) const;
+  // The same on another stream than the libraries'.
+  void run_on(cudaStream_t stream, const void* left, const void* right, const void* bias, void* result,
+              bool add, void* workspace) const;
 
  private:
   using Algorithm = cublasLtMatmulHeuristicResult_t;
 
   std::vector<Algorithm> heuristics(std::uint32_t reductions) const;
   void list_algorithms();
-  cublasStatus_t run(const Algorithm& algorithm, const void* left, const void* right, const void* bias,
-                     void* result, bool add, void* workspace) const;
+  std::string question_key() const;  // the shape alone
+  cublasStatus_t run(cudaStream_t stream, const Algorithm& algorithm, const void* left, const void* right,
+                     const void* bias, void* result, bool add, void* workspace) const;
 
   const Libraries* libraries_ = nullptr;
   std::string what_;

@@ -24,6 +24,7 @@ struct ReplicaSettings {
   std::function<std::string(const std::string&)> agree = {};  // ReplicaOptions'
   const Log* log = nullptr;                                   // the same
   std::size_t early_elements = 1;  // TrainingOptions': every operation's parameters during backward
+  std::shared_ptr<TuningMemory> memory = {};  // ReplicaOptions': with it, algorithms are measured
 };
 
 class ReplicaSteps {
@@ -34,6 +35,8 @@ class ReplicaSteps {
     ReplicaOptions options;
     options.device = DeviceKind::cuda;
     options.agree = settings.agree;
+    options.memory = settings.memory;
+    options.deterministic = settings.memory == nullptr;
     replica_ = make_training_replica(spec_, input_, options,
                                      {.optimizer = {.rule = settings.rule},
                                       .cuda_graph = settings.graph,

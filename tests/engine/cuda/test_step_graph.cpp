@@ -1,6 +1,8 @@
 // Steps recorded as graphs: bit for bit what they are without, whatever changes from step to step; what
 // happens when a step cannot be recorded.
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -81,6 +83,48 @@ TEST_F(CudaStepGraph, UpdatesDuringBackwardGiveTheSameBits) {
     ReplicaSettings behind = early;
     behind.early_elements = TrainingOptions::updates_at_once;
     expect_same(train(behind), train(early));
+  }
+}
+
+// Answers what was answered first, but decides for all layers how both gradients are computed.
+class BranchMemory final : public TuningMemory {
+ public:
+  std::string both_gradients;
+  int decided = 0;
+
+  std::optional<Decision> find(const std::string& key) const override {
+    const auto kept = answers_.find(key);
+    return kept == answers_.end() ? std::nullopt : std::optional<Decision>(kept->second);
+  }
+  Decision keep(const Decision& decision, bool) override {
+    if (!decision.what.ends_with("gradients of weights and inputs"))
+      return answers_.insert_or_assign(decision.key, decision).first->second;
+    ++decided;
+    Decision result = decision;
+    result.chosen = both_gradients;
+    return result;
+  }
+
+ private:
+  std::map<std::string, Decision> answers_;
+};
+
+// The gradient of a layer's weights on a stream beside that of its inputs.
+TEST_F(CudaStepGraph, GradientsSideBySideGiveTheSameBits) {
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::fp16}) {
+    SCOPED_TRACE(static_cast<int>(precision));
+    const auto memory = std::make_shared<BranchMemory>();
+    const auto trained = [&](const char* both, GraphUse graph, int micro_batches) {
+      memory->both_gradients = both;
+      memory->decided = 0;
+      Outcome outcome =
+          train({.precision = precision, .graph = graph, .micro_batches = micro_batches, .memory = memory});
+      EXPECT_EQ(memory->decided, 7);  // all layers but the first
+      return outcome;
+    };
+    const Outcome sequence = trained("one after the other", GraphUse::off, 2);
+    expect_same(sequence, trained("side by side", GraphUse::off, 2));
+    expect_same(sequence, trained("side by side", GraphUse::on, 2));
   }
 }
 
