@@ -10,6 +10,7 @@
 
 #include "model/networks.hpp"
 #include "support/mpi_test.hpp"
+#include "system/bad_gradient.hpp"
 #include "system/serial_run.hpp"
 #include "system/tiny_run.hpp"
 #include "train/resolved_run.hpp"
@@ -297,6 +298,15 @@ TEST_F(GpuTraining, AnOverflowIsSkipped) {
   EXPECT_EQ(after.header.loss_scale, too_large / std::ldexp(1, static_cast<int>(overflows.size())));
   EXPECT_FALSE(before.parameters == after.parameters);
   for (const float value : after.parameters) ASSERT_TRUE(std::isfinite(value));
+}
+
+// A GPU has gone on for two steps when it is known, and may have updated parameters beside backward.
+TEST_F(GpuTraining, AGradientThatIsNotFiniteEndsTheRunAndNothingIsWritten) {
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    TrainConfiguration configuration = on_gpu(precision == Precision::fp32 ? "fp32" : "bf16");
+    configuration.precision = precision;
+    expect_bad_gradient_to_end_runs(configuration, world());
+  }
 }
 
 TEST_F(GpuTraining, DivergenceEndsTheRun) {

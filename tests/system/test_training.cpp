@@ -10,6 +10,7 @@
 #include "inference/prediction.hpp"
 #include "model/networks.hpp"
 #include "support/mpi_test.hpp"
+#include "system/bad_gradient.hpp"
 #include "system/tiny_run.hpp"
 #include "train/agreement.hpp"
 
@@ -219,6 +220,11 @@ TEST_F(Training, DivergenceEndsTheRunAndKeepsTheLastSoundCheckpoint) {
   const Checkpoint kept = load(configuration.output, 6, configuration);
   for (const float value : kept.parameters) ASSERT_TRUE(std::isfinite(value));
   EXPECT_FALSE(std::filesystem::exists(checkpoint("run", 9)));
+}
+
+// The update is applied before the gradient is known: what it made must not be written.
+TEST_F(Training, AGradientThatIsNotFiniteEndsTheRunAndNothingIsWritten) {
+  expect_bad_gradient_to_end_runs(tiny_configuration(folder_, "run"), world());
 }
 
 // The last update of a run is looked at too: its weights are not kept.
