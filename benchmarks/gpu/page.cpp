@@ -1,10 +1,13 @@
 // Makes gpu.md's tables and gpu.json of the results that the programs of this folder appended to one file.
 //
-//   benchmark_gpu_page summary RECORDS JSON [OLD.json]    writes JSON, prints tables (and ratios to OLD.json)
-//   benchmark_gpu_page training RECORDS NAME RUN          appends the speed and the decisions of a run of
-//   `convoy train` benchmark_gpu_page losses RECORDS NETWORK cpu=RUN PRECISION=RUN …   appends differences
-//   from the first run's losses benchmark_gpu_page check OLD.json                     fails unless OLD.json
-//   can be compared with
+//   benchmark_gpu_page summary RECORDS JSON [OLD.json]
+//       writes JSON and prints the tables, with ratios to OLD.json
+//   benchmark_gpu_page training RECORDS NAME RUN
+//       appends the speed and the decisions of a run of `convoy train`
+//   benchmark_gpu_page losses RECORDS NETWORK cpu=RUN PRECISION=RUN…
+//       appends the differences from the first run's losses
+//   benchmark_gpu_page check OLD.json
+//       fails unless OLD.json can be compared with
 #include <fmt/format.h>
 
 #include <filesystem>

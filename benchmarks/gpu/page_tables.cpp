@@ -171,6 +171,23 @@ void print_slowest(const Json& results) {
   }
 }
 
+namespace {
+
+// A candidate that was not chosen: its time, and why it could not be used.
+std::string loser_text(const Json& trial) {
+  const double milliseconds = trial.value("milliseconds", 0.0);
+  std::string text =
+      trial.value("name", "") + " " + (milliseconds > 0 ? fmt::format("{:.4f}", milliseconds) : "–");
+  const std::string outcome = trial.value("outcome", "");
+  if (outcome == "refused") text += " (refused)";
+  if (outcome != "wrong") return text;
+  const Json difference = trial.value("difference", Json());
+  return text + (difference.is_number() ? fmt::format(" (wrong by {:.1e})", difference.get<double>())
+                                        : std::string(" (not finite)"));
+}
+
+}  // namespace
+
 void print_tuning(const Json& results) {
   const Json& tuning = results["tuning"];
   if (tuning.empty()) return;
@@ -185,15 +202,10 @@ void print_tuning(const Json& results) {
     }
     std::string chosen = decision.value("chosen", ""), others;
     for (const Json& trial : decision.value("trials", Json::array())) {
-      const std::string name = trial.value("name", ""), outcome = trial.value("outcome", "");
-      const double milliseconds = trial.value("milliseconds", 0.0);
-      if (outcome == "chosen") {
-        chosen = fmt::format("{} {:.4f} ms", name, milliseconds);
+      if (trial.value("outcome", "") == "chosen") {
+        chosen = fmt::format("{} {:.4f} ms", trial.value("name", ""), trial.value("milliseconds", 0.0));
       } else {
-        others += fmt::format("{}{} {}", others.empty() ? "" : ", ", name,
-                              milliseconds > 0 ? fmt::format("{:.4f}", milliseconds) : "–");
-        if (outcome == "wrong") others += fmt::format(" (wrong by {:.1e})", trial.value("difference", 0.0));
-        if (outcome == "refused") others += " (refused)";
+        others += (others.empty() ? "" : ", ") + loser_text(trial);
       }
     }
     fmt::print("| {} | {} | {} | {} | {} |\n", cell(decision.value("run", "")),

@@ -1,11 +1,9 @@
 // Whole training steps on GPUs: images a second by network, precision and batch, with and without a recorded
 // graph, beside the step's floor; Markdown. Under mpirun every rank takes a GPU and gradients meet in NCCL.
-//   benchmark_gpu_step [--models alexnet,…] [--precisions bf16,…] [--batches 64,128,…] [--json FILE]
-//   [--small]
+//   benchmark_gpu_step [--models alexnet,…] [--precisions bf16,…] [--batches 64,…] [--json FILE] [--small]
 // --peer starts another framework's program for each row, which takes turns with Convoy round by round
 // (peer.hpp); in its command {model}, {precision}, {batch} and {steps} stand for the row's:
-//   benchmark_gpu_step --peer 'python3 benchmarks/peers/step_torch.py --turns --model {model} --batch {batch}
-//   …'
+//   benchmark_gpu_step --peer 'python3 benchmarks/peers/step_torch.py --turns --model {model} …'
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -196,7 +194,8 @@ class StepBenchmark {
     const double best = row.graph ? std::min(plain, median(row.seconds_with_graph)) : plain;
     const std::string with_graph =
         row.graph ? fmt::format("{:.0f}", images / median(row.seconds_with_graph)) : "refused";
-    std::string peers = row.why.empty() ? "" : "none: " + row.why;
+    std::string peers;
+    if (!row.why.empty()) peers = (row.peers.empty() ? "none: " : "gave up: ") + row.why;
     for (const auto& [mode, seconds] : row.peers) {
       peers += fmt::format("{}{} {:.0f} ({:.2f})", peers.empty() ? "" : ", ", mode, images / median(seconds),
                            median(seconds) / best);

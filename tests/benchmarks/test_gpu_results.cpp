@@ -62,6 +62,18 @@ TEST_F(GpuResults, ATornLineIsLeftOut) {
   EXPECT_EQ(gather_results(file_)["entries"].size(), 1U);
 }
 
+// The script that runs the programs quotes what they say when they fail: colours of a terminal, and a text
+// that was cut within a letter.
+TEST_F(GpuResults, ALineWithBytesThatJsonForbidsIsKept) {
+  std::ofstream(file_, std::ios::app)
+      << "{\"kind\": \"part\", \"name\": \"Tests\", \"outcome\": \"failed\", \"seconds\": 3, \"reason\": "
+         "\"\033[31mred\x01 \xe2\x80\"}\n";
+  const Json results = gather_results(file_);
+  ASSERT_EQ(results["parts"].size(), 1U);
+  const std::string parts = printed([&] { print_parts(results); });
+  EXPECT_TRUE(contains(parts, "| Tests | failed | 3 |  [31mred")) << parts;
+}
+
 TEST_F(GpuResults, EveryKindHasItsPlace) {
   records_.add({{"kind", "run"}, {"begun", "2026-01-01 00:00"}});
   records_.add({{"kind", "device"}, {"name", "a GPU"}});
@@ -133,7 +145,9 @@ TEST_F(GpuResults, ATrainingRunGivesItsSpeedAndItsDecisions) {
             {"what": "conv2, forward", "key": "k", "chosen": "graph 3", "source": "measured", "trials": [
             {"name": "graph 3", "outcome": "chosen", "milliseconds": 0.25, "difference": 0},
             {"name": "legacy 1", "outcome": "slower", "milliseconds": 0.5, "difference": 1e-3},
-            {"name": "split", "outcome": "wrong", "milliseconds": 0, "difference": 0.7}]}]})");
+            {"name": "split", "outcome": "wrong", "milliseconds": 0, "difference": 0.7},
+            {"name": "broken", "outcome": "wrong", "milliseconds": 0, "difference": null},
+            {"name": "absent", "outcome": "refused", "milliseconds": 0, "difference": 0}]}]})");
   add_training(records_, "alexnet/bf16/256", folder_.path());
   const Json results = gather_results(file_);
   ASSERT_NE(find(results, "train/alexnet/bf16/256"), nullptr);
@@ -142,7 +156,8 @@ TEST_F(GpuResults, ATrainingRunGivesItsSpeedAndItsDecisions) {
   const std::string tuning = printed([&] { print_tuning(results); });
   EXPECT_TRUE(contains(
       tuning,
-      "| conv2, forward | graph 3 0.2500 ms | measured | legacy 1 0.5000, split – (wrong by 7.0e-01) |"))
+      "| conv2, forward | graph 3 0.2500 ms | measured | legacy 1 0.5000, split – (wrong by 7.0e-01), "
+      "broken – (not finite), absent – (refused) |"))
       << tuning;
   EXPECT_TRUE(contains(tuning, "\n1 further operations")) << tuning;
   EXPECT_FALSE(contains(tuning, "fc8")) << tuning;
