@@ -12,27 +12,30 @@ class LossKernels : public KernelTest {
  protected:
   struct Result {
     std::vector<float> probabilities;
+    std::vector<DeviceRowLoss> rows;
     MetricSums sums;
   };
 
   // Forward over `labels.size()` rows, of which `there` are present; sums begin with those of an earlier
-  // pass.
+  // pass. `gradient`: wanted too.
   Result forward(const std::vector<float>& scores, const std::vector<std::int32_t>& labels, int there,
-                 int classes) {
+                 int classes, const LossGradient& gradient = {}) {
     const int batch = static_cast<int>(labels.size());
     PassParameters parameters;
     parameters.rows = there;
+    parameters.gradient_scale = gradient_scale;
     const auto pass = pass_of(parameters);
     DeviceArray<float> device_scores(scores, stream()), probabilities(scores.size(), stream());
     DeviceArray<std::int32_t> device_labels(labels, stream());
     DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
     DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
     loss(stream(), device_scores.data(), device_labels.data(), batch, classes, pass.data(),
-         probabilities.data(), row_losses.data(), sums.data(), {});
-    return {probabilities.read(), sums.read()[0]};
+         probabilities.data(), row_losses.data(), sums.data(), gradient);
+    return {probabilities.read(), row_losses.read(), sums.read()[0]};
   }
 
   static constexpr MetricSums earlier{100.0, 3, 5, 8};
+  static constexpr float gradient_scale = 1.0F / 12;
 };
 
 struct Expected {
@@ -138,29 +141,20 @@ TEST_F(LossKernels, TheGradientComesWithTheLoss) {
     const auto scores = random_values(std::size_t(c.batch) * std::size_t(c.classes), 3);
     const auto labels = some_labels(c.batch, c.classes);
     const Result without = forward(scores, labels, c.there, c.classes);
-    DeviceArray<float> device_scores(scores, stream()), probabilities(scores.size(), stream());
-    DeviceArray<std::int32_t> device_labels(labels, stream());
-    DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
-    PassParameters parameters;
-    parameters.rows = c.there;
-    parameters.gradient_scale = 1.0F / 12;
-    const auto pass = pass_of(parameters);
     DeviceArray<LossScaleState> loss_scale(std::vector<LossScaleState>{{512, 1, 0}}, stream());
     for (const Element element : all_elements) {
       SCOPED_TRACE(name_of(element));
       const DeviceElements gradient(scores.size(), element, stream());
-      DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
-      loss(stream(), device_scores.data(), device_labels.data(), c.batch, c.classes, pass.data(),
-           probabilities.data(), row_losses.data(), sums.data(),
-           {gradient.data(), element, loss_scale.data()});
-      EXPECT_EQ(probabilities.read(), without.probabilities);
-      EXPECT_EQ(sums.read()[0].loss, without.sums.loss);
-      EXPECT_EQ(sums.read()[0].top5, without.sums.top5);
+      const Result with =
+          forward(scores, labels, c.there, c.classes, {gradient.data(), element, loss_scale.data()});
+      EXPECT_EQ(with.probabilities, without.probabilities);
+      EXPECT_EQ(with.sums.loss, without.sums.loss);
+      EXPECT_EQ(with.sums.top5, without.sums.top5);
       // From the device's own probabilities: the same bits.
       std::vector<double> expected(scores.size(), 0.0);
       for (std::size_t i = 0; i < std::size_t(c.there) * std::size_t(c.classes); ++i) {
         const bool truth = labels[i / std::size_t(c.classes)] == static_cast<int>(i % std::size_t(c.classes));
-        expected[i] = rounded(score_gradient(without.probabilities[i], truth, 1.0F / 12 * 512), element);
+        expected[i] = rounded(score_gradient(without.probabilities[i], truth, gradient_scale * 512), element);
       }
       expect_close(gradient.read(), expected, 0, 0);
     }
@@ -174,28 +168,18 @@ TEST_F(LossKernels, ManyRowsAreAddedInOrder) {
     SCOPED_TRACE(there);
     const auto scores = random_values(std::size_t(batch) * classes, 3);
     const auto labels = some_labels(batch, classes);
-    PassParameters parameters;
-    parameters.rows = there;
-    const auto pass = pass_of(parameters);
-    DeviceArray<float> device_scores(scores, stream()), probabilities(scores.size(), stream());
-    DeviceArray<std::int32_t> device_labels(labels, stream());
-    DeviceArray<DeviceRowLoss> row_losses(labels.size(), stream());
-    DeviceArray<MetricSums> sums(std::vector<MetricSums>{earlier}, stream());
-    loss(stream(), device_scores.data(), device_labels.data(), batch, classes, pass.data(),
-         probabilities.data(), row_losses.data(), sums.data(), {});
+    const Result result = forward(scores, labels, there, classes);
     MetricSums expected = earlier;
-    const std::vector<DeviceRowLoss> rows = row_losses.read();
     for (int row = 0; row < there; ++row) {
-      const DeviceRowLoss& each = rows[static_cast<std::size_t>(row)];
+      const DeviceRowLoss& each = result.rows[static_cast<std::size_t>(row)];
       expected.loss += each.loss;
       expected.top1 += each.rank < 1 ? 1 : 0;
       expected.top5 += each.rank < 5 ? 1 : 0;
     }
-    const MetricSums found = sums.read()[0];
-    EXPECT_EQ(found.loss, expected.loss);
-    EXPECT_EQ(found.top1, expected.top1);
-    EXPECT_EQ(found.top5, expected.top5);
-    EXPECT_EQ(found.samples, earlier.samples + there);
+    EXPECT_EQ(result.sums.loss, expected.loss);
+    EXPECT_EQ(result.sums.top1, expected.top1);
+    EXPECT_EQ(result.sums.top5, expected.top5);
+    EXPECT_EQ(result.sums.samples, earlier.samples + there);
   }
 }
 
