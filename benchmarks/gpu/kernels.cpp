@@ -165,12 +165,13 @@ class KernelCases {
     std::byte* gradient = keep(zero_memory(scores_count * bytes_of(element)));
     const double count = static_cast<double>(scores_count);
     const int batch = batch_;
+    const std::string loss_and_ranks = "softmax, loss and ranks";
     if (element == Element::float32) {
-      add("softmax, loss and ranks", 8 * count, [=, pass = pass()](cudaStream_t stream) {
+      add(loss_and_ranks, 8 * count, [=, pass = pass()](cudaStream_t stream) {
         cuda::loss(stream, scores, labels, batch, classes, pass, probabilities, rows, sums, {});
       });
     }
-    add(fmt::format("the same with the gradient, {}", name(element)),
+    add(fmt::format("{}, with the gradient, {}", loss_and_ranks, name(element)),
         (8.0 + static_cast<double>(bytes_of(element))) * count, [=, pass = pass()](cudaStream_t stream) {
           cuda::loss(stream, scores, labels, batch, classes, pass, probabilities, rows, sums,
                      {gradient, element, scale});
@@ -204,13 +205,12 @@ class KernelCases {
     void* codes = keep(zero_memory(cuda::fused_pool_code_bytes(shape)));
     const double in = static_cast<double>(input_shape.bytes()), out = static_cast<double>(pooled.bytes());
     const double code_bytes = static_cast<double>(cuda::fused_pool_code_bytes(shape));
-    const std::string layers = shape.normalisation.size > 0 ? "normalisation and pool" : "pool";
-    add(fmt::format("{}, fused, {}, bf16", layers, where), in + out + code_bytes,
+    const std::string what = fmt::format("normalisation and pool, fused, {}, bf16", where);
+    add(what, in + out + code_bytes,
         [=](cudaStream_t stream) { cuda::fused_pool_forward(stream, input, output, codes, shape); });
-    add(fmt::format("the same, backward, {}, bf16", where),
-        (shape.normalisation.size > 0 ? 2 : 1) * in + out + code_bytes, [=](cudaStream_t stream) {
-          cuda::fused_pool_backward(stream, input, codes, output, gradient, shape, bias, false, scratch);
-        });
+    add(what + ", backward", 2 * in + out + code_bytes, [=](cudaStream_t stream) {
+      cuda::fused_pool_backward(stream, input, codes, output, gradient, shape, bias, false, scratch);
+    });
   }
 
   void add_adaptive_pool() {

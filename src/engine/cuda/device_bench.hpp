@@ -47,8 +47,7 @@ class DeviceBench final : public TrialBench {
   TrialOperand result_;
 };
 
-// One whose operands are made when the first trial needs them: a kept answer, or rank 0's, needs none but a
-// check.
+// One whose operands are made when the first trial needs them: a rank that takes rank 0's answer needs none.
 class LateDeviceBench : public TrialBench {
  public:
   void prepare() final {

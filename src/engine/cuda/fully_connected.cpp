@@ -99,7 +99,7 @@ class FullyConnectedOperation final : public Operation {
                                .transpose_left = true,
                                .operands = element_,
                                .result = Element::float32};
-    weight_product_ = product(builder, layer_.name + ", weight gradient", weights);
+    weight_product_ = product(builder, layer_.name + ", gradient of weights", weights);
     builder.use(input_);
     builder.use(output_gradient);
     if (!input_gradient) {
@@ -111,7 +111,7 @@ class FullyConnectedOperation final : public Operation {
                               .inner = layer_.outputs,
                               .operands = element_,
                               .result = element_};
-    data_product_ = product(builder, layer_.name + ", input gradient", inputs);
+    data_product_ = product(builder, layer_.name + ", gradient of inputs", inputs);
     if (builder.branch() != nullptr && builder.tuner() != nullptr)
       choose_branch(*builder.tuner(), *builder.branch(), builder.libraries().stream(), weights, inputs);
     if (branch_ == nullptr) {
