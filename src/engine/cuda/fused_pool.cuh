@@ -136,66 +136,51 @@ struct Word<float> {
     return __uint_as_float(best) > 0 ? codes : no_place;
   }
 };
+
+// What the words of both elements of 16 bits have in common. `Pair`: a word as two elements.
+template <typename T, typename Pair>
+struct PairWord {
+  static __device__ Pair pair_of(std::uint32_t word) { return reinterpret_cast<const Pair&>(word); }
+  static __device__ std::uint32_t word_of(const Pair& pair) {
+    return reinterpret_cast<const std::uint32_t&>(pair);
+  }
+  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
+    return word_of(__hmax2_nan(pair_of(a), pair_of(b)));
+  }
+  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
+                                     std::uint32_t code) {
+    const std::uint32_t mask = mask_of_larger(candidate, best);
+    best = larger(best, candidate);
+    codes = (mask & code_lanes<T>(code)) | (~mask & codes);
+  }
+  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
+    const std::uint32_t mask = mask_of_larger(best, 0);
+    return (mask & codes) | (~mask & code_lanes<T>(no_place));
+  }
+  // All ones in the halves in which a > b; a NaN never is.
+  static __device__ std::uint32_t mask_of_larger(std::uint32_t a, std::uint32_t b) {
+    return __hgt2_mask(pair_of(a), pair_of(b));
+  }
+};
 template <>
-struct Word<__nv_bfloat16> {
+struct Word<__nv_bfloat16> : PairWord<__nv_bfloat16, __nv_bfloat162> {
   static __device__ void unpack(std::uint32_t word, float* values) {
     values[0] = __uint_as_float(word << 16);
     values[1] = __uint_as_float(word & 0xffff0000U);
   }
   static __device__ std::uint32_t pack(const float* values) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(values[0], values[1]);
-    return reinterpret_cast<const std::uint32_t&>(pair);
-  }
-  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
-    const __nv_bfloat162 pair =
-        __hmax2_nan(reinterpret_cast<const __nv_bfloat162&>(a), reinterpret_cast<const __nv_bfloat162&>(b));
-    return reinterpret_cast<const std::uint32_t&>(pair);
-  }
-  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
-                                     std::uint32_t code) {
-    const std::uint32_t mask = mask_of_larger(candidate, best);
-    best = larger(best, candidate);
-    codes = (mask & code_lanes<__nv_bfloat16>(code)) | (~mask & codes);
-  }
-  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
-    const std::uint32_t mask = mask_of_larger(best, 0);
-    return (mask & codes) | (~mask & code_lanes<__nv_bfloat16>(no_place));
-  }
-  // All ones in the halves in which a > b; a NaN never is.
-  static __device__ std::uint32_t mask_of_larger(std::uint32_t a, std::uint32_t b) {
-    return __hgt2_mask(reinterpret_cast<const __nv_bfloat162&>(a),
-                       reinterpret_cast<const __nv_bfloat162&>(b));
+    return word_of(__floats2bfloat162_rn(values[0], values[1]));
   }
 };
 template <>
-struct Word<__half> {
+struct Word<__half> : PairWord<__half, __half2> {
   static __device__ void unpack(std::uint32_t word, float* values) {
-    const float2 pair = __half22float2(reinterpret_cast<const __half2&>(word));
+    const float2 pair = __half22float2(pair_of(word));
     values[0] = pair.x;
     values[1] = pair.y;
   }
   static __device__ std::uint32_t pack(const float* values) {
-    const __half2 pair = __floats2half2_rn(values[0], values[1]);
-    return reinterpret_cast<const std::uint32_t&>(pair);
-  }
-  static __device__ std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
-    const __half2 pair =
-        __hmax2_nan(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
-    return reinterpret_cast<const std::uint32_t&>(pair);
-  }
-  static __device__ void take_larger(std::uint32_t& best, std::uint32_t& codes, std::uint32_t candidate,
-                                     std::uint32_t code) {
-    const std::uint32_t mask = mask_of_larger(candidate, best);
-    best = larger(best, candidate);
-    codes = (mask & code_lanes<__half>(code)) | (~mask & codes);
-  }
-  static __device__ std::uint32_t positive_only(std::uint32_t best, std::uint32_t codes) {
-    const std::uint32_t mask = mask_of_larger(best, 0);
-    return (mask & codes) | (~mask & code_lanes<__half>(no_place));
-  }
-  // All ones in the halves in which a > b; a NaN never is.
-  static __device__ std::uint32_t mask_of_larger(std::uint32_t a, std::uint32_t b) {
-    return __hgt2_mask(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
+    return word_of(__floats2half2_rn(values[0], values[1]));
   }
 };
 
