@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.hpp"
 #include "base/folder_lock.hpp"
+#include "engine/engine.hpp"
 #include "engine/tuning/tuning_cache.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
@@ -65,6 +66,11 @@ TEST(TuningFolder, IsXdgsOrTheHomesCache) {
   EXPECT_EQ(tuning_folder("", "/home/a"), "/home/a/.cache/convoy");
   EXPECT_EQ(tuning_folder(nullptr, nullptr), "");
   EXPECT_EQ(tuning_folder(nullptr, ""), "");
+}
+
+// The CPU engine asks nothing: no folder is made for it.
+TEST(TuningMemoryOfTheCpu, IsNone) {
+  EXPECT_EQ(open_tuning_memory({.device = DeviceKind::cpu, .deterministic = false}), nullptr);
 }
 
 TEST_F(TuningCaches, ASecondStartFindsWhatTheFirstKept) {
@@ -174,10 +180,14 @@ TEST_F(TuningCaches, ALockThatIsHeldIsNotWaitedFor) {
   const std::filesystem::path file = filled();
   const FolderLock lock(file.parent_path(), std::chrono::milliseconds(0), file.filename().string() + ".lock");
   ASSERT_TRUE(lock.held());
-  TuningCache waiting = cache();
   const auto begin = std::chrono::steady_clock::now();
-  for (const char* key : {"b", "c", "d"})
-    EXPECT_EQ(waiting.keep(decision(key, "plan 1"), false).chosen, "plan 1");
+  const std::string lines = logged([&](const Log* log) {
+    TuningCache waiting(folder_ / "convoy", "H100; driver 580", log);
+    for (const char* key : {"b", "c", "d"})
+      EXPECT_EQ(waiting.keep(decision(key, "plan 1"), false).chosen, "plan 1");
+  });
+  EXPECT_EQ(std::ranges::count(lines, '\n'), 1) << lines;
+  EXPECT_NE(lines.find("another process is writing " + file.string()), std::string::npos) << lines;
   // 0.3 s of tries, once; ten times that for a loaded machine.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
   EXPECT_FALSE(cache().find("b"));

@@ -36,11 +36,10 @@ std::string dump(const Json& json, int indent) {
 
 // JSON has no infinity: the difference of a result that is not finite is null.
 Json to_json(const Trial& trial) {
-  Json json = {{"name", trial.name},
-               {"outcome", word_of(trial_outcome_words(), trial.outcome)},
-               {"milliseconds", trial.milliseconds},
-               {"difference", trial.difference}};
-  return json;
+  return {{"name", trial.name},
+          {"outcome", word_of(trial_outcome_words(), trial.outcome)},
+          {"milliseconds", trial.milliseconds},
+          {"difference", trial.difference}};
 }
 
 // The functions that read throw Json::exception, and std::bad_optional_access for an unknown word.
@@ -162,6 +161,10 @@ Decision TuningCache::keep(const Decision& decision, bool replace) {
     now.insert_or_assign(decision.key, decision);
     write(now);
     answers_ = std::move(now);
+  } catch (const Error& error) {
+    // Only a lock that another process holds is a matter of usage, and what the lock advises is for a run.
+    give_up(error.category() == ExitCode::usage ? "another process is writing " + file_.string()
+                                                : error.what());
   } catch (const std::exception& error) {
     give_up(error.what());
   }
