@@ -27,6 +27,7 @@ namespace {
 void summarise(const std::filesystem::path& records, const std::filesystem::path& json,
                const std::filesystem::path& old) {
   const Json results = gather_results(records);
+  const Json before = old.empty() ? Json() : read_results(old);  // it may be the file that is written now
   std::ofstream file(json);
   file << results.dump(1) << '\n';
   file.flush();
@@ -36,7 +37,7 @@ void summarise(const std::filesystem::path& records, const std::filesystem::path
   print_losses(results);
   print_slowest(results);
   print_tuning(results);
-  if (!old.empty()) print_comparison(read_results(old), results);
+  if (!before.is_null()) print_comparison(before, results);
   print_notes(results);
   print_parts(results);
 }

@@ -1,5 +1,6 @@
 #include "results.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <string>
@@ -45,8 +46,15 @@ Json read_results(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) fail(ExitCode::io, "{}: cannot be read", path.string());
   Json results = Json::parse(file, nullptr, false);
-  if (!results.is_object() || results.value("format", 0) != 1 || !results.contains("entries"))
+  const auto holds_entries = [&] {
+    const Json entries = results.value("entries", Json());
+    return entries.is_array() &&
+           std::ranges::all_of(entries, [](const Json& entry) { return entry.is_object(); });
+  };
+  if (!results.is_object() || results.value("format", Json()) != 1 || !holds_entries())
     fail(ExitCode::bad_data, "{}: not a gpu.json of benchmarks/gpu/run (format 1)", path.string());
+  for (const char* key : {"run", "device"})
+    if (!results.contains(key) || !results[key].is_object()) results[key] = Json::object();
   return results;
 }
 

@@ -35,7 +35,8 @@ namespace convoy::gpu_benchmark {
 // The results in a file of records (records.hpp).
 Json gather_results(const std::filesystem::path& records);
 
-// A gpu.json. Throws ExitCode::io, and ExitCode::bad_data where the file is none.
+// A gpu.json; `run` and `device` are there. Throws ExitCode::io, and ExitCode::bad_data where the file is
+// none.
 Json read_results(const std::filesystem::path& path);
 
 }  // namespace convoy::gpu_benchmark

@@ -127,8 +127,17 @@ TEST_F(GpuResults, AComparisonSaysWhatBecameBetterAndListsTheLargestChangeFirst)
 }
 
 TEST_F(GpuResults, AnotherFileIsNotCompared) {
-  write(folder_ / "other.json", R"({"entries": []})");
-  test::expect_error(ExitCode::bad_data, {"not a gpu.json"}, [&] { read_results(folder_ / "other.json"); });
+  for (const char* text :
+       {"", "[]", R"({"entries": []})", R"({"format": "1", "entries": []})", R"({"format": 1})",
+        R"({"format": 1, "entries": 5})", R"({"format": 1, "entries": [5]})"}) {
+    write(folder_ / "other.json", text);
+    test::expect_error(ExitCode::bad_data, {"not a gpu.json"}, [&] { read_results(folder_ / "other.json"); });
+  }
+  write(folder_ / "other.json", R"({"format": 1, "entries": [{"id": "a"}], "device": 3})");
+  records_.entry("facts/copy", 1, "GB/s", "higher");
+  EXPECT_TRUE(contains(
+      printed([&] { print_comparison(read_results(folder_ / "other.json"), gather_results(file_)); }),
+      "an earlier run on an unknown device"));
 }
 
 TEST_F(GpuResults, ATrainingRunGivesItsSpeedAndItsDecisions) {

@@ -7,6 +7,7 @@
 
 #include "gpu/records.hpp"
 #include "gpu/results.hpp"
+#include "support/built_file.hpp"
 #include "support/process.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -16,14 +17,14 @@ namespace {
 class GpuStep : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(GPU_STEP)) GTEST_SKIP() << "the benchmark is not here";
-    if (test::run({CONVOY_PROGRAM, "doctor", "--count-gpus"}).out == "0\n") GTEST_SKIP() << "there is no GPU";
+    if (test::run({test::built_file(CONVOY_PROGRAM), "doctor", "--count-gpus"}).out == "0\n")
+      GTEST_SKIP() << "there is no GPU";
   }
 
   // The results of one tiny row.
   Json measure(const std::vector<std::string>& more, const std::vector<std::string>& environment = {}) {
-    std::vector<std::string> command = {GPU_STEP, "--small", "--precisions",
-                                        "bf16",   "--json",  file_.string()};
+    std::vector<std::string> command = {
+        test::built_file(GPU_STEP), "--small", "--precisions", "bf16", "--json", file_.string()};
     command.insert(command.end(), more.begin(), more.end());
     test::Process process(command, environment);
     const test::Outcome outcome = process.wait();
@@ -49,8 +50,8 @@ TEST_F(GpuStep, StandsBesideAPeerThatTakesTurns) {
 }
 
 TEST_F(GpuStep, ARefusedRecordingAndAPeerThatFailsCostOnlyThemselves) {
-  const Json results =
-      measure({"--peer", R"(echo '{"error": "sees no GPU"}')"}, {"LD_PRELOAD=" REFUSED_GRAPHS});
+  const Json results = measure({"--peer", R"(echo '{"error": "sees no GPU"}')"},
+                               {"LD_PRELOAD=" + test::built_file(REFUSED_GRAPHS)});
   ASSERT_EQ(results["entries"].size(), 1U);
   EXPECT_EQ(results["entries"][0]["graph"], false);
   EXPECT_GT(results["entries"][0]["step_seconds"], 0.0);
