@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_listed = 10;  // number of bad images that are named before the work is abandoned
 constexpr std::size_t chunk_bytes = 64 << 20;  // of pixels in memory at a time
 
 // Images decoded together: enough to keep all workers busy, within the memory limit.

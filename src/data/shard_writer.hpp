@@ -2,6 +2,7 @@
 // already. The store writer's tool; does not use MPI.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -16,6 +17,9 @@ namespace convoy {
 // Fills the image at `position` of the split (side × side × 3). Throws ExitCode::bad_data with only the
 // reason for an image that cannot be used; any other Error ends the whole work. Called from many threads.
 using ImageProducer = std::function<void(std::int64_t position, std::span<std::uint8_t> square)>;
+
+// Bad images that are named before the work is abandoned.
+inline constexpr std::size_t most_listed = 10;
 
 struct BadImage {
   std::string name, reason;

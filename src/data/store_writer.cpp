@@ -15,7 +15,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, reason)
 namespace {
 
 constexpr double seconds_between_reports = 5;
-constexpr std::size_t most_listed = 10;
 
 // The progress of the whole work as known to rank 0: the images of all ranks up to the last exchange, and its
 // own since then.
