@@ -67,8 +67,11 @@ TEST_P(EngineOtherSizes, OneWeirdTrickAsTheReference) {
   }
 }
 
+// All channels. A target that differs from another one only in the format of its elements gets a smaller picture.
 TEST_P(EngineOtherSizes, TheOriginalInFullAsTheReference) {
-  expect_same_network(GetParam(), make_network("alexnet"), 2, false);
+  NetworkChanges changes;
+  if (GetParam().precision == Precision::tf32 || GetParam().precision == Precision::fp16) changes.input_side = 131;
+  expect_same_network(GetParam(), make_network("alexnet", changes), 2, false);
 }
 
 }  // namespace
