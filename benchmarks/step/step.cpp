@@ -24,6 +24,7 @@ using namespace convoy;
 struct Settings {
   std::string model = "alexnet", precision = "fp32", optimizer = "sgd";
   int batch = 128, threads = 0, steps = 10, warm_up = 2;
+  bool tune = false;
 };
 
 Precision parsed_precision(const std::string& name) {
@@ -42,7 +43,9 @@ Settings parse(int argc, char** argv) {
       ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")               //
       ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")             //
       ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), optimizer_choice().c_str())  //
-      ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")     //
+      ("tune", po::bool_switch(&settings.tune),
+       "choose by measurement (--deterministic off) and say what was chosen")                       //
+      ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")  //
       ("warm-up", po::value(&settings.warm_up)->default_value(settings.warm_up), "steps before");
   po::variables_map given;
   po::store(po::parse_command_line(argc, argv, options), given);
@@ -111,14 +114,16 @@ void run(const Settings& settings) {
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
                   .scale = {1.0F / 58, 1.0F / 57, 1.0F / 57}};
-  const auto replica =
-      make_training_replica(spec, input, {.device = DeviceKind::cpu, .threads = settings.threads},
-                            {.optimizer = {.rule = parsed_optimizer(settings.optimizer)}});
+  const auto replica = make_training_replica(
+      spec, input, {.device = DeviceKind::cpu, .threads = settings.threads, .deterministic = !settings.tune},
+      {.optimizer = {.rule = parsed_optimizer(settings.optimizer)}});
   std::vector<float> weights(replica->table().size());
   initialise_parameters(replica->table(), spec.initialiser, 1, weights);
   replica->write_parameters(weights);
   const auto program = replica->compile(
       {.batch = settings.batch, .mode = Mode::training, .precision = parsed_precision(settings.precision)});
+  for (const Decision& decision : replica->tuning_decisions())
+    if (settings.tune) std::printf("%s\n", decision_text(decision).c_str());
   program->measure_primitives(true);
   const RandomBatch batch(settings.batch, input, class_count(spec));
   const std::vector<TensorRate> rates(replica->table().parameters().size(), {.rate = 1e-4F, .decay = 5e-4F});

@@ -7,8 +7,10 @@
 
 #include "base/error.hpp"
 #include "base/host_name.hpp"
+#include "device/cpu/cpu_facts.hpp"
 #include "device/cuda_devices.hpp"
 #include "device/cuda_module.hpp"
+#include "engine/cpu/cpu_machine.hpp"
 #include "engine/cpu/cpu_replica.hpp"
 #include "engine/cuda/cuda_entry.hpp"
 #include "engine/tuning/tuning_cache.hpp"
@@ -87,10 +89,12 @@ std::string cuda_machine_text(int device_index) {
 
 std::shared_ptr<TuningMemory> open_tuning_memory(const ReplicaOptions& options) {
   if (options.deterministic || options.tune == TuneMode::off || !options.leads) return nullptr;
-  if (resolve_device(options.device) != DeviceKind::cuda) return nullptr;
-  return std::make_shared<TuningCache>(
-      tuning_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")),
-      fmt::format("Convoy {}; {}", CONVOY_VERSION, cuda_machine_text(options.device_index)), options.log);
+  const std::string device =
+      resolve_device(options.device) == DeviceKind::cuda
+          ? cuda_machine_text(options.device_index)
+          : cpu::cpu_machine_text(options.threads > 0 ? options.threads : concurrent_threads());
+  return std::make_shared<TuningCache>(tuning_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")),
+                                       fmt::format("Convoy {}; {}", CONVOY_VERSION, device), options.log);
 }
 
 std::unique_ptr<Replica> make_replica(const NetSpec& spec, const InputSpec& input,

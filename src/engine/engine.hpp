@@ -56,8 +56,8 @@ inline TunerOptions make_tuner_options(const ReplicaOptions& options) {
           .memory = options.memory};
 }
 
-// What earlier starts measured on the GPU of `options`, in the user's cache folder; null where these options
-// do not measure, and on the CPU.
+// What earlier starts measured on the device of `options`, in the user's cache folder; null where these
+// options do not measure.
 std::shared_ptr<TuningMemory> open_tuning_memory(const ReplicaOptions& options);
 
 struct TrainingOptions {

@@ -62,6 +62,11 @@ void check_configuration(const TrainConfiguration& configuration) {
 
 void check_device_options(const TrainConfiguration& configuration, DeviceKind device, int ranks) {
   const TrainConfiguration& c = configuration;
+  if (c.tune == TuneMode::again && c.deterministic.value_or(device == DeviceKind::cpu))
+    fail(ExitCode::usage,
+         "--tune again measures algorithms, but --deterministic {} selects them by a fixed rule: add "
+         "--deterministic off, or use --tune auto",
+         c.deterministic ? "on" : "auto on the CPU");
   const char* where = c.device == DeviceKind::cpu ? "with --device cpu" : "on a machine without a usable GPU";
   if (device == DeviceKind::cpu) {
     if (c.collective == CollectiveKind::nccl)
@@ -71,13 +76,6 @@ void check_device_options(const TrainConfiguration& configuration, DeviceKind de
            word_of(wire_words(), c.wire), where);
     if (c.cuda_graph == GraphUse::on)
       fail(ExitCode::usage, "--cuda-graph on requires a GPU and cannot be used {}: use auto or off", where);
-    if (c.tune == TuneMode::again)
-      fail(ExitCode::usage, "--tune again measures a GPU's algorithms and cannot be used {}: use auto or off",
-           where);
-  } else if (c.tune == TuneMode::again && c.deterministic.value_or(false)) {
-    fail(ExitCode::usage,
-         "--tune again measures algorithms, but --deterministic on selects them by a fixed rule: use "
-         "--deterministic off, or --tune auto");
   }
   if (c.collective != CollectiveKind::mpi) return;
   if (c.wire != WirePrecision::fp32)

@@ -57,8 +57,8 @@ void add_machine_options(OptionList& list) {
       "how ranks sum gradients; auto: nccl between GPUs, mpi between CPUs");
   list.add(
       "tune", [](auto& c) -> auto& { return c.tune; }, one_of(tune_words()),
-      "measure which algorithms are fastest on this GPU, and keep the answers in ~/.cache/convoy; off: the "
-      "first that works; again: measure anew; with --deterministic on a fixed rule selects them instead");
+      "measure which algorithms are fastest here, and keep the answers in ~/.cache/convoy; off: the first "
+      "that works; again: measure anew; --deterministic on selects by a fixed rule instead");
   list.add(
       "cuda-graph", [](auto& c) -> auto& { return c.cuda_graph; }, one_of(graph_words()),
       "record a step once and replay it, to reduce kernel-launch overhead");

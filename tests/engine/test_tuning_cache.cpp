@@ -10,7 +10,6 @@
 
 #include "base/atomic_file.hpp"
 #include "base/folder_lock.hpp"
-#include "engine/engine.hpp"
 #include "engine/tuning/tuning_cache.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
@@ -66,11 +65,6 @@ TEST(TuningFolder, IsXdgsOrTheHomesCache) {
   EXPECT_EQ(tuning_folder("", "/home/a"), "/home/a/.cache/convoy");
   EXPECT_EQ(tuning_folder(nullptr, nullptr), "");
   EXPECT_EQ(tuning_folder(nullptr, ""), "");
-}
-
-// The CPU engine asks nothing: no folder is made for it.
-TEST(TuningMemoryOfTheCpu, IsNone) {
-  EXPECT_EQ(open_tuning_memory({.device = DeviceKind::cpu, .deterministic = false}), nullptr);
 }
 
 TEST_F(TuningCaches, ASecondStartFindsWhatTheFirstKept) {

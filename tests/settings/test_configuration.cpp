@@ -98,10 +98,8 @@ TEST(Configuration, OptionsOfGpusThatDoNotGoTogether) {
        1},  // nothing is summed
       {DeviceKind::cpu, {}, [](C& c) { c.collective = CollectiveKind::mpi, c.cuda_graph = GraphUse::off; }},
       {DeviceKind::cpu, {}, [](C& c) { c.deterministic = false; }},
-      {DeviceKind::cpu,
-       {"--tune again", "a GPU's algorithms", "usable GPU"},
-       [](C& c) { c.tune = TuneMode::again, c.deterministic = false; }},
-      {DeviceKind::cpu, {}, [](C& c) { c.tune = TuneMode::off, c.deterministic = false; }},
+      {DeviceKind::cpu, {"--tune again", "auto on the CPU"}, [](C& c) { c.tune = TuneMode::again; }},
+      {DeviceKind::cpu, {}, [](C& c) { c.tune = TuneMode::again, c.deterministic = false; }},
       {DeviceKind::cuda,
        {"--tune again", "--deterministic on", "--tune auto"},
        [](C& c) { c.tune = TuneMode::again, c.deterministic = true; }},

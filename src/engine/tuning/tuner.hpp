@@ -1,7 +1,7 @@
 // Chooses between ways to compute the same result by running them where the program runs. An engine describes
 // each place where it has a choice as a Question, in the order of preference; the Tuner answers by a rule or
-// by measurement, and gives every rank the answer of rank 0. Used by the CUDA engine while a program is
-// compiled, never inside a capture; the CPU engine chooses by rules of its own.
+// by measurement, and gives every rank the answer of rank 0. Used by both engines while a program is
+// compiled, never inside a capture.
 #pragma once
 
 #include <cstddef>
