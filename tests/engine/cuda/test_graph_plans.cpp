@@ -75,7 +75,10 @@ class GraphPlans : public KernelTest {
     const DeviceMemory filter(convolution_->gradient_bytes(), "a test");
     DeviceMemory workspace;
     convolution_->choose(tuner, {.deterministic = !tuner.measures(), .training = true},
-                         {input.data(), output.data(), filter.data(), [&](std::size_t bytes) -> void* {
+                         {.input = input.data(),
+                          .output = output.data(),
+                          .filter = filter.data(),
+                          .workspace = [&](std::size_t bytes) -> void* {
                             if (bytes > workspace.size()) {
                               workspace = DeviceMemory();
                               workspace = DeviceMemory(bytes, "a test");
