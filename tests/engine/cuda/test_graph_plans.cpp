@@ -74,17 +74,18 @@ class GraphPlans : public KernelTest {
     const DeviceMemory output(convolution_->shape().output.bytes(), "a test");
     const DeviceMemory filter(convolution_->gradient_bytes(), "a test");
     DeviceMemory workspace;
-    convolution_->choose(tuner, {.deterministic = !tuner.measures(), .training = true},
-                         {.input = input.data(),
-                          .output = output.data(),
-                          .filter = filter.data(),
-                          .workspace = [&](std::size_t bytes) -> void* {
-                            if (bytes > workspace.size()) {
-                              workspace = DeviceMemory();
-                              workspace = DeviceMemory(bytes, "a test");
-                            }
-                            return workspace.data();
-                          }});
+    ConvolutionScratch scratch;
+    scratch.input = input.data();
+    scratch.output = output.data();
+    scratch.filter = filter.data();
+    scratch.workspace = [&](std::size_t bytes) -> void* {
+      if (bytes > workspace.size()) {
+        workspace = DeviceMemory();
+        workspace = DeviceMemory(bytes, "a test");
+      }
+      return workspace.data();
+    };
+    convolution_->choose(tuner, {.deterministic = !tuner.measures(), .training = true}, scratch);
     check(cudaStreamSynchronize(stream()), "a test");
     return tuner.decisions();
   }
