@@ -278,7 +278,11 @@ void Watchdog::beat(const char* phase, std::int64_t step) {
   state.phase.store(phase, std::memory_order_relaxed);
   state.step.store(step, std::memory_order_relaxed);
   state.beats_of_step.store(before + 1, std::memory_order_relaxed);
-  state.beats.fetch_add(1, std::memory_order_release);
+  still_working();
+}
+
+void Watchdog::still_working() {
+  state_->beats.fetch_add(1, std::memory_order_release);
 }
 
 Watchdog::Watch::Watch(Watchdog& watchdog, Collective& collective) : watchdog_(watchdog) {

@@ -36,6 +36,9 @@ class Watchdog {
   // times per step, always from the same thread and in the same places on every rank.
   void beat(const char* phase, std::int64_t step);
 
+  // This rank goes on with what it entered by its last beat(); for work of which other ranks may have none.
+  void still_working();
+
   // During its lifetime the watchdog polls `collective` for failures. A failure that lasts a second (in which
   // a rank that ends on purpose ends the group itself, with its own exit code) ends all ranks with
   // ExitCode::device. Create it before Collective::connect; destroy it before the collective and the

@@ -40,6 +40,7 @@ struct ReplicaOptions {
   TuneMode tune = TuneMode::automatic;
   bool leads = true;                          // answers for all ranks where they agree: rank 0
   std::function<bool()> should_stop = {};     // ends measurements early
+  std::function<void()> progress = {};        // called before each candidate is measured
   std::shared_ptr<TuningMemory> memory = {};  // of measured answers (open_tuning_memory); null: none
   const Log* log =
       nullptr;  // what measuring found and how long it took; null: nowhere. Outlives the replica.
@@ -52,6 +53,7 @@ inline TunerOptions make_tuner_options(const ReplicaOptions& options) {
           .leads = options.leads,
           .agree = options.agree,
           .should_stop = options.should_stop,
+          .progress = options.progress,
           .log = options.log,
           .memory = options.memory};
 }

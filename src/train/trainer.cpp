@@ -120,8 +120,10 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
   }
 }
 
+// `watchdog` may be set later: rank 0 measures algorithms while the others wait for its choice.
 std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicator& communicator,
-                                              const Log& log, const std::atomic<bool>& stop_requested) {
+                                              const Log& log, const std::atomic<bool>& stop_requested,
+                                              Watchdog* const& watchdog) {
   const TrainConfiguration& c = run.configuration;
   const bool first = communicator.rank() == 0;
   ReplicaOptions options{.device = run.device.kind,
@@ -131,6 +133,10 @@ std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicat
                          .tune = c.tune,
                          .leads = first,
                          .should_stop = [&stop_requested] { return stop_requested.load(); },
+                         .progress =
+                             [&watchdog] {
+                               if (watchdog != nullptr) watchdog->still_working();
+                             },
                          .log = first ? &log : nullptr};
   if (communicator.size() > 1)
     options.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
@@ -177,11 +183,14 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                     ExitCode::device);
   StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<TrainingReplica> replica = make_replica(run, communicator, log, stop_requested);
+  Watchdog* watching = nullptr;            // the one below, once it is there
+  const std::unique_ptr<TrainingReplica> replica =
+      make_replica(run, communicator, log, stop_requested, watching);
   load_start(start, run, communicator, *replica);
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
+  watching = &watchdog;
   std::optional<Watchdog::Watch> watch;
   RunReport report(observers, communicator, run.length, start.attempt, start.state.step);
   std::optional<TrainingLoop> loop;

@@ -178,6 +178,21 @@ TEST(Tuner, AStopEndsMeasuring) {
   EXPECT_TRUE(memory->answers.empty());
 }
 
+// Whoever waits for a rank that measures is told that it goes on.
+TEST(Tuner, TellsOfEachCandidateThatItMeasures) {
+  FakeBench bench;
+  TunerOptions options = measuring();
+  int told = 0;
+  options.progress = [&] {
+    EXPECT_EQ(bench.prepared, told);
+    ++told;
+  };
+  Tuner tuner(options);
+  chosen(tuner, bench, three);
+  chosen(tuner, bench, three);  // known
+  EXPECT_EQ(told, 3);
+}
+
 TEST(Tuner, SaysHowLongItTook) {
   FakeBench bench;
   testing::internal::CaptureStderr();

@@ -137,6 +137,7 @@ std::size_t Tuner::by_measurement(const Question& question, TrialBench& bench, D
   for (std::size_t i = 0; i < question.candidates.size() && !(best && stops()); ++i) {
     const Candidate& candidate = question.candidates[i];
     Trial& trial = decision.trials.emplace_back(Trial{.name = candidate.name});
+    if (options_.progress) options_.progress();
     bench.prepare();
     if (!candidate.run() || !passes(question, trial, bench.result())) continue;
     const std::optional<double> time = bench.milliseconds(candidate.run, best_time);

@@ -107,7 +107,8 @@ struct TunerOptions {
   std::function<std::string(const std::string& mine)> agree = {};  // rank 0's text; empty with one rank
   // Ends measurements early: with the best so far, or the first that works.
   std::function<bool()> should_stop = {};
-  const Log* log = nullptr;  // wrong candidates, and the time that measuring took; null: nowhere
+  std::function<void()> progress = {};  // called before each candidate is measured
+  const Log* log = nullptr;             // wrong candidates, and the time that measuring took; null: nowhere
   std::shared_ptr<TuningMemory> memory = {};
 };
 
