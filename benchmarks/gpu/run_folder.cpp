@@ -57,12 +57,7 @@ std::vector<Json> read_steps(const std::filesystem::path& run) {
 Json read_tuning(const std::filesystem::path& run) {
   std::ifstream file(run / "run.json");
   const Json whole = Json::parse(file, nullptr, false);
-  if (!whole.is_object()) return Json::array();
-  if (whole.contains("tuning")) return whole["tuning"];
-  Json found = Json::array();
-  for (const Json& attempt : whole.value("attempts", Json::array()))
-    if (attempt.is_object() && attempt.contains("tuning")) found = attempt["tuning"];
-  return found;
+  return whole.is_object() ? whole.value("tuning", Json::array()) : Json::array();
 }
 
 void add_training(const Records& records, const std::string& name, const std::filesystem::path& run) {

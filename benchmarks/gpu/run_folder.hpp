@@ -9,11 +9,12 @@
 
 namespace convoy::gpu_benchmark {
 
-// The lines of kind "step" in a file of JSON lines; a torn last line is left out. Throws ExitCode::io.
+// The objects in a file of JSON lines; a torn line is left out. Throws ExitCode::io.
 std::vector<Json> read_lines(const std::filesystem::path& path);
+// Those of kind "step" in a run's metrics.jsonl.
 std::vector<Json> read_steps(const std::filesystem::path& run);
 
-// The array "tuning" of run.json: of its newest attempt that has one. Empty where there is none.
+// The array "tuning" of run.json; empty where there is none.
 Json read_tuning(const std::filesystem::path& run);
 
 // Adds an entry "train/NAME" with the speed of the last lines of a run, and its decisions.
