@@ -28,7 +28,7 @@ Tensor* Builder::view(Tensor* owner, const memory::desc& desc) {
 void Builder::use(Tensor* tensor) {
   Tensor* owner = tensor->owner != nullptr ? tensor->owner : tensor;
   owner->last = std::max(owner->last, now_);
-  owner->adaptable = false;
+  owner->adaptable = owner->patchable = false;
 }
 
 Primitive Builder::primitive(const dnnl::primitive& primitive, const memory::desc& scratchpad,
@@ -49,7 +49,7 @@ Conversion Builder::convert(Tensor* source, const memory::desc& wanted) {
     source->desc = wanted;
     source->values = memory(wanted, library_.engine, nullptr);
   }
-  source->adaptable = false;
+  source->adaptable = source->patchable = false;
   if (source->desc == wanted) return {source, {}};
   Tensor* result = tensor(wanted);
   use(source);
@@ -60,6 +60,15 @@ Conversion Builder::convert(Tensor* source, const memory::desc& wanted) {
   if (scratchpad.get_size() > 0) arguments[DNNL_ARG_SCRATCHPAD] = tensor(scratchpad)->values;
   tick();
   return {result, Primitive(dnnl::reorder(description), std::move(arguments), true)};
+}
+
+void Builder::write_in_patches(Tensor* tensor, const memory::desc& wanted, const InputPatches& patches) {
+  ensure(tensor->patchable && tensor->adaptable, "an input that is written in patches has no other reader");
+  ensure(channel_block_of(wanted) > 0, "patches are written in strided layouts and in blocks of channels");
+  tensor->desc = wanted;
+  tensor->values = memory(wanted, library_.engine, nullptr);
+  tensor->patches = patches;
+  tensor->adaptable = tensor->patchable = false;
 }
 
 const Parameter& Builder::parameter(std::string_view layer, ParameterKind kind) const {
@@ -74,6 +83,12 @@ memory Builder::canonical(const Parameter& parameter, const memory::dims& dimens
 WeightCopy* Builder::weights(const Parameter& parameter, const memory::dims& dimensions,
                              const memory::desc& wanted) {
   return flat_.copies->get(library_, canonical(parameter, dimensions), wanted);
+}
+
+WeightCopy* Builder::weights(const Parameter& parameter, const PatchFilter& filter,
+                             const memory::desc& wanted) {
+  const auto elements = static_cast<memory::dim>(parameter.elements);
+  return flat_.copies->get(library_, canonical(parameter, {elements}), wanted, filter);
 }
 
 memory Builder::gradient(const Parameter& parameter, const memory::dims& dimensions) {

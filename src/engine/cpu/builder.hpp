@@ -24,12 +24,20 @@
 
 namespace convoy::cpu {
 
+// How the input stage writes the network's input (engine/input_patches.hpp).
+struct InputPatches {
+  int side = 1;    // 1: pixel by pixel
+  int before = 0;  // rows and columns of zeros before the image
+};
+
 // An activation, a gradient of one, or scratch memory.
 struct Tensor {
   memory::desc desc;
   memory values;            // its memory is set when the program's arena is placed
   int first = 0, last = 0;  // the clock's ticks between which it lives
   bool adaptable = false;   // its producer writes any strided layout: the first consumer chooses
+  bool patchable = false;   // it also writes patches, in blocks of channels too
+  InputPatches patches = {};
   Tensor* owner = nullptr;  // of the memory, where this tensor is another view of it
 };
 
@@ -91,11 +99,15 @@ class Builder {
                       const std::unordered_map<int, memory>& memories = {});
   // Announces a change of layout where one is needed.
   Conversion convert(Tensor* tensor, const memory::desc& wanted);
+  // Has the input stage write a patchable tensor in patches, as `wanted`.
+  void write_in_patches(Tensor* tensor, const memory::desc& wanted, const InputPatches& patches);
 
   const Parameter& parameter(std::string_view layer, ParameterKind kind) const;
   // The parameter seen as `dimensions`, float32, row-major, in the flat buffer.
   memory canonical(const Parameter& parameter, const memory::dims& dimensions);
   WeightCopy* weights(const Parameter& parameter, const memory::dims& dimensions, const memory::desc& wanted);
+  // A filter spread over patches, as `wanted`.
+  WeightCopy* weights(const Parameter& parameter, const PatchFilter& filter, const memory::desc& wanted);
   // The same of its gradient.
   memory gradient(const Parameter& parameter, const memory::dims& dimensions);
 

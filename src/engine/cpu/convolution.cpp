@@ -1,10 +1,11 @@
-// Convolution with bias and, fused, ReLU. Layouts are oneDNN's choice; weights are kept canonical (goihw) and
-// copied once after every update.
+// Convolution with bias and, fused, ReLU. convolution_layouts.hpp chooses layouts, and whether the first
+// convolution runs over patches; weights are kept canonical (goihw) and copied once after every update.
 #include <string>
 
 #include "engine/cpu/convolution_layouts.hpp"
 #include "engine/cpu/gradient_sink.hpp"
 #include "engine/cpu/operation.hpp"
+#include "engine/input_patches.hpp"
 
 namespace convoy::cpu {
 
@@ -14,6 +15,11 @@ using Forward = dnnl::convolution_forward;
 using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 
+// What oneDNN is told to compute.
+struct Geometry {
+  memory::dims input, weights, strides, before, after;
+};
+
 class ConvolutionOperation final : public Operation {
  public:
   ConvolutionOperation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
@@ -21,15 +27,20 @@ class ConvolutionOperation final : public Operation {
       : layer_(layer),
         weight_(builder.parameter(layer.name, ParameterKind::weight)),
         bias_(builder.parameter(layer.name, ParameterKind::bias)),
-        input_(input) {
+        input_(input),
+        output_dims_(builder.dims(planned.output)),
+        type_(builder.activation_type()) {
     const memory::dims in = dims_of(input->desc);
-    input_dims_ = in;
-    output_dims_ = builder.dims(planned.output);
     const memory::dim groups = layer.groups;
-    weight_dims_ = groups == 1 ? memory::dims{layer.filters, in[1], layer.kernel, layer.kernel}
-                               : memory::dims{groups, layer.filters / groups, in[1] / groups, layer.kernel,
-                                              layer.kernel};
-    type_ = builder.activation_type();
+    geometry_ = {.input = in,
+                 .weights = groups == 1 ? memory::dims{layer.filters, in[1], layer.kernel, layer.kernel}
+                                        : memory::dims{groups, layer.filters / groups, in[1] / groups,
+                                                       layer.kernel, layer.kernel},
+                 .strides = {layer.stride, layer.stride},
+                 .before = {layer.padding.before, layer.padding.before},
+                 .after = {layer.padding.after, layer.padding.after}};
+    own_weights_ = geometry_.weights;
+    if (input->patchable) plan_patches(planned);
     checked(("convolution " + layer.name).c_str(), [&] { compile_forward(builder, planned.relu); });
   }
 
@@ -53,6 +64,9 @@ class ConvolutionOperation final : public Operation {
     weights_output_gradient_.run(library);
     backward_weights_.run(library);
     weight_sink_.finish(library);
+    if (patched_gradient_ != nullptr)
+      from_patches(patches_, static_cast<const float*>(patched_gradient_->values.get_data_handle()),
+                   static_cast<float*>(weight_gradient_.get_data_handle()));
     pass.gradients_computed();
     if (!backward_data_) return;
     backward_weights_copy_->refresh(library, pass.parameter_version);
@@ -61,17 +75,31 @@ class ConvolutionOperation final : public Operation {
   }
 
  private:
-  memory::dims strides() const { return {layer_.stride, layer_.stride}; }
-  memory::dims before() const { return {layer_.padding.before, layer_.padding.before}; }
-  memory::dims after() const { return {layer_.padding.after, layer_.padding.after}; }
+  // The same convolution over patches of its input, where those serve it.
+  void plan_patches(const PlannedOperation& planned) {
+    const int side = patch_side(layer_, planned.input);
+    if (side == 1) return;
+    patches_ = {.filters = layer_.filters,
+                .channels = planned.input.channels,
+                .kernel = layer_.kernel,
+                .patch = side};
+    const Shape shape = patched_input(layer_, planned.input, planned.output, side);
+    patched_geometry_ = {.input = {output_dims_[0], shape.channels, shape.height, shape.width},
+                         .weights = {layer_.filters, shape.channels, patches_.side(), patches_.side()},
+                         .strides = {1, 1},
+                         .before = {0, 0},
+                         .after = {0, 0}};
+  }
 
   Forward::primitive_desc describe_forward(const dnnl::engine& engine, dnnl::prop_kind kind,
                                            const ConvolutionLayouts& layouts,
                                            const dnnl::primitive_attr& attributes = {}) const {
-    return describe<Forward>(engine, attributes, kind, dnnl::algorithm::convolution_direct,
-                             memory::desc(input_dims_, type_, layouts.input), any_layout(weight_dims_, type_),
-                             any_layout({layer_.filters}, memory::data_type::f32),
-                             memory::desc(output_dims_, type_, layouts.output), strides(), before(), after());
+    const Geometry& geometry = layouts.patches ? patched_geometry_ : geometry_;
+    return describe<Forward>(
+        engine, attributes, kind, dnnl::algorithm::convolution_direct,
+        memory::desc(geometry.input, type_, layouts.input), any_layout(geometry.weights, type_),
+        any_layout({layer_.filters}, memory::data_type::f32),
+        memory::desc(output_dims_, type_, layouts.output), geometry.strides, geometry.before, geometry.after);
   }
 
   dnnl::primitive_attr forward_attributes(bool relu) const {
@@ -88,13 +116,21 @@ class ConvolutionOperation final : public Operation {
     const dnnl::engine& engine = builder.library().engine;
     const dnnl::primitive_attr attributes = forward_attributes(relu);
     const auto kind = builder.forward_kind();
-    const ConvolutionLayouts layouts = choose_layouts(builder, [&](const ConvolutionLayouts& wanted) {
+    const bool patchable = patches_.patch > 1;
+    const auto describe_link = [&](const ConvolutionLayouts& wanted) {
       const auto served = describe_forward(engine, kind, wanted, attributes);
       return ChainLink{served.impl_info_str(), served.src_desc(), served.dst_desc()};
-    });
+    };
+    const ConvolutionLayouts layouts = choose_layouts(builder, patchable, describe_link);
     const auto chosen = describe_forward(engine, kind, layouts, attributes);
+    if (layouts.patches) {
+      geometry_ = patched_geometry_;
+      builder.write_in_patches(input_, chosen.src_desc(), {patches_.patch, layer_.padding.before});
+    } else {
+      patches_ = {};
+    }
     input_conversion_ = builder.convert(input_, chosen.src_desc());
-    weights_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
+    weights_ = weight_copy(builder, chosen.weights_desc());
     output_ = builder.tensor(chosen.dst_desc());
     forward_ = builder.primitive(Forward(chosen), chosen.scratchpad_desc(),
                                  {{DNNL_ARG_SRC, input_conversion_.result}, {DNNL_ARG_DST, output_}},
@@ -105,6 +141,11 @@ class ConvolutionOperation final : public Operation {
     output_ = output_conversion_.result;
   }
 
+  WeightCopy* weight_copy(Builder& builder, const memory::desc& wanted) const {
+    return patches_.patch > 1 ? builder.weights(weight_, patches_, wanted)
+                              : builder.weights(weight_, own_weights_, wanted);
+  }
+
   // The input in the layout wanted, without a copy where the forward pass already made one.
   Tensor* nearest_input(const memory::desc& wanted) const {
     return input_conversion_.result->desc == wanted ? input_conversion_.result : input_;
@@ -112,34 +153,45 @@ class ConvolutionOperation final : public Operation {
 
   void compile_backward_weights(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, {});
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, own_layouts());
     const auto chosen = describe_backward<BackwardWeights>(
-        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
-        any_layout(weight_dims_, memory::data_type::f32),
-        any_layout({layer_.filters}, memory::data_type::f32), any_layout(output_dims_, type_), strides(),
-        before(), after());
+        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct,
+        any_layout(geometry_.input, type_), any_layout(geometry_.weights, memory::data_type::f32),
+        any_layout({layer_.filters}, memory::data_type::f32), any_layout(output_dims_, type_),
+        geometry_.strides, geometry_.before, geometry_.after);
     weights_input_ = builder.convert(nearest_input(chosen.src_desc()), chosen.src_desc());
     weights_output_gradient_ = builder.convert(output_gradient, chosen.diff_dst_desc());
-    weight_sink_ = GradientSink(builder, chosen.diff_weights_desc(), builder.gradient(weight_, weight_dims_));
+    weight_gradient_ = builder.gradient(weight_, own_weights_);
+    if (patches_.patch > 1)
+      patched_gradient_ = builder.tensor(plain_desc(geometry_.weights, memory::data_type::f32));
+    weight_sink_ = GradientSink(builder, chosen.diff_weights_desc(),
+                                patched_gradient_ != nullptr ? patched_gradient_->values : weight_gradient_);
     backward_weights_ = builder.primitive(
         BackwardWeights(chosen), chosen.scratchpad_desc(),
         {{DNNL_ARG_SRC, weights_input_.result}, {DNNL_ARG_DIFF_DST, weights_output_gradient_.result}},
         {{DNNL_ARG_DIFF_WEIGHTS, weight_sink_.target()},
          {DNNL_ARG_DIFF_BIAS, builder.gradient(bias_, {layer_.filters})}});
     weight_sink_.announce(builder);
+    if (patched_gradient_ == nullptr) return;
+    builder.use(patched_gradient_);
+    builder.tick();
   }
+
+  // The layouts are oneDNN's, over what the forward pass computes.
+  ConvolutionLayouts own_layouts() const { return {.patches = patches_.patch > 1}; }
 
   Tensor* compile_backward_data(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, {});
+    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, own_layouts());
     const auto chosen = describe_backward<BackwardData>(
-        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct, any_layout(input_dims_, type_),
-        any_layout(weight_dims_, type_), any_layout(output_dims_, type_), strides(), before(), after());
+        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct,
+        any_layout(geometry_.input, type_), any_layout(geometry_.weights, type_),
+        any_layout(output_dims_, type_), geometry_.strides, geometry_.before, geometry_.after);
     Tensor* nearest = weights_output_gradient_.result->desc == chosen.diff_dst_desc()
                           ? weights_output_gradient_.result
                           : output_gradient;
     data_output_gradient_ = builder.convert(nearest, chosen.diff_dst_desc());
-    backward_weights_copy_ = builder.weights(weight_, weight_dims_, chosen.weights_desc());
+    backward_weights_copy_ = weight_copy(builder, chosen.weights_desc());
     Tensor* input_gradient = builder.tensor(chosen.diff_src_desc());
     backward_data_ = builder.primitive(
         BackwardData(chosen), chosen.scratchpad_desc(),
@@ -151,12 +203,17 @@ class ConvolutionOperation final : public Operation {
   Convolution layer_;
   const Parameter& weight_;
   const Parameter& bias_;
-  memory::dims input_dims_, output_dims_, weight_dims_;
-  memory::data_type type_ = memory::data_type::f32;
   Tensor* input_;
+  memory::dims output_dims_;
+  memory::data_type type_;
+  Geometry geometry_, patched_geometry_;
+  PatchFilter patches_;  // patch 1: the input is not in patches
+  memory::dims own_weights_;
   Conversion input_conversion_, output_conversion_, weights_input_, weights_output_gradient_,
       data_output_gradient_;
   WeightCopy *weights_ = nullptr, *backward_weights_copy_ = nullptr;
+  memory weight_gradient_;
+  Tensor* patched_gradient_ = nullptr;
   GradientSink weight_sink_;
   Primitive forward_, backward_weights_, backward_data_;
 };

@@ -13,8 +13,9 @@ using Tag = memory::format_tag;
 
 // oneDNN's choice comes first: at equal cost it stays. A copy of the output costs less than a pool in scalar
 // code, and the backward pass finds its operands blocked.
-constexpr std::array<ConvolutionLayouts, 6> all_layouts{{
+constexpr std::array<ConvolutionLayouts, 7> all_layouts{{
     {},
+    {.patches = true},
     {.copied = Tag::nChw16c},
     {.copied = Tag::nChw8c},
     {.input = Tag::nhwc, .output = Tag::nhwc},
@@ -22,7 +23,7 @@ constexpr std::array<ConvolutionLayouts, 6> all_layouts{{
     {.output = Tag::nChw8c},
 }};
 
-constexpr int scalar_cost = 8, copy_cost = 1;
+constexpr int scalar_cost = 8, copy_cost = 1, patch_cost = 1;
 
 struct Served {
   ConvolutionLayouts layouts;
@@ -52,6 +53,7 @@ std::optional<Served> serve(Builder& builder, const ConvolutionLayouts& layouts,
   try {
     Served result{layouts, describe(layouts)};
     result.cost = implementation_cost(result.convolution.implementation);
+    if (layouts.patches) result.cost += patch_cost;
     if (layouts.copied != Tag::any) {
       const memory::desc copied(dims_of(result.convolution.output), data_type_of(result.convolution.output),
                                 layouts.copied);
@@ -68,10 +70,11 @@ std::optional<Served> serve(Builder& builder, const ConvolutionLayouts& layouts,
 
 // In the order of cost. Nothing that runs a scalar loop is offered beside one that does not: a convolution
 // in scalar code takes minutes, too long even to be measured.
-std::vector<Served> served_layouts(Builder& builder,
+std::vector<Served> served_layouts(Builder& builder, bool patchable,
                                    const std::function<ChainLink(const ConvolutionLayouts&)>& describe) {
   std::vector<Served> result;
   for (const ConvolutionLayouts& layouts : all_layouts) {
+    if (layouts.patches && !patchable) continue;
     const std::optional<Served> served = serve(builder, layouts, describe);
     if (!served) continue;
     const bool scalar = implementation_cost(served->convolution.implementation) >= scalar_cost;
@@ -94,10 +97,15 @@ bool ends_in_pool_or_normalisation(std::span<const PlannedOperation> chain) {
 
 }  // namespace
 
+bool is_matrix_product(const std::string& implementation) {
+  return implementation.find("gemm") != std::string::npos &&
+         implementation.find("brgemm") == std::string::npos;
+}
+
 int implementation_cost(const std::string& implementation) {
   const auto has = [&](const char* part) { return implementation.find(part) != std::string::npos; };
   if (has("ref") || has("simple")) return scalar_cost;
-  return has("gemm") && !has("brgemm") ? 2 : 0;
+  return is_matrix_product(implementation) ? 2 : 0;
 }
 
 bool follows_layout(const PlannedOperation& planned) {
@@ -112,7 +120,7 @@ std::span<const PlannedOperation> chain_at(std::span<const PlannedOperation> ope
   return operations.subspan(first, end - first);
 }
 
-ConvolutionLayouts choose_layouts(Builder& builder,
+ConvolutionLayouts choose_layouts(Builder& builder, bool patchable,
                                   const std::function<ChainLink(const ConvolutionLayouts&)>& describe) {
   // In bf16 oneDNN's choice stays: its generated normalisation of channels-last maps rounds more often than
   // the one it takes by itself (conv1's bias gradient of a narrow `alexnet` was off by 1.9 %, where 1.5 is
@@ -120,7 +128,7 @@ ConvolutionLayouts choose_layouts(Builder& builder,
   if (builder.activation_type() != memory::data_type::f32) return {};
   // Where the next operation is a convolution, it takes what this one leaves: oneDNN's choice for both.
   if (builder.chain().empty() || !ends_in_pool_or_normalisation(builder.chain())) return {};
-  const std::vector<Served> served = served_layouts(builder, describe);
+  const std::vector<Served> served = served_layouts(builder, patchable, describe);
   return served.empty() ? ConvolutionLayouts{} : served.front().layouts;
 }
 

@@ -18,6 +18,7 @@ struct ConvolutionLayouts {
   using Tag = memory::format_tag;
   Tag input = Tag::any, output = Tag::any;
   Tag copied = Tag::any;  // into which the output is copied before anything reads it; any: not copied
+  bool patches = false;   // over an input in patches (engine/input_patches.hpp)
 };
 
 // One operation of the chain as oneDNN would run it.
@@ -41,9 +42,12 @@ ChainLink link_of(Builder& builder, const MaxPool& layer, const PlannedOperation
 // product behind an unfolding of the maps, most for scalar loops.
 int implementation_cost(const std::string& implementation);
 
-// The layouts for the convolution that `builder` is at (Builder::chain()). `describe` throws dnnl::error for
-// layouts that oneDNN does not serve.
-ConvolutionLayouts choose_layouts(Builder& builder,
+// Whether an implementation is a product of plain matrices.
+bool is_matrix_product(const std::string& implementation);
+
+// The layouts for the convolution that `builder` is at (Builder::chain()), whose input may be written in
+// patches where `patchable`. `describe` throws dnnl::error for layouts that oneDNN does not serve.
+ConvolutionLayouts choose_layouts(Builder& builder, bool patchable,
                                   const std::function<ChainLink(const ConvolutionLayouts&)>& describe);
 
 }  // namespace convoy::cpu

@@ -40,7 +40,10 @@ CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool ever
 }
 
 void CpuProgram::build(Builder& builder) {
-  input_ = std::make_unique<InputStage>(builder, state_.input, state_.spec.input);
+  // An input that is a layer's activation stays as it is.
+  const bool patches =
+      !state_.spec.layers.empty() && std::holds_alternative<Convolution>(state_.spec.layers.front());
+  input_ = std::make_unique<InputStage>(builder, state_.input, state_.spec.input, patches);
   Tensor* current = input_->output();
   for (std::size_t i = 0; i < plan_.operations.size(); ++i) {
     const PlannedOperation& planned = plan_.operations[i];

@@ -15,9 +15,17 @@ namespace {
 // Pixels of a row handled at a time, on the stack.
 constexpr int piece = 256;
 
-// The positions of one sample's elements in the output.
+// The positions of one sample's elements in the output, whose channels are squares of `patch` × `patch`
+// pixels (1: of one) in blocks of `block`.
 struct Placement {
-  std::int64_t channel = 0, row = 0, column = 0;  // strides
+  Shape shape;                                    // of the output
+  std::int64_t channel = 0, row = 0, column = 0;  // strides: of a block of channels
+  int block = 1;
+  int patch = 1, before = 0;  // rows and columns of zeros before the image
+
+  std::int64_t of_channel(int c) const { return c / block * channel + c % block; }
+  // Of colour `c` of the pixel (in_y, in_x) of a patch.
+  std::int64_t of_pixel(int in_y, int in_x, int c) const { return of_channel((in_y * patch + in_x) * 3 + c); }
 };
 
 // One channel of neighbouring pixels of a stored row, walked forwards (step 1) or, mirrored, backwards (−1).
@@ -46,6 +54,41 @@ CONVOY_VECTORISED void store_contiguous(const float* values, int count, Bfloat16
 }
 void store_contiguous(const float* values, int count, float* out) {
   std::copy_n(values, count, out);
+}
+
+// Pixels of one colour, from (y, x) on. Those that no window of the convolution reaches have no place.
+template <typename Element>
+void store_in_patches(const float* values, int count, int y, int x, int c, const Placement& to,
+                      Element* out) {
+  const int patch = to.patch, row = y + to.before, column = x + to.before;
+  if (row / patch >= to.shape.height) return;
+  count = std::min(count, to.shape.width * patch - column);
+  for (int in = 0; in < patch; ++in) {
+    const int first = (in - column % patch + patch) % patch;
+    Element* place =
+        out + to.of_pixel(row % patch, in, c) + row / patch * to.row + (column + first) / patch * to.column;
+    for (int i = first; i < count; i += patch, place += to.column) store_element(*place, values[i]);
+  }
+}
+
+// Zeros where patches reach beyond the image, and in a last block that is not full.
+template <typename Element>
+void clear_around(const Shape& image, const Placement& to, std::int64_t elements, Element* out) {
+  if (to.shape.channels % to.block != 0) {
+    std::fill_n(out, elements, Element{});
+    return;
+  }
+  const auto is_inside = [&](int place, int size) {
+    return place * to.patch >= to.before && (place + 1) * to.patch <= to.before + size;
+  };
+  for (int y = 0; y < to.shape.height; ++y) {
+    const bool whole = is_inside(y, image.height);
+    for (int x = 0; x < to.shape.width; ++x) {
+      if (whole && is_inside(x, image.width)) continue;
+      for (int c = 0; c < to.shape.channels; c += to.block)
+        std::fill_n(out + to.of_channel(c) + y * to.row + x * to.column, to.block, Element{});
+    }
+  }
 }
 
 template <typename Element>
@@ -84,6 +127,10 @@ void fill_by_rows(const StoredImage& image, const SampleTransform& transform, co
                               .count = std::min(piece, shape.width - x)};
         (step == 1 ? normalise_forwards : normalise_any)(source, transform.colour[c], scale[c],
                                                          values.data());
+        if (placement.patch > 1) {
+          store_in_patches(values.data(), source.count, y, x, c, placement, out);
+          continue;
+        }
         store_row(values.data(), source.count,
                   out + c * placement.channel + y * placement.row + x * placement.column, placement.column);
       }
@@ -97,8 +144,11 @@ void fill_by_pixels(const StoredImage& image, const SampleTransform& transform, 
   for (int c = 0; c < 3; ++c) {
     for (int y = 0; y < shape.height; ++y) {
       for (int x = 0; x < shape.width; ++x) {
-        store_element(out[c * placement.channel + y * placement.row + x * placement.column],
-                      input_value(image, transform, scale[c], c, y, x));
+        const float value = input_value(image, transform, scale[c], c, y, x);
+        if (placement.patch > 1)
+          store_in_patches(&value, 1, y, x, c, placement, out);
+        else
+          store_element(out[c * placement.channel + y * placement.row + x * placement.column], value);
       }
     }
   }
@@ -106,10 +156,11 @@ void fill_by_pixels(const StoredImage& image, const SampleTransform& transform, 
 
 }  // namespace
 
-InputStage::InputStage(Builder& builder, const InputSpec& input, const Shape& shape)
+InputStage::InputStage(Builder& builder, const InputSpec& input, const Shape& shape, bool patches)
     : input_(input), shape_(shape) {
   output_ = builder.tensor(plain_desc(builder.dims(shape), builder.activation_type()));
   output_->adaptable = true;
+  output_->patchable = patches;
   builder.tick();
 }
 
@@ -123,10 +174,17 @@ void InputStage::run(const BatchView& batch) const {
 
 template <typename Element>
 void InputStage::run_as(const BatchView& batch) const {
-  const memory::dims strides = strides_of(output_->desc);
-  const Placement placement{.channel = strides[1], .row = strides[2], .column = strides[3]};
+  const memory::dims strides = strides_of(output_->desc), dims = dims_of(output_->desc);
+  const Placement placement{
+      .shape = {static_cast<int>(dims[1]), static_cast<int>(dims[2]), static_cast<int>(dims[3])},
+      .channel = strides[1],
+      .row = strides[2],
+      .column = strides[3],
+      .block = static_cast<int>(channel_block_of(output_->desc)),
+      .patch = output_->patches.side,
+      .before = output_->patches.before};
   auto* out = static_cast<Element*>(output_->values.get_data_handle());
-  const std::int64_t samples = dims_of(output_->desc)[0];
+  const std::int64_t samples = dims[0];
   const std::int64_t stored_bytes = std::int64_t{3} * input_.stored_side * input_.stored_side;
 #pragma omp parallel for schedule(static)
   for (std::int64_t sample = 0; sample < samples; ++sample) {
@@ -139,6 +197,7 @@ void InputStage::run_as(const BatchView& batch) const {
                             .mean = input_.mean.data(),
                             .side = input_.stored_side,
                             .mean_image = input_.mean.size() > 3};
+    if (placement.patch > 1) clear_around(shape_, placement, strides[0], place);
     const SampleTransform& transform = batch.transforms[static_cast<std::size_t>(sample)];
     if (walks_rows(transform)) {
       fill_by_rows(image, transform, input_.scale, shape_, placement, place);

@@ -10,8 +10,8 @@ namespace convoy::cpu {
 
 class InputStage {
  public:
-  // `input` must outlive this.
-  InputStage(Builder& builder, const InputSpec& input, const Shape& shape);
+  // `input` must outlive this. `patches`: the first convolution may have the output written in patches.
+  InputStage(Builder& builder, const InputSpec& input, const Shape& shape, bool patches);
 
   Tensor* output() const { return output_; }
 

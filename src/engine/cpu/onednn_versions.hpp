@@ -76,6 +76,12 @@ inline memory::dims strides_of(const memory::desc& desc) {
 inline bool is_strided(const memory::desc& desc) {
   return desc.get_format_kind() == memory::format_kind::blocked && desc.get_inner_nblks() == 0;
 }
+// Neighbouring channels that lie side by side in blocks: 1 in a strided layout, 0 in any other.
+inline memory::dim channel_block_of(const memory::desc& desc) {
+  if (is_strided(desc)) return 1;
+  if (desc.get_format_kind() != memory::format_kind::blocked || desc.get_inner_nblks() != 1) return 0;
+  return desc.get_inner_idxs()[0] == 1 ? desc.get_inner_blks()[0] : 0;
+}
 
 #else
 
@@ -141,6 +147,12 @@ inline memory::dims strides_of(const memory::desc& desc) {
 }
 inline bool is_strided(const memory::desc& desc) {
   return desc.data.format_kind == dnnl_blocked && desc.data.format_desc.blocking.inner_nblks == 0;
+}
+inline memory::dim channel_block_of(const memory::desc& desc) {
+  if (is_strided(desc)) return 1;
+  const auto& blocking = desc.data.format_desc.blocking;
+  if (desc.data.format_kind != dnnl_blocked || blocking.inner_nblks != 1) return 0;
+  return blocking.inner_idxs[0] == 1 ? blocking.inner_blks[0] : 0;
 }
 
 #endif

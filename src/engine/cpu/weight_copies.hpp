@@ -8,6 +8,7 @@
 
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"
+#include "engine/cpu/patch_filter.hpp"
 
 namespace convoy::cpu {
 
@@ -16,6 +17,10 @@ class WeightCopy {
   // `canonical` is a view of the flat parameter buffer; with an equal `wanted` nothing is copied, ever.
   WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted);
 
+  // A filter spread over patches; `wanted` describes that one.
+  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted,
+             const PatchFilter& filter);
+
   const memory& values() const { return values_; }
 
   // Copies when `version` of the parameters is not the one copied last.
@@ -23,7 +28,11 @@ class WeightCopy {
 
  private:
   friend class WeightCopies;
+  void copy_from(Library& library, memory source, const memory::desc& wanted);
+
   memory canonical_, values_;
+  PatchFilter filter_;     // patch 1: not spread
+  AlignedBuffer patched_;  // the spread filter, float32, row-major
   AlignedBuffer storage_;
   Primitive copy_;
   std::int64_t copied_version_ = -1;
@@ -33,8 +42,12 @@ class WeightCopies {
  public:
   // The copy of `canonical` as `wanted`: made at the first call, the same for every later one.
   WeightCopy* get(Library& library, const memory& canonical, const memory::desc& wanted);
+  WeightCopy* get(Library& library, const memory& canonical, const memory::desc& wanted,
+                  const PatchFilter& filter);
 
  private:
+  WeightCopy* find(const memory& canonical, const memory::desc& wanted, const PatchFilter& filter);
+
   std::deque<WeightCopy> copies_;  // a deque: pointers stay valid
 };
 
