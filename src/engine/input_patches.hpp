@@ -1,8 +1,9 @@
 // A first convolution with a stride, as one over patches: squares of stride × stride pixels lie side by side
 // as channels of one, the filter is widened by zeros to whole patches, and the stride becomes 1. The sums are
 // the same but for added zeros. conv1 of the ImageNet networks (11 × 11, stride 4, 3 channels) becomes 3 × 3
-// over 48 channels, which tensor cores serve several times faster. Used by layer_plan.cpp and by the count of
-// bytes in benchmarks/gpu.
+// over 48 channels, which tensor cores serve several times faster, and oneDNN on AVX2 by generated code
+// instead of a product behind an unfolding of the maps. Used by layer_plan.cpp, cpu/convolution.cpp and by
+// the count of bytes in benchmarks/gpu.
 #pragma once
 
 #include "model/net_spec.hpp"

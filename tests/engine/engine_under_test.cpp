@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ostream>
+#include <utility>
 
 namespace convoy::test {
 
@@ -52,11 +53,14 @@ int storage_bits(Precision precision) {
 }  // namespace
 
 EngineUnderTest::EngineUnderTest(const Target& target, const NetSpec& spec, const InputSpec& input,
-                                 const OptimizerSettings& optimizer, int threads)
+                                 const OptimizerSettings& optimizer, int threads,
+                                 std::shared_ptr<TuningMemory> memory)
     : target_(target), reference_(spec, input) {
   ReplicaOptions options;
   options.device = target.device;
   options.threads = threads;
+  options.deterministic = memory == nullptr;
+  options.memory = std::move(memory);
   replica_ = make_training_replica(spec, input, options, {.optimizer = optimizer});
   // On GPUs biases are of the activations' format.
   reference_.round_storage(storage_bits(target.precision), target.device == DeviceKind::cuda);

@@ -36,8 +36,10 @@ struct Tolerance {
 // An engine's replica and the reference with equal parameters.
 class EngineUnderTest {
  public:
+  // With a `memory` the engine chooses by what that answers, or by measurement.
   EngineUnderTest(const Target& target, const NetSpec& spec, const InputSpec& input,
-                  const OptimizerSettings& optimizer = {}, int threads = 2);
+                  const OptimizerSettings& optimizer = {}, int threads = 2,
+                  std::shared_ptr<TuningMemory> memory = nullptr);
 
   void set_parameters(const std::vector<float>& values);
 

@@ -64,6 +64,8 @@ struct GradientView {
   std::size_t offset = 0;  // elements
 };
 
+struct ConvolutionLayouts;
+
 class Builder {
  public:
   Builder(Library& library, const FlatBuffers& flat, const ProgramOptions& options, bool keep_all,
@@ -71,6 +73,7 @@ class Builder {
 
   Library& library() { return library_; }
   Tuner& tuner() { return tuner_; }
+  const ProgramOptions& options() const { return options_; }
   bool training() const { return options_.mode == Mode::training; }
   dnnl::prop_kind forward_kind() const {
     return training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
@@ -80,9 +83,18 @@ class Builder {
   // Of a batch of maps.
   memory::dims dims(const Shape& shape) const { return {batch(), shape.channels, shape.height, shape.width}; }
 
-  // The operation that is made next, and those behind it that compute in the layout they find.
-  void enter(std::span<const PlannedOperation> chain) { chain_ = chain; }
+  // The operation that is made next, with those behind it that compute in the layout they find, and the
+  // first that does not (null: the loss).
+  void enter(std::span<const PlannedOperation> chain, const PlannedOperation* behind) {
+    chain_ = chain;
+    behind_ = behind;
+  }
   std::span<const PlannedOperation> chain() const { return chain_; }
+  const PlannedOperation* behind() const { return behind_; }
+
+  // Convolutions take these layouts, which a trial gives (null: they choose). They must outlive the builder.
+  void force(const ConvolutionLayouts* layouts) { forced_ = layouts; }
+  const ConvolutionLayouts* forced() const { return forced_; }
 
   // A tensor that lives from now on, as long as it is used.
   Tensor* tensor(const memory::desc& desc);
@@ -124,6 +136,8 @@ class Builder {
   Tuner& tuner_;
   int now_ = 0;
   std::span<const PlannedOperation> chain_;
+  const PlannedOperation* behind_ = nullptr;
+  const ConvolutionLayouts* forced_ = nullptr;
   std::deque<Tensor> tensors_;  // a deque: pointers stay valid
   std::vector<GradientView> gradient_views_;
 };

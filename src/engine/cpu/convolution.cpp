@@ -20,6 +20,36 @@ struct Geometry {
   memory::dims input, weights, strides, before, after;
 };
 
+Geometry own_geometry(const Convolution& layer, const memory::dims& input) {
+  const memory::dim groups = layer.groups;
+  return {.input = input,
+          .weights = groups == 1 ? memory::dims{layer.filters, input[1], layer.kernel, layer.kernel}
+                                 : memory::dims{groups, layer.filters / groups, input[1] / groups,
+                                                layer.kernel, layer.kernel},
+          .strides = {layer.stride, layer.stride},
+          .before = {layer.padding.before, layer.padding.before},
+          .after = {layer.padding.after, layer.padding.after}};
+}
+
+// Of maps of one element type.
+struct Maps {
+  Geometry geometry;
+  memory::dims output;
+  memory::data_type type;
+};
+
+Forward::primitive_desc describe_maps(const dnnl::engine& engine, dnnl::prop_kind kind, const Maps& maps,
+                                      const ConvolutionLayouts& layouts,
+                                      const dnnl::primitive_attr& attributes) {
+  const Geometry& geometry = maps.geometry;
+  return describe<Forward>(engine, attributes, kind, dnnl::algorithm::convolution_direct,
+                           memory::desc(geometry.input, maps.type, layouts.input),
+                           any_layout(geometry.weights, maps.type),
+                           any_layout({maps.output[1]}, memory::data_type::f32),
+                           memory::desc(maps.output, maps.type, layouts.output), geometry.strides,
+                           geometry.before, geometry.after);
+}
+
 class ConvolutionOperation final : public Operation {
  public:
   ConvolutionOperation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
@@ -30,15 +60,7 @@ class ConvolutionOperation final : public Operation {
         input_(input),
         output_dims_(builder.dims(planned.output)),
         type_(builder.activation_type()) {
-    const memory::dims in = dims_of(input->desc);
-    const memory::dim groups = layer.groups;
-    geometry_ = {.input = in,
-                 .weights = groups == 1 ? memory::dims{layer.filters, in[1], layer.kernel, layer.kernel}
-                                        : memory::dims{groups, layer.filters / groups, in[1] / groups,
-                                                       layer.kernel, layer.kernel},
-                 .strides = {layer.stride, layer.stride},
-                 .before = {layer.padding.before, layer.padding.before},
-                 .after = {layer.padding.after, layer.padding.after}};
+    geometry_ = own_geometry(layer, dims_of(input->desc));
     own_weights_ = geometry_.weights;
     if (input->patchable) plan_patches(planned);
     checked(("convolution " + layer.name).c_str(), [&] { compile_forward(builder, planned.relu); });
@@ -95,11 +117,24 @@ class ConvolutionOperation final : public Operation {
                                            const ConvolutionLayouts& layouts,
                                            const dnnl::primitive_attr& attributes = {}) const {
     const Geometry& geometry = layouts.patches ? patched_geometry_ : geometry_;
-    return describe<Forward>(
-        engine, attributes, kind, dnnl::algorithm::convolution_direct,
-        memory::desc(geometry.input, type_, layouts.input), any_layout(geometry.weights, type_),
-        any_layout({layer_.filters}, memory::data_type::f32),
-        memory::desc(output_dims_, type_, layouts.output), geometry.strides, geometry.before, geometry.after);
+    return describe_maps(engine, kind, {geometry, output_dims_, type_}, layouts, attributes);
+  }
+
+  BackwardWeights::primitive_desc describe_backward_weights(const dnnl::engine& engine,
+                                                            const ConvolutionLayouts& layouts) const {
+    const Geometry& geometry = layouts.patches ? patched_geometry_ : geometry_;
+    return describe_backward<BackwardWeights>(engine, user_scratchpad(), backward_hint(engine, layouts),
+                                              dnnl::algorithm::convolution_direct,
+                                              memory::desc(geometry.input, type_, layouts.weights_gradient),
+                                              any_layout(geometry.weights, memory::data_type::f32),
+                                              any_layout({layer_.filters}, memory::data_type::f32),
+                                              memory::desc(output_dims_, type_, layouts.weights_gradient),
+                                              geometry.strides, geometry.before, geometry.after);
+  }
+
+  // oneDNN's layouts, of what the forward pass computes.
+  Forward::primitive_desc backward_hint(const dnnl::engine& engine, const ConvolutionLayouts& layouts) const {
+    return describe_forward(engine, dnnl::prop_kind::forward_training, {.patches = layouts.patches});
   }
 
   dnnl::primitive_attr forward_attributes(bool relu) const {
@@ -119,11 +154,14 @@ class ConvolutionOperation final : public Operation {
     const bool patchable = patches_.patch > 1;
     const auto describe_link = [&](const ConvolutionLayouts& wanted) {
       const auto served = describe_forward(engine, kind, wanted, attributes);
+      if (wanted.weights_gradient != memory::format_tag::any &&
+          is_scalar(describe_backward_weights(engine, wanted).impl_info_str()))
+        throw dnnl::error(dnnl_unimplemented, "a gradient of weights in scalar code");
       return ChainLink{served.impl_info_str(), served.src_desc(), served.dst_desc()};
     };
-    const ConvolutionLayouts layouts = choose_layouts(builder, patchable, describe_link);
-    const auto chosen = describe_forward(engine, kind, layouts, attributes);
-    if (layouts.patches) {
+    layouts_ = choose_layouts(builder, {layer_.name, *input_, patchable, describe_link});
+    const auto chosen = describe_forward(engine, kind, layouts_, attributes);
+    if (layouts_.patches) {
       geometry_ = patched_geometry_;
       builder.write_in_patches(input_, chosen.src_desc(), {patches_.patch, layer_.padding.before});
     } else {
@@ -136,8 +174,8 @@ class ConvolutionOperation final : public Operation {
                                  {{DNNL_ARG_SRC, input_conversion_.result}, {DNNL_ARG_DST, output_}},
                                  {{DNNL_ARG_WEIGHTS, weights_->values()},
                                   {DNNL_ARG_BIAS, builder.canonical(bias_, {layer_.filters})}});
-    if (layouts.copied == memory::format_tag::any) return;
-    output_conversion_ = builder.convert(output_, memory::desc(output_dims_, type_, layouts.copied));
+    if (layouts_.copied == memory::format_tag::any) return;
+    output_conversion_ = builder.convert(output_, memory::desc(output_dims_, type_, layouts_.copied));
     output_ = output_conversion_.result;
   }
 
@@ -153,12 +191,7 @@ class ConvolutionOperation final : public Operation {
 
   void compile_backward_weights(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, own_layouts());
-    const auto chosen = describe_backward<BackwardWeights>(
-        engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct,
-        any_layout(geometry_.input, type_), any_layout(geometry_.weights, memory::data_type::f32),
-        any_layout({layer_.filters}, memory::data_type::f32), any_layout(output_dims_, type_),
-        geometry_.strides, geometry_.before, geometry_.after);
+    const auto chosen = describe_backward_weights(engine, layouts_);
     weights_input_ = builder.convert(nearest_input(chosen.src_desc()), chosen.src_desc());
     weights_output_gradient_ = builder.convert(output_gradient, chosen.diff_dst_desc());
     weight_gradient_ = builder.gradient(weight_, own_weights_);
@@ -177,12 +210,9 @@ class ConvolutionOperation final : public Operation {
     builder.tick();
   }
 
-  // The layouts are oneDNN's, over what the forward pass computes.
-  ConvolutionLayouts own_layouts() const { return {.patches = patches_.patch > 1}; }
-
   Tensor* compile_backward_data(Builder& builder, Tensor* output_gradient) {
     const dnnl::engine& engine = builder.library().engine;
-    const auto hint = describe_forward(engine, dnnl::prop_kind::forward_training, own_layouts());
+    const auto hint = backward_hint(engine, layouts_);
     const auto chosen = describe_backward<BackwardData>(
         engine, user_scratchpad(), hint, dnnl::algorithm::convolution_direct,
         any_layout(geometry_.input, type_), any_layout(geometry_.weights, type_),
@@ -207,6 +237,7 @@ class ConvolutionOperation final : public Operation {
   memory::dims output_dims_;
   memory::data_type type_;
   Geometry geometry_, patched_geometry_;
+  ConvolutionLayouts layouts_;
   PatchFilter patches_;  // patch 1: the input is not in patches
   memory::dims own_weights_;
   Conversion input_conversion_, output_conversion_, weights_input_, weights_output_gradient_,
@@ -219,6 +250,12 @@ class ConvolutionOperation final : public Operation {
 };
 
 }  // namespace
+
+memory::desc liked_input(Builder& builder, const Convolution& layer, const PlannedOperation& planned) {
+  const Maps maps{own_geometry(layer, builder.dims(planned.input)), builder.dims(planned.output),
+                  builder.activation_type()};
+  return describe_maps(builder.library().engine, builder.forward_kind(), maps, {}, {}).src_desc();
+}
 
 OperationPointer make_operation(Builder& builder, const Convolution& layer, const PlannedOperation& planned,
                                 Tensor* input) {

@@ -1,8 +1,8 @@
 // Which layouts a convolution reads and writes. oneDNN's own choice looks at the convolution alone; the
-// normalisation and the pool behind it run in whatever layout it leaves. Here the whole chain is judged: by
-// a rule over the implementations that oneDNN offers for it, never by time, so that the bits of a result do
-// not depend on a measurement. For float32 maps. Used by convolution.cpp; normalisation.cpp and max_pool.cpp
-// describe the links.
+// normalisation and the pool behind it run in whatever layout it leaves. Here the whole chain is judged: by a
+// rule over the implementations that oneDNN offers for it, so that the bits of a result do not depend on a
+// measurement, or where the tuner measures (engine/tuning/tuner.hpp) by running it. For float32 maps. Used by
+// convolution.cpp; normalisation.cpp and max_pool.cpp describe the links, chain_trial.cpp runs them.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,7 @@ struct ConvolutionLayouts {
   Tag input = Tag::any, output = Tag::any;
   Tag copied = Tag::any;  // into which the output is copied before anything reads it; any: not copied
   bool patches = false;   // over an input in patches (engine/input_patches.hpp)
+  Tag weights_gradient = Tag::any;  // both maps, where the gradient of the weights is computed
 };
 
 // One operation of the chain as oneDNN would run it.
@@ -42,12 +43,25 @@ ChainLink link_of(Builder& builder, const MaxPool& layer, const PlannedOperation
 // product behind an unfolding of the maps, most for scalar loops.
 int implementation_cost(const std::string& implementation);
 
+// Whether an implementation runs scalar loops.
+bool is_scalar(const std::string& implementation);
+
 // Whether an implementation is a product of plain matrices.
 bool is_matrix_product(const std::string& implementation);
 
-// The layouts for the convolution that `builder` is at (Builder::chain()), whose input may be written in
-// patches where `patchable`. `describe` throws dnnl::error for layouts that oneDNN does not serve.
-ConvolutionLayouts choose_layouts(Builder& builder, bool patchable,
-                                  const std::function<ChainLink(const ConvolutionLayouts&)>& describe);
+// The layout in which a convolution likes its input.
+memory::desc liked_input(Builder& builder, const Convolution& layer, const PlannedOperation& planned);
+
+// What a convolution asks for its layouts.
+struct LayoutQuery {
+  const std::string& name;  // the layer's
+  const Tensor& input;
+  bool patchable = false;  // the input may be written in patches
+  // Throws dnnl::error for layouts that oneDNN does not serve.
+  std::function<ChainLink(const ConvolutionLayouts&)> describe;
+};
+
+// The layouts for the convolution that `builder` is at (Builder::chain()).
+ConvolutionLayouts choose_layouts(Builder& builder, const LayoutQuery& query);
 
 }  // namespace convoy::cpu

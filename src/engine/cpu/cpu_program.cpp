@@ -47,7 +47,9 @@ void CpuProgram::build(Builder& builder) {
   Tensor* current = input_->output();
   for (std::size_t i = 0; i < plan_.operations.size(); ++i) {
     const PlannedOperation& planned = plan_.operations[i];
-    builder.enter(chain_at(plan_.operations, i));
+    const auto chain = chain_at(plan_.operations, i);
+    const std::size_t behind = i + chain.size();
+    builder.enter(chain, behind < plan_.operations.size() ? &plan_.operations[behind] : nullptr);
     operations_.push_back(std::visit(
         [&](const auto& kind) { return make_operation(builder, kind, planned, current); }, planned.kind));
     current = operations_.back()->output();

@@ -70,8 +70,8 @@ class FullyConnectedOperation final : public Operation {
                                          const dnnl::primitive_attr& attributes) const {
     auto chosen = describe_forward(engine, kind, any_layout(weight_dims_, type_), attributes);
     // A product of plain matrices takes the canonical weights as they are. For few rows oneDNN 2.6 wants them
-    // transposed, which costs a copy after each update (fc6: 80 ms on one thread of a Zen 3) and gains
-    // nothing: for 64 rows the product itself then takes 117 ms instead of 76.
+    // transposed, which costs a copy after each update (fc6: 71 ms on two threads of a Zen 3) and gains
+    // nothing: in memory aligned as ours the product then takes 92 ms for 64 rows instead of 78.
     if (is_matrix_product(chosen.impl_info_str())) {
       auto canonical = describe_forward(engine, kind, plain_desc(weight_dims_, type_), attributes);
       if (std::string(canonical.impl_info_str()) == chosen.impl_info_str()) return canonical;
