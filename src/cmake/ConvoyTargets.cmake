@@ -45,9 +45,9 @@ endfunction()
 #   GPU      the test is about GPUs: it gets the label `gpu` and does nothing where there is no device.
 #   GPU_TOO  the cases that match the filter (of GoogleTest) are registered once more as <name>.gpu…, with the label `gpu`:
 #            for typed suites, whose targets are the devices that the machine has. Labels that begin with `gpu` are theirs.
-#   LABELS   gpu-narrow: small enough to be run under another order of an emulated GPU's work too; alone, without `gpu`, for
-#            cases that are another test's too. gpu-streams: of these the ones whose work is on several streams, so that
-#            its order can matter; they run under one more.
+#   LABELS   gpu-narrow: small enough to be run under other orders of an emulated GPU's work too; alone, without `gpu`, for
+#            cases that are another test's too. gpu-one-stream: narrow, and its work is on one stream, so that its order
+#            can hardly matter: CI runs it under a random one only.
 # Every test finds the CUDA module of this build, if there is one.
 function(convoy_test name)
   cmake_parse_arguments(argument "GPU" "TIMEOUT;GPU_TOO" "SOURCES;LIBRARIES;RANKS;LABELS" ${ARGN})
