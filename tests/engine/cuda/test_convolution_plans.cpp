@@ -1,11 +1,15 @@
 // Every way that the engine knows to compute a convolution, each pass by itself, with the channels of the
 // real networks on small maps, against the double-precision reference.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "engine/cuda/convolution_library.hpp"
 #include "engine/cuda/kernel_test.hpp"
 #include "engine/engine.hpp"
+#include "engine/input_patches.hpp"
+#include "model/networks.hpp"
 #include "reference/reference_layers.hpp"
 
 namespace convoy::cuda::test {
@@ -14,17 +18,38 @@ namespace {
 using convoy::test::Tensor;
 
 struct Case {
-  const char* name;
-  int channels, side, filters, kernel, stride, padding, groups;
+  int channels = 0, filters = 0, kernel = 0, stride = 1, padding = 0, groups = 1;
+
+  friend bool operator==(const Case&, const Case&) = default;
+  int side() const { return 2 * stride + kernel - 2 * padding; }  // leaves 3 × 3 places
+  std::string name() const {
+    return fmt::format("{}_to_{}_kernel_{}_stride_{}_padding_{}_groups_{}", channels, filters, kernel, stride,
+                       padding, groups);
+  }
 };
 
-// conv1 to conv5 of `alexnet` and of `alexnet-owt`, `alexnet-mini`'s kind of narrow groups, and runs of
-// channels that are no whole vectors.
-constexpr Case cases[] = {
-    {"conv1", 3, 23, 96, 11, 4, 0, 1},          {"conv2_grouped", 96, 3, 256, 5, 1, 2, 2},
-    {"conv2", 64, 3, 192, 5, 1, 2, 1},          {"conv3", 256, 3, 384, 3, 1, 1, 1},
-    {"conv4_grouped", 384, 3, 384, 3, 1, 1, 2}, {"conv5_grouped", 384, 3, 256, 3, 1, 1, 2},
-    {"conv5", 384, 3, 256, 3, 1, 1, 1},         {"three_odd_groups", 9, 5, 15, 3, 2, 1, 3}};
+// Every convolution of every network, the first over patches of its input too, and runs of channels that are
+// no whole vectors. What is padded unevenly is padded before the library sees it.
+std::vector<Case> cases() {
+  std::vector<Case> result = {{9, 15, 3, 2, 1, 3}};
+  const auto add = [&](const Case& one) {
+    if (std::ranges::find(result, one) == result.end()) result.push_back(one);
+  };
+  for (const std::string& name : network_names()) {
+    const NetSpec spec = make_network(name);
+    int channels = spec.input.channels;
+    for (const Layer& layer : spec.layers) {
+      const auto* const c = std::get_if<Convolution>(&layer);
+      if (c == nullptr) continue;
+      const int padding = c->padding.before == c->padding.after ? c->padding.before : 0;
+      add({channels, c->filters, c->kernel, c->stride, padding, c->groups});
+      const int patch = channels == spec.input.channels ? patch_side(*c, spec.input) : 1;
+      if (patch > 1) add({channels * patch * patch, c->filters, patched_kernel(c->kernel, patch), 1, 0, 1});
+      channels = c->filters;
+    }
+  }
+  return result;
+}
 
 // Multiples of 1/64 up to 1: exact in every format, so that products are exact too.
 std::vector<double> random_values(std::size_t count, unsigned seed) {
@@ -163,16 +188,17 @@ class ConvolutionPlans : public testing::TestWithParam<std::tuple<Precision, Cas
 TEST_P(ConvolutionPlans, AreAsTheReference) {
   const Case& layer = std::get<1>(GetParam());
   const Convolution definition{
-      layer.name, layer.filters, layer.kernel, layer.stride, {layer.padding, layer.padding}, layer.groups};
-  const int out = (layer.side + 2 * layer.padding - layer.kernel) / layer.stride + 1;
-  const ConvolutionShape shape{.input = map(rows, layer.channels, layer.side),
+      layer.name(), layer.filters, layer.kernel, layer.stride, {layer.padding, layer.padding}, layer.groups};
+  constexpr int out = 3;
+  const int side = layer.side();
+  const ConvolutionShape shape{.input = map(rows, layer.channels, side),
                                .output = map(rows, layer.filters, out),
                                .kernel = layer.kernel,
                                .stride = layer.stride,
                                .padding = layer.padding,
                                .groups = layer.groups};
   const MapShape filter_shape = map(layer.filters, layer.channels / layer.groups, layer.kernel);
-  Tensor input(rows, {layer.channels, layer.side, layer.side}), output(rows, {layer.filters, out, out});
+  Tensor input(rows, {layer.channels, side, side}), output(rows, {layer.filters, out, out});
   Tensor gradient = output, input_gradient = input;
   input.values = random_values(input.values.size(), 1);
   gradient.values = random_values(gradient.values.size(), 2);
@@ -189,14 +215,14 @@ TEST_P(ConvolutionPlans, AreAsTheReference) {
   const DeviceMemory bias_data = on_device({bias.begin(), bias.end()});
   for (const bool relu : {false, true}) {
     SCOPED_TRACE(relu);
-    const LibraryConvolution convolution(*libraries_, layer.name, shape, precision(), relu);
+    const LibraryConvolution convolution(*libraries_, definition.name, shape, precision(), relu);
     Tensor expected = output;
     if (relu) forward(Relu{}, output, expected);
     expect_all(convolution, ConvolutionPass::forward,
                {.first = input_data.data(), .second = filter_data.data(), .bias = bias_data.data()},
                arranged(expected.values, shape.output));
   }
-  const LibraryConvolution convolution(*libraries_, layer.name, shape, precision(), true);
+  const LibraryConvolution convolution(*libraries_, definition.name, shape, precision(), true);
   expect_all(convolution, ConvolutionPass::backward_data,
              {.first = filter_data.data(), .second = gradient_data.data()},
              arranged(input_gradient.values, shape.input));
@@ -212,10 +238,10 @@ TEST_P(ConvolutionPlans, AreAsTheReference) {
 INSTANTIATE_TEST_SUITE_P(All, ConvolutionPlans,
                          testing::Combine(testing::Values(Precision::fp32, Precision::tf32, Precision::bf16,
                                                           Precision::fp16),
-                                          testing::ValuesIn(cases)),
+                                          testing::ValuesIn(cases())),
                          [](const auto& each) {
                            return std::string(word_of(precision_words(), std::get<0>(each.param))) + "_" +
-                                  std::get<1>(each.param).name;
+                                  std::get<1>(each.param).name();
                          });
 
 }  // namespace

@@ -205,7 +205,7 @@ TEST_F(GraphPlans, RunInACapture) {
       const std::optional<PreparedConvolution> prepared = plan.prepare();
       if (!prepared) continue;
       const DeviceMemory workspace(prepared->workspace_bytes, "a test"), results(2 * bytes, "a test");
-      check(cudaMemset(results.data(), 0xFF, 2 * bytes), "a test");
+      check(cudaMemsetAsync(results.data(), 0xFF, 2 * bytes, stream()), "a test");
       operands.workspace = workspace.data();
       operands.result = results.data();
       if (prepared->run(operands) != CUDNN_STATUS_SUCCESS) continue;
