@@ -39,6 +39,27 @@ function(convoy_folder name)
   target_link_libraries(convoy_${name} PUBLIC ${argument_PUBLIC} PRIVATE convoy_flags ${argument_PRIVATE})
 endfunction()
 
+# convoy_messages(<name> <file.proto>): the static library convoy_<name> of the messages that a .proto file describes, for
+# libprotobuf-lite; it is included as "<file>.pb.h". Generated code keeps to no rules of ours: neither flags nor clang-tidy.
+function(convoy_messages name proto)
+  get_filename_component(base ${proto} NAME_WE)
+  set(folder ${PROJECT_BINARY_DIR}/generated/${name})
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(OUTPUT ${folder}/${base}.pb.cc ${folder}/${base}.pb.h
+    COMMAND protobuf::protoc --cpp_out=lite:${folder} -I ${CMAKE_CURRENT_SOURCE_DIR} ${proto}
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto} VERBATIM)
+  add_library(convoy_${name} STATIC ${folder}/${base}.pb.cc ${folder}/${base}.pb.h)
+  set_target_properties(convoy_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
+  target_include_directories(convoy_${name} SYSTEM PUBLIC ${folder})
+  target_link_libraries(convoy_${name} PUBLIC protobuf::libprotobuf-lite)
+  # Whoever reads the sources without building them (.ci/tidy) needs the headers.
+  if(NOT TARGET convoy_generated)
+    add_custom_target(convoy_generated)
+  endif()
+  add_custom_target(convoy_generated_${name} DEPENDS ${folder}/${base}.pb.h)
+  add_dependencies(convoy_generated convoy_generated_${name})
+endfunction()
+
 # convoy_test(<name> SOURCES files... [LIBRARIES targets...] [RANKS n...] [TIMEOUT seconds] [LABELS l...]
 #             [GPU] [GPU_TOO filter]): a GoogleTest executable, registered once for each number of ranks; without RANKS it
 # runs without mpirun.

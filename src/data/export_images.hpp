@@ -4,15 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string_view>
 
 #include "data/store.hpp"
 
 namespace convoy {
-
-// Writes side × side × 3 bytes (RGB, rows top to bottom) as a PNG file. Throws ExitCode::io.
-void write_png(const std::filesystem::path& path, int side, std::span<const std::uint8_t> pixels);
 
 // Writes the first `count` images of a split, in stored order, as folder/<class id>-<index>.png; creates the
 // folder if needed. Returns the number of images written. Throws ExitCode::usage if the store does not have

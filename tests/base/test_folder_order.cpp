@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Lowest first.
-const std::vector<std::string> folder_order = {"base",    "model",  "device",   "comm",       "data",
-                                               "sources", "engine", "settings", "checkpoint", "inference",
-                                               "train",   "report", "cli"};
+const std::vector<std::string> folder_order = {"base",       "picture",   "model",  "device",   "comm",
+                                               "data",       "sources",   "engine", "settings", "foreign",
+                                               "checkpoint", "inference", "train",  "report",   "cli"};
 
 // Headers of libraries and the folders (below src/) that may bring them in.
 const std::vector<std::pair<std::string, std::vector<std::string>>> owned_headers = {
@@ -37,10 +37,15 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> owned_header
     {"cuda", {"device/cuda", "engine/cuda", "comm"}},
     {"jpeglib.h", {"data"}},
     {"jerror.h", {"data"}},
-    {"png.h", {"data", "report"}},
+    {"png.h", {"data", "picture"}},
+    {"ft2build.h", {"picture"}},
+    {"freetype/", {"picture"}},
     {"libexif/", {"data"}},
-    {"archive.h", {"sources"}},
-    {"archive_entry.h", {"sources"}},
+    {"archive.h", {"sources", "foreign"}},
+    {"archive_entry.h", {"sources", "foreign"}},
+    {"google/protobuf", {"foreign", "report"}},
+    {"caffe.pb.h", {"foreign"}},
+    {"tensorboard.pb.h", {"report"}},
     {"zlib.h", {"sources"}},
     {"matio.h", {"sources"}},
     {"opencv2/", {"data"}},
