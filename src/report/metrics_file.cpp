@@ -66,21 +66,28 @@ void MetricsFile::on_start(const RunRecord& record) {
 }
 
 void MetricsFile::on_step(const StepRecord& record) {
-  append(line_of({{"kind", "step"},
-                  {"step", record.step},
-                  {"epoch", record.epoch},
-                  {"samples", record.samples},
-                  {"loss", number(record.loss)},
-                  {"top1", record.top1},
-                  {"lr", record.rate},
-                  {"images_per_second", record.images_per_second},
-                  {"seconds",
-                   {{"input", record.input_seconds},
-                    {"forward", record.forward_seconds},
-                    {"backward", record.backward_seconds},
-                    {"exposed", record.exposed_seconds},
-                    {"update", record.update_seconds}}},
-                  {"attempt", record.attempt}}));
+  Json line = {{"kind", "step"},
+               {"step", record.step},
+               {"epoch", record.epoch},
+               {"samples", record.samples},
+               {"loss", number(record.loss)},
+               {"top1", record.top1},
+               {"lr", record.rate},
+               {"images_per_second", record.images_per_second},
+               {"seconds",
+                {{"input", record.input_seconds},
+                 {"forward", record.forward_seconds},
+                 {"backward", record.backward_seconds},
+                 {"exposed", record.exposed_seconds},
+                 {"update", record.update_seconds}}}};
+  if (record.ranks)
+    line["ranks"] = {{"least", record.ranks->least},
+                     {"median", record.ranks->median},
+                     {"most", record.ranks->most},
+                     {"slowest", record.ranks->slowest},
+                     {"host", record.ranks->host}};
+  line["attempt"] = record.attempt;
+  append(line_of(line));
 }
 
 void MetricsFile::on_validation(const ValidationRecord& record) {

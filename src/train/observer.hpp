@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,13 @@ struct RunRecord {
   std::vector<Decision> tuning;  // which algorithms were chosen; empty until a program has been compiled
 };
 
+// How long ranks work on a step by themselves, without waiting for other ranks, in seconds.
+struct RankSpread {
+  double least = 0, median = 0, most = 0;
+  int slowest = 0;   // the rank with the most …
+  std::string host;  // … and where it runs
+};
+
 // Figures since the last StepRecord, over all ranks; seconds are per step, mean over steps, slowest rank.
 struct StepRecord {
   std::int64_t step = 0;
@@ -43,8 +51,9 @@ struct StepRecord {
   double loss = 0, top1 = 0, rate = 0, images_per_second = 0;
   double input_seconds = 0, forward_seconds = 0, backward_seconds = 0, exposed_seconds = 0,
          update_seconds = 0;
-  int attempt = 1;          // 1 for the first start of a run, 2 after one resume, …
-  double seconds_left = 0;  // estimate to the end of the run
+  std::optional<RankSpread> ranks;  // where there are several
+  int attempt = 1;                  // 1 for the first start of a run, 2 after one resume, …
+  double seconds_left = 0;          // estimate to the end of the run
 };
 
 struct ValidationRecord {

@@ -1,17 +1,35 @@
 #include "train/run_report.hpp"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 namespace convoy {
+namespace {
+
+// Of each rank's own work. The median of an even number is the mean of the two in the middle.
+RankSpread spread_of(std::span<const double> own, std::span<const std::string> hosts) {
+  const auto slowest = static_cast<std::size_t>(std::ranges::max_element(own) - own.begin());
+  std::vector<double> sorted(own.begin(), own.end());
+  std::ranges::sort(sorted);
+  const std::size_t middle = sorted.size() / 2;
+  const double median = sorted.size() % 2 == 1 ? sorted[middle] : 0.5 * (sorted[middle - 1] + sorted[middle]);
+  return {.least = sorted.front(),
+          .median = median,
+          .most = sorted.back(),
+          .slowest = static_cast<int>(slowest),
+          .host = slowest < hosts.size() ? hosts[slowest] : std::string()};
+}
+
+}  // namespace
 
 RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator,
-                     const RunLength& length, int attempt, std::int64_t first_step)
+                     const RunLength& length, int attempt, std::int64_t first_step, bool pipelined)
     : observers_(observers),
       communicator_(communicator),
       length_(length),
       attempt_(attempt),
-      first_step_(first_step) {}
+      first_step_(first_step),
+      pipelined_(pipelined) {}
 
 template <typename Record>
 void RunReport::notify(void (Observer::*method)(const Record&), const Record& record) const {
@@ -60,18 +78,32 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   return record;
 }
 
+// This rank's seconds of work since the last record, without waiting for the other ranks: it decides how fast
+// the slowest rank lets all of them be.
+double RunReport::own_work() const {
+  const double computing = seconds_.phases.forward + seconds_.phases.backward + seconds_.phases.update;
+  return pipelined_ ? std::max(seconds_.input, computing) : seconds_.input + computing;
+}
+
 void RunReport::step(const TrainingState& state, double rate) {
   const PhaseSeconds& phases = seconds_.phases;
-  std::array<double, 6> seconds = {seconds_.total,  seconds_.input, phases.forward,
-                                   phases.backward, phases.exposed, phases.update};
+  // One message for the slowest rank's times and each rank's own: a rank leaves 0 in the places of the
+  // others.
+  std::vector<double> seconds = {seconds_.total,  seconds_.input, phases.forward,
+                                 phases.backward, phases.exposed, phases.update};
+  const std::size_t by_rank = seconds.size();
+  seconds.resize(by_rank + static_cast<std::size_t>(communicator_.size()));
+  seconds[by_rank + static_cast<std::size_t>(communicator_.rank())] = own_work();
   communicator_.maximum(seconds);
   const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
   StepRecord record = record_of(state, rate, seconds[0]);
-  record.input_seconds = seconds[1] / steps;
-  record.forward_seconds = seconds[2] / steps;
-  record.backward_seconds = seconds[3] / steps;
-  record.exposed_seconds = seconds[4] / steps;
-  record.update_seconds = seconds[5] / steps;
+  for (double& value : seconds) value /= steps;
+  record.input_seconds = seconds[1];
+  record.forward_seconds = seconds[2];
+  record.backward_seconds = seconds[3];
+  record.exposed_seconds = seconds[4];
+  record.update_seconds = seconds[5];
+  if (communicator_.size() > 1) record.ranks = spread_of(std::span(seconds).subspan(by_rank), started_.hosts);
   notify(&Observer::on_step, record);
   seconds_ = {};
   timed_steps_ = timed_samples_ = 0;

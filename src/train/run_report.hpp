@@ -1,5 +1,5 @@
 // Reports a run to its observers: gathers timings and sums into records and calls the observers on
-// rank 0.
+// rank 0. Used by run_training and its loop.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,9 @@ namespace convoy {
 
 class RunReport {
  public:
+  // `pipelined`: the device computes a step while the host already prepares later ones.
   RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunLength& length,
-            int attempt, std::int64_t first_step);
+            int attempt, std::int64_t first_step, bool pipelined);
 
   void start(const RunRecord& record);
 
@@ -48,6 +49,7 @@ class RunReport {
 
  private:
   StepRecord record_of(const TrainingState& state, double rate, double window_seconds) const;
+  double own_work() const;
   template <typename Record>
   void notify(void (Observer::*method)(const Record&), const Record& record) const;
 
@@ -57,6 +59,7 @@ class RunReport {
   RunLength length_;
   int attempt_;
   std::int64_t first_step_;
+  bool pipelined_;
   Stopwatch since_start_, since_progress_;
   struct {
     double total = 0, input = 0;

@@ -192,7 +192,8 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   watching = &watchdog;
   std::optional<Watchdog::Watch> watch;
-  RunReport report(observers, communicator, run.length, start.attempt, start.state.step);
+  RunReport report(observers, communicator, run.length, start.attempt, start.state.step,
+                   replica->steps_ahead() > 0);
   std::optional<TrainingLoop> loop;
   try {
     if (trains) {

@@ -54,18 +54,22 @@ TEST(MetricsFile, KeysAreThoseOthersRead) {
   step.step = 20, step.epoch = 2, step.samples = 640, step.loss = 2.5, step.top1 = 0.25, step.rate = 0.01;
   step.images_per_second = 100, step.input_seconds = 0.125;
   file.on_step(step);
+  step.ranks = {.least = 0.5, .median = 0.75, .most = 1, .slowest = 3, .host = "node07"};
+  file.on_step(step);
   file.on_validation({.step = 20, .epoch = 2, .samples = 50, .loss = 2, .top1 = 0.5, .top5 = 0.75});
   file.on_checkpoint({.step = 20, .path = "x.h5", .seconds = 0.5});
   const auto lines = lines_of(folder / "metrics.jsonl");
-  ASSERT_EQ(lines.size(), 4U);
+  ASSERT_EQ(lines.size(), 5U);
   EXPECT_EQ(keys_of(lines[0]), (std::set<std::string>{"kind", "step", "what", "text"}));
   EXPECT_EQ(keys_of(lines[1]), (std::set<std::string>{"kind", "step", "epoch", "samples", "loss", "top1",
                                                       "lr", "images_per_second", "seconds", "attempt"}));
   EXPECT_EQ(keys_of(lines[1]["seconds"]),
             (std::set<std::string>{"input", "forward", "backward", "exposed", "update"}));
-  EXPECT_EQ(keys_of(lines[2]),
+  EXPECT_EQ(lines[2]["ranks"],
+            json::parse(R"({"least": 0.5, "median": 0.75, "most": 1.0, "slowest": 3, "host": "node07"})"));
+  EXPECT_EQ(keys_of(lines[3]),
             (std::set<std::string>{"kind", "step", "epoch", "samples", "loss", "top1", "top5"}));
-  EXPECT_EQ(keys_of(lines[3]), (std::set<std::string>{"kind", "step", "path", "seconds"}));
+  EXPECT_EQ(keys_of(lines[4]), (std::set<std::string>{"kind", "step", "path", "seconds"}));
   EXPECT_EQ(lines[1]["kind"], "step");
   EXPECT_EQ(lines[1]["loss"], 2.5);
   EXPECT_EQ(lines[1]["lr"], 0.01);
