@@ -4,31 +4,25 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "base/file_descriptor.hpp"
 #include "cli/commands.hpp"
 #include "cli/common_options.hpp"
-#include "data/decode.hpp"
+#include "cli/image_file.hpp"
+#include "cli/picture_places.hpp"
 #include "inference/prediction.hpp"
+#include "picture/prediction_picture.hpp"
 
 namespace convoy {
 namespace {
 
 // Images per forward pass: enough for full speed, few enough for memory.
 constexpr std::size_t group_size = 32;
+constexpr int picture_classes = 5;
 
-std::vector<std::uint8_t> read_square(const std::string& path, int side, Fit fit) {
-  std::error_code unknown;  // opening the file reports the reason
-  if (std::filesystem::is_directory(path, unknown))
-    fail(ExitCode::usage, "{} is a folder: pass image files, for example {}/*.jpg", path, path);
-  const std::string bytes = read_file_or_pipe(path);
-  std::vector<std::uint8_t> square(static_cast<std::size_t>(side) * side * 3);
-  try {
-    decode_square(std::as_bytes(std::span(bytes)), side, fit, square);
-  } catch (const Error& error) {
-    fail(error.category(), "{}: {}", path, error.what());
-  }
-  return square;
-}
+// An image as it is predicted and, where pictures are wanted, as it is shown.
+struct LoadedImage {
+  std::vector<std::uint8_t> square;
+  Picture shown;
+};
 
 class PredictCommand : public Command {
  public:
@@ -51,6 +45,11 @@ are named on standard error, and the exit code is that of the first one.)";
                    checkpoint_);
     table.add_integer("top", "number of classes to print for each image", top_, 1, 1 << 20);
     table.add_flag("json", "print one JSON object per image instead of text", json_);
+    table.add_text(
+        "picture", "FILE.png|FOLDER",
+        "also draw the image beside its five most probable classes: into this PNG file or, of any number "
+        "of images, into this folder, each as NAME.png (cat.jpg.png)",
+        picture_);
     table.group("Machine");
     add_device_option(table, device_);
     add_precision_option(table, precision_);
@@ -59,6 +58,7 @@ are named on standard error, and the exit code is that of the first one.)";
 
   void check(const OptionTable&) override {
     check_checkpoint_path(name(), checkpoint_);
+    if (!picture_.empty()) places_ = picture_places(picture_, images_);
     check_precision(device_, precision_);
   }
 
@@ -67,38 +67,63 @@ are named on standard error, and the exit code is that of the first one.)";
     ExitCode code = ExitCode::done;
     for (std::size_t first = 0; first < images_.size(); first += group_size) {
       const std::size_t end = std::min(first + group_size, images_.size());
-      const ExitCode of_group = predict_group(predictor, std::span(images_).subspan(first, end - first), log);
+      const ExitCode of_group = predict_group(predictor, first, end, log);
       if (code == ExitCode::done) code = of_group;
     }
     return code;
   }
 
  private:
-  // Images of one forward pass. A bad one costs the others nothing; returns the code of the first bad one.
-  ExitCode predict_group(Predictor& predictor, std::span<const std::string> images, const Log& log) const {
+  // Images [first, last), of one forward pass. A bad one costs the others nothing; returns the code of the
+  // first bad one.
+  ExitCode predict_group(Predictor& predictor, std::size_t first, std::size_t last, const Log& log) const {
     ExitCode code = ExitCode::done;
     std::vector<std::vector<std::uint8_t>> squares;
-    std::vector<std::string> errors(images.size());  // empty for a good image
-    for (std::size_t i = 0; i < images.size(); ++i) {
+    std::vector<Picture> shown;
+    std::vector<std::string> errors(last - first);  // empty for a good image
+    for (std::size_t i = first; i < last; ++i) {
       try {
-        squares.push_back(read_square(images[i], predictor.stored_side(), predictor.fit()));
+        LoadedImage image = load(images_[i], predictor);
+        squares.push_back(std::move(image.square));
+        shown.push_back(std::move(image.shown));
       } catch (const Error& error) {
         if (error.category() == ExitCode::bug || error.category() == ExitCode::device) throw;
-        errors[i] = error.what();
+        errors[i - first] = error.what();
         if (code == ExitCode::done) code = error.category();
       }
     }
-    const auto predictions = predictor.predict(squares, top_);
-    auto next = predictions.begin();
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      if (errors[i].empty()) {
-        print(images[i], *next++);
+    const auto predictions = predictor.predict(squares, draws() ? std::max(top_, picture_classes) : top_);
+    std::size_t next = 0;
+    for (std::size_t i = first; i < last; ++i) {
+      const std::string& error = errors[i - first];
+      if (error.empty()) {
+        print(images_[i], predictions[next]);
+        if (draws()) draw(i, shown[next], predictions[next]);
+        ++next;
       } else {
-        print_error(images[i], errors[i]);
-        log.error("{}", errors[i]);
+        print_error(images_[i], error);
+        log.error("{}", error);
       }
     }
     return code;
+  }
+
+  bool draws() const { return !places_.empty(); }
+
+  LoadedImage load(const std::string& path, const Predictor& predictor) const {
+    const ImageFile file(path);
+    LoadedImage image{.square = file.square(predictor.stored_side(), predictor.fit()), .shown = {}};
+    if (draws()) image.shown = file.upright(prediction_image_side);
+    return image;
+  }
+
+  void draw(std::size_t image, const Picture& shown, std::span<const Prediction> predictions) const {
+    std::vector<ClassBar> bars;
+    for (const Prediction& p : predictions.first(std::min<std::size_t>(picture_classes, predictions.size())))
+      bars.push_back(
+          {.name = p.entry.name.empty() ? p.entry.id : p.entry.name, .probability = p.probability});
+    const std::string caption = std::filesystem::path(images_[image]).filename().string();
+    write_png(places_[image], prediction_picture(shown, caption, bars));
   }
 
   void print_error(const std::string& image, const std::string& error) const {
@@ -110,7 +135,8 @@ are named on standard error, and the exit code is that of the first one.)";
     fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
-  void print(const std::string& image, const std::vector<Prediction>& predictions) const {
+  void print(const std::string& image, std::span<const Prediction> predictions) const {
+    predictions = predictions.first(std::min(predictions.size(), static_cast<std::size_t>(top_)));
     if (!json_) {
       fmt::print("{}\n", image);
       for (const Prediction& p : predictions) {
@@ -128,7 +154,8 @@ are named on standard error, and the exit code is that of the first one.)";
   }
 
   std::vector<std::string> images_;
-  std::string checkpoint_;
+  std::vector<std::string> places_;  // of each image its picture; none: no pictures
+  std::string checkpoint_, picture_;
   int top_ = 5, threads_ = 0;
   bool json_ = false;
   DeviceKind device_ = DeviceKind::automatic;

@@ -37,12 +37,12 @@ std::string_view other_kind(std::span<const std::byte> bytes) {
   return bytes.empty() ? "empty" : "of an unknown type";
 }
 
-// EXIF's eight orientations (TIFF 6.0, tag 274) as transpose and flips of a square.
-void turn(cv::Mat& square, int orientation) {
+// EXIF's eight orientations (TIFF 6.0, tag 274) as transpose and flips of an image.
+void turn(cv::Mat& image, int orientation) {
   if (orientation >= 5) {
     cv::Mat transposed;
-    cv::transpose(square, transposed);
-    square = transposed;
+    cv::transpose(image, transposed);
+    image = transposed;
   }
   constexpr int no_flip = -2;
   // cv::flip's codes: 1 left-right, 0 top-bottom, -1 both.
@@ -50,8 +50,16 @@ void turn(cv::Mat& square, int orientation) {
   const int code = flips[static_cast<std::size_t>(orientation)];
   if (code == no_flip) return;
   cv::Mat flipped;
-  cv::flip(square, flipped, code);
-  square = flipped;
+  cv::flip(image, flipped, code);
+  image = flipped;
+}
+
+// Resizes `part` of the image, in pixels of its file, to the size of `target`.
+void resize(const RgbImage& image, const Box& part, cv::Mat target) {
+  const double scale = 1.0 / image.reduction;
+  resample({image.pixels, image.columns(), image.rows()},
+           {part.left * scale, part.top * scale, part.right * scale, part.bottom * scale}, target.cols,
+           target.rows, target.data, target.step[0]);
 }
 
 }  // namespace
@@ -67,12 +75,22 @@ void make_square(const RgbImage& image, int side, Fit fit, std::span<std::uint8_
   const auto [source, target] = place(image.width, image.height, image.orientation, fit, side);
   cv::Mat result(side, side, CV_8UC3);
   if (fit == Fit::pad) result.setTo(cv::Scalar(border_colour[0], border_colour[1], border_colour[2]));
-  const double scale = 1.0 / image.reduction;
-  resample({image.pixels, image.columns(), image.rows()},
-           {source.left * scale, source.top * scale, source.right * scale, source.bottom * scale},
-           target.width(), target.height(), result.ptr(target.top, target.left), result.step[0]);
+  resize(image, source, result(cv::Rect(target.left, target.top, target.width(), target.height())));
   turn(result, image.orientation);
   std::memcpy(square.data(), result.data, square.size());
+}
+
+Picture decode_upright(std::span<const std::byte> bytes, int side) {
+  const RgbImage image = decode_image(bytes, side, Fit::pad);
+  const int longer = std::max(image.width, image.height);
+  const auto [source, target] =
+      place(image.width, image.height, image.orientation, Fit::pad, std::min(side, longer));
+  cv::Mat result(target.height(), target.width(), CV_8UC3);
+  resize(image, source, result);
+  turn(result, image.orientation);
+  Picture picture(result.cols, result.rows);
+  std::memcpy(picture.pixels.data(), result.data, picture.pixels.size());
+  return picture;
 }
 
 void decode_square(std::span<const std::byte> bytes, int side, Fit fit, std::span<std::uint8_t> square) {

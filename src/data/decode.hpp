@@ -1,6 +1,6 @@
 // Converts the bytes of an image file to RGB pixels, and those to the square that a store contains. Used by
-// pack for every image and by predict for its images. The type of a file is detected from its content, never
-// from its name. All functions are thread-safe.
+// pack for every image, by predict and visualize for theirs. The type of a file is detected from its content,
+// never from its name. All functions are thread-safe.
 //
 // The values are those that PIL's convert("RGB") and OpenCV give (of 16-bit grey, OpenCV's: PIL clips it).
 // JPEG: grey, RGB, YCbCr, CMYK and YCCK are converted to RGB; four-component files are taken as inverted (0
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "data/fit.hpp"
+#include "picture/picture.hpp"
 
 namespace convoy {
 
@@ -46,7 +47,11 @@ RgbImage decode_image(std::span<const std::byte> bytes, int side = 0, Fit fit = 
 // side to `side`, centre crop", without resizing the cropped parts.
 void make_square(const RgbImage& image, int side, Fit fit, std::span<std::uint8_t> square);
 
-// Both steps: the result is stored by pack for an image file.
+// A whole image as people look at it: rotated according to its orientation and, if its longer side is longer
+// than `side`, shrunk to it. Throws as decode_image.
+Picture decode_upright(std::span<const std::byte> bytes, int side);
+
+// decode_image and make_square: the result is stored by pack for an image file.
 void decode_square(std::span<const std::byte> bytes, int side, Fit fit, std::span<std::uint8_t> square);
 
 }  // namespace convoy

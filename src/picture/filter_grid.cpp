@@ -6,12 +6,12 @@
 
 #include "base/error.hpp"
 #include "picture/canvas.hpp"
+#include "picture/shades.hpp"
 
 namespace convoy {
 namespace {
 
 constexpr Colour between{.red = 255, .green = 255, .blue = 255};
-constexpr Colour not_finite{.red = 255, .green = 0, .blue = 255};
 constexpr int gap = 2;
 
 // What is shown of one filter: `planes` planes of height × width.
@@ -22,30 +22,18 @@ struct Shown {
   std::size_t plane_size() const {
     return static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   }
-
-  float largest() const {
-    float magnitude = 0;
-    for (const float weight : weights) {
-      if (std::isfinite(weight)) magnitude = std::max(magnitude, std::abs(weight));
-    }
-    return magnitude;
-  }
 };
-
-std::uint8_t byte_of(double weight, double magnitude) {
-  return static_cast<std::uint8_t>(std::lround(127.5 + (magnitude > 0 ? 127.5 * (weight / magnitude) : 0)));
-}
 
 void draw_weight(const Shown& filter, std::size_t position, double magnitude, std::uint8_t* pixel) {
   for (std::size_t colour = 0; colour < 3; ++colour) {
     const float weight = filter.weights[(filter.planes == 3 ? colour * filter.plane_size() : 0) + position];
     if (!std::isfinite(weight)) {
-      pixel[0] = not_finite.red;
-      pixel[1] = not_finite.green;
-      pixel[2] = not_finite.blue;
+      pixel[0] = not_finite_colour.red;
+      pixel[1] = not_finite_colour.green;
+      pixel[2] = not_finite_colour.blue;
       return;
     }
-    pixel[colour] = byte_of(weight, magnitude);
+    pixel[colour] = signed_shade(weight, magnitude);
   }
 }
 
@@ -81,13 +69,14 @@ std::vector<Shown> shown_of(const FilterSet& set, int channel) {
 
 Picture filter_grid(const FilterSet& filters, FilterScale scale, int magnify, int channel) {
   const std::vector<Shown> shown = shown_of(filters, channel);
-  float of_all = 0;
-  for (const Shown& filter : shown) of_all = std::max(of_all, filter.largest());
+  double of_all = 0;
+  for (const Shown& filter : shown) of_all = std::max(of_all, largest_magnitude(filter.weights));
   std::vector<Picture> tiles;
   tiles.reserve(shown.size());
-  for (const Shown& filter : shown)
-    tiles.push_back(
-        magnified(tile_of(filter, scale == FilterScale::each ? filter.largest() : of_all), magnify));
+  for (const Shown& filter : shown) {
+    const double magnitude = scale == FilterScale::each ? largest_magnitude(filter.weights) : of_all;
+    tiles.push_back(magnified(tile_of(filter, magnitude), magnify));
+  }
   return tile_grid(tiles, grid_columns(filters.filters), gap, between);
 }
 

@@ -1,0 +1,13 @@
+/* The font of all text in pictures, DejaVu Sans, as a part of the program. Its licence (Bitstream Vera's) permits
+   embedding it; no part of the font is changed. text.cpp reads it. */
+  .section .rodata
+  .hidden convoy_font_begin
+  .hidden convoy_font_end
+  .global convoy_font_begin
+  .global convoy_font_end
+  .balign 16
+convoy_font_begin:
+  .incbin CONVOY_FONT_FILE
+convoy_font_end:
+  .byte 0
+  .section .note.GNU-stack,"",%progbits
