@@ -75,13 +75,14 @@ struct Drawing {
     return {.values = maps.values, .maps = shape.channels, .height = shape.height, .width = shape.width};
   }
 
+  bool is_vector() const { return maps.activation.shape.height * maps.activation.shape.width == 1; }
+
   std::string content_text() const {
     const Shape& shape = maps.activation.shape;
-    const bool vector = shape.height * shape.width == 1;
     const auto [least, most] = std::minmax_element(maps.values.begin(), maps.values.end());
     const std::string what =
-        vector ? fmt::format("{} values", shape.channels)
-               : fmt::format("{} maps of {} × {}", shape.channels, shape.height, shape.width);
+        is_vector() ? fmt::format("{} values", shape.channels)
+                    : fmt::format("{} maps of {} × {}", shape.channels, shape.height, shape.width);
     return fmt::format("{} from {:.4g} to {:.4g}", what, *least, *most);
   }
 };
@@ -238,12 +239,13 @@ features: the activation of a layer for an image, map by map, beside the image a
   }
 
   std::string note_of(const Drawing& drawing) const {
-    const MapSet set = drawing.set();
-    const bool own_range = scale_ == FilterScale::each && set.height * set.width > 1;
-    return fmt::format("{}; {}, {} over {} range", drawing.content_text(),
-                       strongest_ > 0 ? fmt::format("the {} with the largest mean", drawing.shown.size())
-                                      : "all in their order",
-                       own_range ? "each stretched" : "together", own_range ? "its own" : "one");
+    std::string note = drawing.content_text();
+    if (strongest_ > 0)
+      note += fmt::format("; the {} {}", drawing.shown.size(),
+                          drawing.is_vector() ? "largest" : "with the largest mean");
+    if (!drawing.is_vector() && scale_ == FilterScale::each)
+      return note + "; white: each map's own largest value";
+    return note + "; white: the largest of all";
   }
 
   static void print_strongest(const Drawing& drawing) {
@@ -252,8 +254,11 @@ features: the activation of a layer for an image, map by map, beside the image a
     for (const int map : drawing.shown) {
       const auto first = set.values.begin() + map * size;
       const double mean = std::accumulate(first, first + size, 0.0) / static_cast<double>(size);
-      fmt::print("  map {:>4}  mean {:<10.4g} largest {:.4g}\n", map, mean,
-                 *std::max_element(first, first + size));
+      const float largest = *std::max_element(first, first + size);
+      if (drawing.is_vector())
+        fmt::print("  value {:>4}  {:.4g}\n", map, largest);
+      else
+        fmt::print("  map {:>4}  mean {:<8.4g}  largest {:.4g}\n", map, mean, largest);
     }
   }
 

@@ -14,7 +14,7 @@
 namespace convoy {
 namespace {
 
-constexpr int number_size = 10, number_gap = 1;
+constexpr int number_size = 11;
 constexpr int margin = 16;
 
 std::span<const float> map_of(const MapSet& set, int map) {
@@ -47,10 +47,10 @@ Picture tile_of(const MapSet& set, int map, double magnitude, bool has_negative)
 
 // The tile with its number below it.
 Picture numbered_tile(const Picture& tile, int number, const Font& font) {
-  Picture result(tile.width, tile.height + number_gap + font.line_height(), paper);
+  Picture result(tile.width, tile.height + font.line_height(), between_tiles);
   paste(result, tile, 0, 0);
   const std::string text = fmt::format("{}", number);
-  font.draw(result, (tile.width - font.width(text)) / 2, tile.height + number_gap, text, faint_ink);
+  font.draw(result, (tile.width - font.width(text)) / 2, tile.height, text, paper);
   return result;
 }
 
@@ -90,7 +90,7 @@ Picture map_grid(const MapSet& set, std::span<const int> shown, const MapGridOpt
     const Picture tile = magnified(tile_of(set, map, magnitude, has_negative), options.magnify);
     tiles.push_back(numbered ? numbered_tile(tile, map, font) : tile);
   }
-  return tile_grid(tiles, grid_columns(static_cast<int>(tiles.size())), single_values ? 1 : 2, paper);
+  return tile_grid(tiles, grid_columns(static_cast<int>(tiles.size())), single_values ? 1 : 2, between_tiles);
 }
 
 Picture feature_picture(const FeaturePicture& parts) {
