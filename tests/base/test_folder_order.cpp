@@ -46,7 +46,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> owned_header
     {"google/protobuf", {"foreign", "report"}},
     {"caffe.pb.h", {"foreign"}},
     {"tensorboard.pb.h", {"report"}},
-    {"zlib.h", {"sources"}},
+    {"zlib.h", {"sources", "foreign"}},
     {"matio.h", {"sources"}},
     {"opencv2/", {"data"}},
     {"xxhash.h", {"data", "train"}},

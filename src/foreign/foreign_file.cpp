@@ -1,0 +1,36 @@
+#include "foreign/foreign_file.hpp"
+
+#include "base/error.hpp"
+#include "foreign/safetensors.hpp"
+
+namespace convoy {
+
+std::optional<ForeignFormat> foreign_format(const std::filesystem::path& path) {
+  if (is_safetensors(path)) return ForeignFormat::safetensors;
+  return std::nullopt;
+}
+
+std::string_view name_of(ForeignFormat format) {
+  switch (format) {
+    case ForeignFormat::pytorch:
+      return "PyTorch";
+    case ForeignFormat::pytorch_old:
+      return "PyTorch (before 1.6)";
+    case ForeignFormat::caffemodel:
+      return "Caffe";
+    case ForeignFormat::safetensors:
+      break;
+  }
+  return "safetensors";
+}
+
+std::vector<NamedTensor> read_foreign(const std::filesystem::path& path) {
+  const auto format = foreign_format(path);
+  if (!format)
+    fail(ExitCode::bad_data,
+         "{} is neither a PyTorch file (.pth), nor safetensors, nor a Caffe model (.caffemodel)",
+         path.string());
+  return read_safetensors(path).tensors;
+}
+
+}  // namespace convoy
