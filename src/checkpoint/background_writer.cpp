@@ -55,8 +55,11 @@ struct BackgroundWriter::State {
     bool best = false;
   };
 
-  State(fs::path output, const ParameterTable& parameters, int newest)
-      : folder(std::move(output)), table(parameters), keep(newest) {}
+  State(fs::path output, const ParameterTable& parameters, int newest, Timeline* timeline)
+      : folder(std::move(output)),
+        table(parameters),
+        keep(newest),
+        row(timeline != nullptr ? &timeline->row("checkpoints") : nullptr) {}
 
   void run();
   void perform(Job& job, WrittenCheckpoint& written);
@@ -66,6 +69,7 @@ struct BackgroundWriter::State {
   fs::path folder;
   ParameterTable table;
   int keep;
+  TimelineRow* row;
   // The thread's own. `best`: the last step that became the best one; the link is not enough, for some file
   // systems have none.
   std::int64_t newest_written = -1;
@@ -118,6 +122,7 @@ void BackgroundWriter::State::run() {
     written.step = job.step;
     const Stopwatch watch;
     try {
+      const TimelineScope scope(row, "write checkpoint", {{"step", job.step}});
       perform(job, written);
     } catch (const std::exception& error) {
       written.error = error.what();
@@ -135,8 +140,8 @@ void BackgroundWriter::State::wait_until_idle(std::unique_lock<std::mutex>& lock
   changed.wait(lock, [&] { return jobs.empty(); });
 }
 
-BackgroundWriter::BackgroundWriter(fs::path folder, const ParameterTable& table, int keep)
-    : state_(std::make_unique<State>(std::move(folder), table, keep)) {
+BackgroundWriter::BackgroundWriter(fs::path folder, const ParameterTable& table, int keep, Timeline* timeline)
+    : state_(std::make_unique<State>(std::move(folder), table, keep, timeline)) {
   try {
     fs::create_directories(state_->folder);
     remove_stale_files(state_->folder);

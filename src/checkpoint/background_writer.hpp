@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/timeline.hpp"
 #include "checkpoint/checkpoint.hpp"
 
 namespace convoy {
@@ -24,7 +25,9 @@ class BackgroundWriter {
   // `folder` is made when absent; `keep` newest checkpoints stay (0: all), and the best one always. Of steps
   // beyond the one just written (an abandoned attempt, or a damaged file) nothing is removed. Throws
   // ExitCode::io when the folder cannot be made or read.
-  BackgroundWriter(std::filesystem::path folder, const ParameterTable& table, int keep);
+  // `timeline`: where writing is recorded, in row "checkpoints"; null: nowhere.
+  BackgroundWriter(std::filesystem::path folder, const ParameterTable& table, int keep,
+                   Timeline* timeline = nullptr);
   ~BackgroundWriter();  // waits for writes in progress
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;

@@ -1,13 +1,16 @@
-#include <array>
 #include <cstdlib>
 #include <iostream>
 #include <limits>
+#include <optional>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "cli/train_options.hpp"
 #include "report/metrics_file.hpp"
 #include "report/progress_line.hpp"
 #include "report/run_file.hpp"
+#include "report/tensorboard_file.hpp"
+#include "report/trace_file.hpp"
 #include "settings/check.hpp"
 #include "train/trainer.hpp"
 
@@ -62,7 +65,12 @@ then resumes where it stopped. Every option may also be set in the configuration
     ProgressLine progress(std::cout, progress_is_live(), context.log);
     MetricsFile metrics(configuration_.output, context.log);
     RunFile run_file(configuration_.output, context.log);
-    const std::array<Observer*, 3> observers = {&run_file, &metrics, &progress};
+    std::vector<Observer*> observers = {&run_file, &metrics, &progress};
+    std::optional<TensorboardFile> tensorboard;
+    if (configuration_.tensorboard)
+      observers.push_back(&tensorboard.emplace(configuration_.output, context.log));
+    std::optional<TraceFile> trace;
+    if (!configuration_.trace.empty()) observers.push_back(&trace.emplace(configuration_.trace, context.log));
     return run_training(configuration_, context.communicator, context.log, observers, context.stop_requested);
   }
 

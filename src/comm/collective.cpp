@@ -26,7 +26,7 @@ void check_options(const CollectiveOptions& options) {
 std::unique_ptr<Collective> make_collective(Communicator& communicator, const CollectiveOptions& options) {
   check_options(options);
   if (communicator.size() == 1 || options.compute.native == nullptr)
-    return make_mpi_collective(communicator, options.spare_core);
+    return make_mpi_collective(communicator, options.spare_core, options.timeline);
   return make_gpu_collective(communicator, options);
 }
 

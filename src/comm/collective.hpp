@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/timeline.hpp"
 #include "base/words.hpp"
 #include "comm/communicator.hpp"
 #include "device/device_stream.hpp"
@@ -87,6 +88,10 @@ struct CollectiveOptions {
   int device_index = 0;
   std::span<float> gradient = {};  // the whole flat buffer
   std::size_t largest_slice = 0;
+  // Where sums in host memory are recorded, in row "all-reduce"; null: nowhere. On a GPU with NCCL: called
+  // with the number of each sum in its step, before and behind it, with the stream that has come so far.
+  Timeline* timeline = nullptr;
+  SumMarks mark_sums = {};
   double connect_seconds = 300;  // GPU: how long connect() waits for the other ranks; 0: forever
 };
 

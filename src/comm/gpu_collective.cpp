@@ -80,6 +80,7 @@ std::unique_ptr<Collective> make_nccl(Communicator& communicator, const CudaModu
   mine.deterministic = options.deterministic;
   mine.largest_slice = options.largest_slice;
   mine.connect_seconds = options.connect_seconds;
+  mine.mark_sums = options.mark_sums;
   std::unique_ptr<Collective> result;
   module.entry<ConvoyMakeNccl>("convoy_make_nccl")(mine, result);
   return result;
@@ -93,8 +94,8 @@ std::unique_ptr<Collective> make_gpu_collective(Communicator& communicator,
   if (options.kind != CollectiveKind::mpi) return make_nccl(communicator, module, options);
   std::unique_ptr<HostStage> stage;
   module.entry<ConvoyMakeHostStage>("convoy_make_host_stage")(options.compute, options.gradient, stage);
-  return std::make_unique<HostStagedCollective>(std::move(stage),
-                                                make_mpi_collective(communicator, options.spare_core));
+  return std::make_unique<HostStagedCollective>(
+      std::move(stage), make_mpi_collective(communicator, options.spare_core, options.timeline));
 }
 
 }  // namespace convoy

@@ -35,6 +35,7 @@ struct NcclOptions {
   bool deterministic = false;
   std::size_t largest_slice = 0;  // elements: maximum of a bucket, for the scratch of a narrower wire
   double connect_seconds = 0;     // see CollectiveOptions
+  SumMarks mark_sums;             // the same
 };
 
 // Entry points of the module, implemented in comm/nccl/. They throw ExitCode::device, naming NCCL's call, its

@@ -36,7 +36,8 @@ class NoCollective final : public Collective {
 // The queue of slices and the pieces in flight; independent of threads.
 class SliceQueue {
  public:
-  explicit SliceQueue(MPI_Comm other) : communicator_(other) {
+  SliceQueue(MPI_Comm other, Timeline* timeline)
+      : communicator_(other), row_(timeline != nullptr ? &timeline->row("all-reduce") : nullptr) {
     int ranks = 1;
     check_mpi(MPI_Comm_size(other, &ranks), "MPI_Comm_size");
     piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
@@ -54,7 +55,9 @@ class SliceQueue {
   SliceQueue(const SliceQueue&) = delete;
   SliceQueue& operator=(const SliceQueue&) = delete;
 
-  void add(std::span<float> slice) {
+  // `ready`: when the slice was handed over (now_if_recorded). `number`: in its step.
+  void add(std::span<float> slice, double ready, std::int64_t number) {
+    if (row_ != nullptr) recorded_.push_back({ready, number, static_cast<std::int64_t>(slice.size_bytes())});
     do {
       const auto piece = slice.first(std::min(slice.size(), piece_elements_));
       slice = slice.subspan(piece.size());
@@ -67,13 +70,17 @@ class SliceQueue {
   void advance() {
     for (auto& piece : *under_way_) piece.done = piece.done || piece.sum.advance();
     while (!under_way_->empty() && under_way_->front().done) {
-      if (under_way_->front().last) ++finished_;
+      if (under_way_->front().last) {
+        ++finished_;
+        record();
+      }
       spare_scratch_.push_back(under_way_->front().sum.take_scratch());
       under_way_->pop_front();
     }
     fill();
   }
 
+  double now_if_recorded() const { return row_ != nullptr ? timeline_now() : 0; }
   bool idle() const { return under_way_->empty() && waiting_.empty(); }
   std::int64_t finished() const { return finished_; }  // slices since the start
 
@@ -87,6 +94,19 @@ class SliceQueue {
     bool last;
     bool done = false;
   };
+
+  struct Recorded {
+    double ready;
+    std::int64_t number, bytes;
+  };
+
+  // The oldest slice is summed.
+  void record() {
+    if (row_ == nullptr) return;
+    const Recorded& slice = recorded_.front();
+    row_->add("bucket", slice.ready, timeline_now(), {{"bucket", slice.number}, {"bytes", slice.bytes}});
+    recorded_.pop_front();
+  }
 
   void fill() {
     while (!waiting_.empty() && under_way_->size() < most_under_way) {
@@ -104,6 +124,8 @@ class SliceQueue {
   }
 
   OwnedCommunicator communicator_;
+  TimelineRow* row_;
+  std::deque<Recorded> recorded_;  // slices that are not summed yet, where they are recorded
   std::deque<Waiting> waiting_;
   std::unique_ptr<std::deque<UnderWay>> under_way_ = std::make_unique<std::deque<UnderWay>>();
   std::vector<std::vector<float>> spare_scratch_;
@@ -115,10 +137,11 @@ class SliceQueue {
 // Without a spare core: the compute thread's calls do all the work.
 class ProgressedCollective final : public Collective {
  public:
-  explicit ProgressedCollective(MPI_Comm other) : queue_(other) {}
+  ProgressedCollective(MPI_Comm other, Timeline* timeline) : queue_(other, timeline) {}
   std::string_view name() const override { return "mpi"; }
+  void begin() override { started_ = 0; }
   void start(std::span<float> slice) override {
-    queue_.add(slice);
+    queue_.add(slice, queue_.now_if_recorded(), started_++);
     queue_.advance();
   }
   void progress() override { queue_.advance(); }
@@ -129,13 +152,14 @@ class ProgressedCollective final : public Collective {
 
  private:
   SliceQueue queue_;
-  std::int64_t awaited_ = 0;
+  std::int64_t awaited_ = 0, started_ = 0;  // started_: in this step
 };
 
 // With a spare core: a thread drives the queue; finish_next throws its errors.
 class ThreadedCollective final : public Collective {
  public:
-  explicit ThreadedCollective(MPI_Comm other) : queue_(other), thread_([this] { run(); }) {}
+  ThreadedCollective(MPI_Comm other, Timeline* timeline)
+      : queue_(other, timeline), thread_([this] { run(); }) {}
   ~ThreadedCollective() override {
     {
       const std::lock_guard lock(mutex_);
@@ -148,10 +172,11 @@ class ThreadedCollective final : public Collective {
   ThreadedCollective& operator=(const ThreadedCollective&) = delete;
 
   std::string_view name() const override { return "mpi"; }
+  void begin() override { next_ = 0; }
   void start(std::span<float> slice) override {
     {
       const std::lock_guard lock(mutex_);
-      started_.push_back(slice);
+      started_.push_back({slice, queue_.now_if_recorded(), next_++});
     }
     changed_.notify_all();
   }
@@ -164,6 +189,12 @@ class ThreadedCollective final : public Collective {
   }
 
  private:
+  struct Started {
+    std::span<float> slice;
+    double ready;
+    std::int64_t number;
+  };
+
   void run() {
     try {
       while (take_started()) {
@@ -194,14 +225,15 @@ class ThreadedCollective final : public Collective {
     if (stopping_) return false;
     const auto started = std::exchange(started_, {});
     lock.unlock();
-    for (const auto slice : started) queue_.add(slice);
+    for (const Started& one : started) queue_.add(one.slice, one.ready, one.number);
     return true;
   }
 
   SliceQueue queue_;  // the thread's own
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::span<float>> started_;
+  std::deque<Started> started_;
+  std::int64_t next_ = 0;  // number of the next slice of this step
   std::int64_t finished_ = 0, awaited_ = 0;
   bool stopping_ = false;
   std::exception_ptr error_;
@@ -210,11 +242,13 @@ class ThreadedCollective final : public Collective {
 
 }  // namespace
 
-std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core) {
+std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core,
+                                                Timeline* timeline) {
   if (communicator.size() == 1) return std::make_unique<NoCollective>();
   const MPI_Comm control = communicator.state().control;
-  if (spare_core && communicator.thread_multiple()) return std::make_unique<ThreadedCollective>(control);
-  return std::make_unique<ProgressedCollective>(control);
+  if (spare_core && communicator.thread_multiple())
+    return std::make_unique<ThreadedCollective>(control, timeline);
+  return std::make_unique<ProgressedCollective>(control, timeline);
 }
 
 }  // namespace convoy

@@ -9,7 +9,9 @@
 namespace convoy {
 
 // Sums host memory over `communicator` by MPI; with one rank nothing is sent. `spare_core`: whether a
-// communication thread gets a core of its own (needs MPI_THREAD_MULTIPLE).
-std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core);
+// communication thread gets a core of its own (needs MPI_THREAD_MULTIPLE). `timeline`: as in
+// CollectiveOptions.
+std::unique_ptr<Collective> make_mpi_collective(Communicator& communicator, bool spare_core,
+                                                Timeline* timeline = nullptr);
 
 }  // namespace convoy

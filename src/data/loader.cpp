@@ -1,5 +1,7 @@
 #include "data/loader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -83,7 +85,7 @@ struct Loader::State {
   Position position_of(std::int64_t batch) const;
   std::shared_ptr<const std::vector<std::uint32_t>> order(std::int64_t epoch);
   std::vector<std::uint32_t> make_order(std::int64_t epoch) const;
-  void work(const std::stop_token& stop);
+  void work(const std::stop_token& stop, TimelineRow* row);
   void begin(BatchBuffer& buffer, std::int64_t batch) const;
   void fill(BatchBuffer& buffer, const Piece& piece);
 };
@@ -184,7 +186,7 @@ void Loader::State::fill(BatchBuffer& buffer, const Piece& piece) {
 }
 
 // The loop of each worker: claim the next piece whose buffer is free, fill it, report.
-void Loader::State::work(const std::stop_token& stop) {
+void Loader::State::work(const std::stop_token& stop, TimelineRow* row) {
   std::unique_lock lock(mutex);
   for (;;) {
     const auto buffer_count = static_cast<std::int64_t>(buffers.size());
@@ -198,6 +200,9 @@ void Loader::State::work(const std::stop_token& stop) {
     lock.unlock();
     std::exception_ptr error;
     try {
+      const TimelineScope scope(
+          row, "read and check",
+          {{"step", (first_batch + piece.batch) / plan.accumulate + 1}, {"part", piece.index}});
       fill(buffer, piece);
     } catch (...) {
       error = std::current_exception();
@@ -215,7 +220,10 @@ void Loader::State::work(const std::stop_token& stop) {
 Loader::Loader(const Store& store, const LoaderOptions& options)
     : state_(std::make_unique<State>(store, options)) {
   for (int i = 0; i < options.workers; ++i) {
-    state_->workers.emplace_back([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+    TimelineRow* row =
+        options.timeline != nullptr ? &options.timeline->row(fmt::format("loader {}", i + 1)) : nullptr;
+    state_->workers.emplace_back(
+        [state = state_.get(), row](const std::stop_token& stop) { state->work(stop, row); });
   }
 }
 

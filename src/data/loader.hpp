@@ -8,6 +8,7 @@
 #include <memory_resource>
 #include <string>
 
+#include "base/timeline.hpp"
 #include "data/augmentation.hpp"
 #include "data/batch.hpp"
 #include "data/batch_plan.hpp"
@@ -33,6 +34,7 @@ struct LoaderOptions {
   // Memory of the batches; null: ordinary memory. A GPU's loader uses page-locked memory
   // (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
+  Timeline* timeline = nullptr;  // where workers record what they do, in rows "loader 1", …; null: nowhere
   AugmentationSettings augmentation;
   int crop_side = 0;
 };

@@ -3,6 +3,9 @@
 // it is null.
 #pragma once
 
+#include <cstddef>
+#include <functional>
+
 namespace convoy {
 
 struct DeviceStream {
@@ -12,5 +15,12 @@ struct DeviceStream {
 struct DeviceEvent {
   void* native = nullptr;
 };
+
+// The points of a sum over ranks that are timed: its values are there; they are the sum.
+enum class SumMark { ready, done };
+
+// Told when `stream` comes to a point of the sum `number` of its step, of `bytes` bytes.
+using SumMarks =
+    std::function<void(std::size_t number, std::size_t bytes, SumMark mark, DeviceStream stream)>;
 
 }  // namespace convoy

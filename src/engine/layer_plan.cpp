@@ -176,6 +176,21 @@ class Planner {
 
 }  // namespace
 
+std::string operation_name(const OperationKind& kind) {
+  struct Name {
+    std::string operator()(const Convolution& layer) const { return layer.name; }
+    std::string operator()(const FullyConnected& layer) const { return layer.name; }
+    std::string operator()(const FusedPool& fused) const { return "pool behind " + fused.convolution; }
+    std::string operator()(const Relu&) const { return "relu"; }
+    std::string operator()(const ReluGradient&) const { return "relu gradient"; }
+    std::string operator()(const LocalResponseNormalisation&) const { return "response normalisation"; }
+    std::string operator()(const MaxPool&) const { return "max-pool"; }
+    std::string operator()(const AdaptiveAveragePool&) const { return "average pool"; }
+    std::string operator()(const Dropout&) const { return "dropout"; }
+  };
+  return std::visit(Name(), kind);
+}
+
 LayerPlan plan_layers(const NetSpec& spec, const ParameterTable& table, const PlanOptions& options) {
   return Planner(spec, options).make(table);
 }

@@ -56,6 +56,9 @@ struct PlannedOperation {
       false;  // to the operation before (gradient_factor); dropout only, which works in place
 };
 
+// "conv1", or its kind for one without a name: "max-pool".
+std::string operation_name(const OperationKind& kind);
+
 // One operation of the backward pass.
 struct BackwardStep {
   std::size_t operation = 0;   // index into LayerPlan::operations

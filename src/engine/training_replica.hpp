@@ -7,6 +7,7 @@
 #include <functional>
 #include <span>
 
+#include "base/timeline.hpp"
 #include "device/device_stream.hpp"
 #include "engine/replica.hpp"
 #include "engine/update.hpp"
@@ -86,6 +87,15 @@ class TrainingReplica : public Replica {
 
   virtual LossScale loss_scale() const { return {}; }  // waits for the device
   virtual void set_loss_scale(const LossScale& /*scale*/) {}
+
+  // Records what steps do on `timeline` from now on; null: no longer. On the CPU each operation, in the row
+  // "steps" of the thread that runs the step; on a GPU phases and sums as the device's own clock timed them,
+  // in rows of their own. Every rank calls it before the same step.
+  virtual void record_on(Timeline* /*timeline*/) {}
+
+  // SumMarks, inside run_step; on a GPU, with record_on.
+  virtual void mark_sum(std::size_t /*number*/, std::size_t /*bytes*/, SumMark /*mark*/,
+                        DeviceStream /*stream*/) {}
 
   // An update at once, for tests and benchmarks.
   UpdateResult update(const UpdateStep& step) {

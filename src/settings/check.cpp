@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "model/networks.hpp"
 #include "settings/train_option.hpp"
+#include "settings/values.hpp"
 
 namespace convoy {
 namespace {
@@ -41,6 +42,20 @@ void check_lengths(const TrainConfiguration& c) {
     fail(ExitCode::usage, "--augment crop and resized-crop exclude each other; name one of them");
 }
 
+void check_records(const TrainConfiguration& c) {
+  if (c.histogram_every.count > 0 && !c.tensorboard)
+    fail(ExitCode::usage,
+         "--tensorboard-histograms {} adds histograms to TensorBoard's files, which are not written: add "
+         "--tensorboard on",
+         interval_text(c.histogram_every));
+  const StepRange standard = TrainConfiguration().trace_steps;
+  const bool other_steps = c.trace_steps.first != standard.first || c.trace_steps.last != standard.last;
+  if (other_steps && c.trace.empty())
+    fail(ExitCode::usage,
+         "--trace-steps {} selects the steps of a trace, which is not written: add --trace FILE",
+         step_range_text(c.trace_steps));
+}
+
 }  // namespace
 
 void check_configuration(const TrainConfiguration& configuration) {
@@ -53,6 +68,7 @@ void check_configuration(const TrainConfiguration& configuration) {
          "--output is missing: the folder that the run writes its checkpoints and figures into");
   check_ranges(c);
   check_lengths(c);
+  check_records(c);
   check_rate_rules(c.schedule.rules,
                    ParameterTable(make_network(c.model, {.classes = c.classes, .dropout = c.dropout})));
   check_device_options(c, resolve_device(c.device), 1);

@@ -58,6 +58,12 @@ Notation<Value> one_of(Words<Value> words) {
           .text = [=](const Value& value) { return std::string(word_of(words, value)); }};
 }
 
+inline Notation<bool> on_or_off() {
+  return {.value_name = "on|off",
+          .parse = [](const std::string& text) { return parse_switch(text); },
+          .text = [](const bool& value) { return std::string(value ? "on" : "off"); }};
+}
+
 inline Notation<std::string> plain_text(const char* value_name) {
   return {.value_name = value_name,
           .parse = [](const std::string& text) { return text; },
@@ -87,6 +93,10 @@ Notation<std::optional<Value>> or_default(Notation<Value> notation) {
 
 inline Notation<Interval> interval() {
   return {.value_name = "INTERVAL", .parse = parse_interval, .text = interval_text};
+}
+
+inline Notation<StepRange> step_range() {
+  return {.value_name = "FROM-TO", .parse = parse_step_range, .text = step_range_text};
 }
 
 inline Notation<DatedRate> dated_rate() {

@@ -17,7 +17,8 @@ inline constexpr std::int64_t any_int = std::numeric_limits<int>::max();
 
 inline constexpr auto group_what = "What to train", group_length = "How long", group_batch = "Batch",
                       group_optimizer = "Optimiser", group_schedule = "Schedule of the rate",
-                      group_network = "Network", group_input = "Input", group_machine = "Machine";
+                      group_network = "Network", group_input = "Input",
+                      group_records = "Records for other programs", group_machine = "Machine";
 
 // Collects entries; `in` sets the group and concern of those that follow.
 class OptionList {

@@ -39,6 +39,24 @@ void add_place_options(OptionList& list) {
   list.add(
       "log-every", [](auto& c) -> auto& { return c.log_every; }, whole_number<std::int64_t>(1, any_count),
       "steps between lines of metrics.jsonl and of the progress display");
+  list.in(group_records, Concern::place);
+  list.add(
+      "tensorboard", [](auto& c) -> auto& { return c.tensorboard; }, on_or_off(),
+      "write files for TensorBoard into --output: the figures of metrics.jsonl, conv1's filters at each "
+      "validation");
+  list.add(
+          "tensorboard-histograms", [](auto& c) -> auto& { return c.histogram_every; }, interval(),
+          "500steps or 1epoch: add histograms of weights and gradients to them; 0: none")
+      .when("tensorboard", [](const TrainConfiguration& c) { return c.tensorboard; });
+  list.add(
+          "trace", [](auto& c) -> auto& { return c.trace; }, some_text("FILE"),
+          "write what every rank and thread does in some steps to this JSON file, for ui.perfetto.dev or "
+          "chrome://tracing")
+      .when([](const TrainConfiguration& c) { return !c.trace.empty(); });
+  list.add(
+          "trace-steps", [](auto& c) -> auto& { return c.trace_steps; }, step_range(),
+          "the steps in it, counted from this start of the run")
+      .when("trace", [](const TrainConfiguration& c) { return !c.trace.empty(); });
 }
 
 void add_machine_options(OptionList& list) {

@@ -23,6 +23,11 @@ struct Interval {
   bool epochs = true;
 };
 
+// Steps of an attempt, counted from 1, both ends included.
+struct StepRange {
+  std::int64_t first = 1, last = 1;
+};
+
 // The mean to subtract: 3 values of the store, its mean image, or 0.
 enum class InputMean { pixel, image, none };
 
@@ -69,6 +74,11 @@ struct TrainConfiguration {
   InputScale input_scale;
   int workers = 2;
   bool shuffle_by_node = false;
+  // records for other programs
+  bool tensorboard = false;
+  Interval histogram_every{0, true};  // 0: none
+  std::string trace;                  // file; empty: none
+  StepRange trace_steps{11, 30};      // behind the first ones, which are slower
   // machine
   DeviceKind device = DeviceKind::automatic;
   Precision precision = Precision::fp32;

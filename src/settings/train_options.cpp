@@ -312,8 +312,8 @@ std::vector<TrainOption> train_options() {
 }
 
 std::vector<std::string> train_option_groups() {
-  return {group_what,     group_length,  group_batch, group_optimizer,
-          group_schedule, group_network, group_input, group_machine};
+  return {group_what,    group_length, group_batch,   group_optimizer, group_schedule,
+          group_network, group_input,  group_records, group_machine};
 }
 
 }  // namespace convoy

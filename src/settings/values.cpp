@@ -162,6 +162,28 @@ std::string interval_text(const Interval& interval) {
                      interval.count == 1 ? "" : "s");
 }
 
+StepRange parse_step_range(std::string_view text) {
+  constexpr std::int64_t most = 1000;  // a trace holds some hundred events of each rank's step
+  const std::string_view range = trimmed(text);
+  const auto dash = range.find('-');
+  StepRange steps;
+  const std::errc first = read_integer(trimmed(range.substr(0, dash)), steps.first);
+  steps.last = steps.first;
+  const std::errc last = dash == std::string_view::npos
+                             ? std::errc()
+                             : read_integer(trimmed(range.substr(dash + 1)), steps.last);
+  if (first != std::errc() || last != std::errc() || steps.first < 1 || steps.last < steps.first)
+    fail(ExitCode::usage, "'{}' is not a range of steps such as 11-30; the first step is 1", text);
+  if (steps.last - steps.first >= most)
+    fail(ExitCode::usage, "'{}' covers {} steps; at most {} are accepted", text, steps.last - steps.first + 1,
+         most);
+  return steps;
+}
+
+std::string step_range_text(const StepRange& range) {
+  return fmt::format("{}-{}", range.first, range.last);
+}
+
 InputScale parse_input_scale(const std::string& text) {
   InputScale scale{.by_deviation = text == "std", .number = 1, .text = text};
   if (text == "std" || text == "none") return scale;

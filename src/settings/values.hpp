@@ -34,6 +34,10 @@ struct Bounds {
 // A finite number within the bounds: "0.01", "1e-4", "1/255".
 double parse_real(std::string_view text, const Bounds& bounds);
 
+// "11-30", "5": at most a thousand steps, counted from 1.
+StepRange parse_step_range(std::string_view text);
+std::string step_range_text(const StepRange& range);
+
 // std, none, or a positive number (at least 1e-9) such as 1/255.
 InputScale parse_input_scale(const std::string& text);
 

@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/timeline.hpp"
 #include "engine/tuning/tuner.hpp"
+#include "model/parameter_table.hpp"
 
 namespace convoy {
 
@@ -51,9 +54,10 @@ struct StepRecord {
   double loss = 0, top1 = 0, rate = 0, images_per_second = 0;
   double input_seconds = 0, forward_seconds = 0, backward_seconds = 0, exposed_seconds = 0,
          update_seconds = 0;
-  std::optional<RankSpread> ranks;  // where there are several
-  int attempt = 1;                  // 1 for the first start of a run, 2 after one resume, …
-  double seconds_left = 0;          // estimate to the end of the run
+  std::optional<RankSpread> ranks;   // where there are several
+  int attempt = 1;                   // 1 for the first start of a run, 2 after one resume, …
+  double seconds_left = 0;           // estimate to the end of the run
+  std::optional<double> loss_scale;  // in fp16: of the newest step
 };
 
 struct ValidationRecord {
@@ -74,6 +78,26 @@ struct EventRecord {
   std::string what, text;  // start, resume, stop, rate, warning, …
 };
 
+// The network at a step. At a validation: the weights alone; at TrainConfiguration::histogram_every also the
+// gradients that the step was made with, summed over the ranks and without the loss scale. Flat buffers in
+// canonical order, valid during the call.
+struct WeightRecord {
+  std::int64_t step = 0;
+  const ParameterTable& table;
+  std::span<const float> parameters, gradients;
+};
+
+// What every rank did in some steps of an attempt (--trace), on rank 0's clock (base/timeline.hpp).
+struct RankTimeline {
+  std::string host;
+  std::vector<TimelineTrack> tracks;
+};
+
+struct TimelineRecord {
+  std::int64_t first_step = 0, last_step = 0;  // updates that complete these steps
+  std::vector<RankTimeline> ranks;
+};
+
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -84,6 +108,8 @@ class Observer {
   virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}
   virtual void on_validation(const ValidationRecord&) {}
+  virtual void on_weights(const WeightRecord&) {}     // only with TrainConfiguration::tensorboard
+  virtual void on_timeline(const TimelineRecord&) {}  // once, only with a trace
   virtual void on_checkpoint(const CheckpointRecord&) {}
   virtual void on_event(const EventRecord&) {}
 };

@@ -6,12 +6,13 @@
 namespace convoy {
 
 RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator,
-                               const TrainingReplica& replica, const Log& log, RunReport& report)
+                               const TrainingReplica& replica, const Log& log, RunReport& report,
+                               Timeline* timeline)
     : run_(run), communicator_(communicator), replica_(replica), log_(log), report_(report) {
   communicator.on_rank_zero([&] {
     writer_ =
         std::make_unique<BackgroundWriter>(std::filesystem::path(run.configuration.output) / "checkpoints",
-                                           replica.table(), run.configuration.keep);
+                                           replica.table(), run.configuration.keep, timeline);
     return std::string();
   });
 }

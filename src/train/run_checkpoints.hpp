@@ -19,7 +19,7 @@ namespace convoy {
 class RunCheckpoints {
  public:
   RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const TrainingReplica& replica,
-                 const Log& log, RunReport& report);
+                 const Log& log, RunReport& report, Timeline* timeline);
 
   // Begins a periodic checkpoint; does nothing but on rank 0. `best`: it is the best so far.
   void save(const TrainingState& state, bool best);

@@ -74,6 +74,7 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   record.rate = rate;
   record.images_per_second = window_seconds > 0 ? static_cast<double>(timed_samples_) / window_seconds : 0;
   record.attempt = attempt_;
+  record.loss_scale = state.window.loss_scale;
   record.seconds_left = since_start_.seconds() / done * static_cast<double>(length_.last_step - state.step);
   return record;
 }
@@ -124,6 +125,25 @@ void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
                                                     .loss = result.loss,
                                                     .top1 = result.top1,
                                                     .top5 = result.top5});
+}
+
+void RunReport::weights(std::int64_t step, const TrainingReplica& replica,
+                        std::optional<double> gradient_scale) {
+  if (communicator_.rank() != 0) return;
+  const ParameterTable& table = replica.table();
+  std::vector<float> parameters(table.size()), gradients;
+  replica.read_parameters(parameters);
+  if (gradient_scale) {
+    gradients.resize(table.size());
+    replica.read_gradients(gradients);
+    for (float& gradient : gradients) gradient /= static_cast<float>(*gradient_scale);
+  }
+  notify(&Observer::on_weights,
+         WeightRecord{.step = step, .table = table, .parameters = parameters, .gradients = gradients});
+}
+
+void RunReport::timeline(const TimelineRecord& record) {
+  notify(&Observer::on_timeline, record);
 }
 
 void RunReport::checkpoint(const CheckpointRecord& record) {

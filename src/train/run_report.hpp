@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -44,6 +45,10 @@ class RunReport {
   void progress(const TrainingState& state, double rate);
 
   void validation(std::int64_t step, const EvaluationResult& result);
+  // The replica's weights, on rank 0; with `gradient_scale`, also its gradients, divided by that. Waits for
+  // the device.
+  void weights(std::int64_t step, const TrainingReplica& replica, std::optional<double> gradient_scale);
+  void timeline(const TimelineRecord& record);
   void checkpoint(const CheckpointRecord& record);
   void event(std::int64_t step, std::string what, std::string text);
 

@@ -152,8 +152,14 @@ float wire_scale(const TrainConfiguration& c) {
   return c.wire == WirePrecision::fp16 && c.precision != Precision::fp16 ? 256 : 1;
 }
 
+SumMarks marks_of(TrainingReplica& replica) {
+  return [&replica](std::size_t number, std::size_t bytes, SumMark mark, DeviceStream stream) {
+    replica.mark_sum(number, bytes, mark, stream);
+  };
+}
+
 std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator& communicator,
-                                            TrainingReplica& replica) {
+                                            TrainingReplica& replica, Timeline* timeline) {
   const TrainConfiguration& c = run.configuration;
   const std::span<float> gradient = replica.gradient_memory();
   std::size_t largest = 0;
@@ -167,7 +173,9 @@ std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator
                                         .compute = replica.compute_stream(),
                                         .device_index = run.device.index,
                                         .gradient = gradient,
-                                        .largest_slice = largest});
+                                        .largest_slice = largest,
+                                        .timeline = timeline,
+                                        .mark_sums = timeline != nullptr ? marks_of(replica) : SumMarks()});
 }
 
 }  // namespace
@@ -181,6 +189,9 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   log.info("{}", batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
   require_same_text(communicator, "set of libraries", versions_text(communicator, run.device.kind),
                     ExitCode::device);
+  std::optional<Timeline> timeline;  // outlives whatever records on it
+  if (!configuration.trace.empty()) timeline.emplace();
+  Timeline* const traced = timeline ? &*timeline : nullptr;
   StartingPoint start = prepare_start(run, communicator, log);
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
   Watchdog* watching = nullptr;            // the one below, once it is there
@@ -188,7 +199,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
       make_replica(run, communicator, log, stop_requested, watching);
   load_start(start, run, communicator, *replica);
   const bool trains = start.state.step < run.length.last_step;
-  if (trains) collective = make_collective(run, communicator, *replica);
+  if (trains) collective = make_collective(run, communicator, *replica, traced);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   watching = &watchdog;
   std::optional<Watchdog::Watch> watch;
@@ -209,6 +220,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                                .collective = collective.get(),
                                .report = report,
                                .watchdog = watchdog,
+                               .timeline = traced,
                                .stop_requested = stop_requested},
                  start.state);
     return loop->run();

@@ -16,7 +16,7 @@ bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_
 }
 
 LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator,
-                             TrainingReplica& replica, std::int64_t step) {
+                             TrainingReplica& replica, std::int64_t step, Timeline* timeline) {
   const TrainConfiguration& c = run.configuration;
   const std::int64_t steps_per_epoch = run.length.steps_per_epoch;
   LoaderOptions options;
@@ -32,6 +32,7 @@ LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communi
   options.workers = c.workers;
   options.augmentation = run.augmentation;
   options.crop_side = run.input.crop_side;
+  options.timeline = timeline;
   // A batch is read where it lies until its step's result was taken.
   options.held = c.accumulate * (1 + replica.steps_ahead()) - 1;
   options.memory = &replica.transfer_memory();
@@ -43,7 +44,9 @@ LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communi
 TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& state)
     : parts_(parts),
       state_(state),
-      checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report),
+      checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report, parts.timeline),
+      trace_(parts.timeline, parts.run.configuration.trace_steps, state.step, parts.communicator,
+             parts.replica, parts.report),
       sums_(parts.communicator, parts.replica,
             parts.run.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
             parts.stop_requested) {
@@ -54,8 +57,8 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
                                      .precision = run.configuration.precision,
                                      .micro_batches = run.plan.accumulate});
   parts_.report.tuning(parts_.replica.tuning_decisions());
-  loader_ = std::make_unique<Loader>(run.store,
-                                     loader_options(run, parts_.communicator, parts_.replica, state_.step));
+  loader_ = std::make_unique<Loader>(
+      run.store, loader_options(run, parts_.communicator, parts_.replica, state_.step, parts_.timeline));
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
 }
@@ -79,11 +82,19 @@ TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
   return {.log = step % c.log_every == 0 || step == parts_.run.length.last_step,
           .evaluation = has_validation() && is_due(c.evaluate_every, step, steps_per_epoch),
           .checkpoint = is_due(c.checkpoint_every, step, steps_per_epoch),
+          .histograms = is_due(c.histogram_every, step, steps_per_epoch),
+          .trace_end = trace_.ends_with(step),
           .epoch_end = parts_.run.length.is_epoch_end(step),
           .last = step == parts_.run.length.last_step};
 }
 
 TrainingResult TrainingLoop::run() {
+  TrainingResult result = train();
+  trace_.finish(parts_.log);
+  return result;
+}
+
+TrainingResult TrainingLoop::train() {
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
   // A stop may have come between a step and the validation due after it.
   const bool owed = state_.step > 0 && state_.step < parts_.run.length.last_step &&
@@ -93,6 +104,7 @@ TrainingResult TrainingLoop::run() {
     if (take_best()) checkpoints_.mark_best(state_.step);
   }
   while (state_.step < parts_.run.length.last_step) {
+    trace_.before(state_.step + 1);
     step();
     if (std::optional<TrainingResult> result = after_step()) return *result;
   }
@@ -110,12 +122,19 @@ double TrainingLoop::rate_of(std::int64_t step) const {
   return base_rate(parts_.run.configuration.schedule, schedule_point(step));
 }
 
+const BatchView& TrainingLoop::next_batch() {
+  const TimelineScope scope(trace_.row(), "wait for input");
+  return loader_->next();
+}
+
 // Returns the seconds it took.
 double TrainingLoop::stage_input(std::int64_t samples) {
   const Stopwatch watch;
   for (int micro = 0; micro < parts_.run.plan.accumulate; ++micro) {
     parts_.watchdog.beat("input", state_.step);
-    program_->stage(micro, loader_->next(),
+    const BatchView& batch = next_batch();
+    const TimelineScope scope(trace_.row(), "stage");
+    program_->stage(micro, batch,
                     {.seed = parts_.run.configuration.seed,
                      .step = state_.step,
                      .gradient_scale = 1.0 / static_cast<double>(samples)});
@@ -133,38 +152,56 @@ void TrainingLoop::stage_update() {
       {.number = state_.step + 1 - (counts ? 0 : state_.loss_scale.skipped), .rates = rates});
 }
 
+// Tells the watchdog, the replica and the trace of a phase around `work`. On a GPU the trace shows by this
+// when the host enqueued it; when it ran is recorded by the replica.
+template <typename Work>
+void TrainingLoop::in_phase(Phase phase, Work&& work) {
+  struct Names {
+    const char *heartbeat, *on_cpu, *on_gpu;
+  };
+  constexpr Names names[] = {{"forward", "forward", "enqueue forward"},
+                             {"backward", "backward", "enqueue backward"},
+                             {"all-reduce", "exposed", "enqueue waiting for sums"},
+                             {"update", "update", "enqueue update"}};
+  const Names& name = names[static_cast<std::size_t>(phase)];
+  parts_.watchdog.beat(name.heartbeat, state_.step);
+  const TimelineScope scope(trace_.row(), on_gpu() ? name.on_gpu : name.on_cpu);
+  parts_.replica.enter(phase);
+  work();
+}
+
 // The passes of one step, always the same calls: a replica may record them once and replay them.
 void TrainingLoop::enqueue_passes() {
-  TrainingReplica& replica = parts_.replica;
   const int passes = parts_.run.plan.accumulate;
   reducer_->begin();
   for (int micro = 0; micro < passes; ++micro) {
-    parts_.watchdog.beat("forward", state_.step);
-    replica.enter(Phase::forward);
-    program_->forward_staged(micro);
-    parts_.watchdog.beat("backward", state_.step);
-    replica.enter(Phase::backward);
-    program_->backward(micro > 0, [this, last = micro + 1 == passes](std::size_t end) {
-      if (last) reducer_->ready(end);
+    in_phase(Phase::forward, [&] { program_->forward_staged(micro); });
+    in_phase(Phase::backward, [&] {
+      program_->backward(micro > 0, [this, last = micro + 1 == passes](std::size_t end) {
+        if (!last) return;
+        const TimelineScope scope(trace_.row(), "start sums");
+        reducer_->ready(end);
+      });
     });
   }
-  parts_.watchdog.beat("all-reduce", state_.step);
-  replica.enter(Phase::exposed);
-  reducer_->finish();
-  parts_.watchdog.beat("update", state_.step);
-  replica.enter(Phase::update);
-  replica.apply_update();
+  in_phase(Phase::exposed, [&] { reducer_->finish(); });
+  in_phase(Phase::update, [&] { parts_.replica.apply_update(); });
 }
 
 void TrainingLoop::step() {
   const ResolvedRun& run = parts_.run;
   const std::int64_t samples = run.plan.samples_in_step(state_.step % run.length.steps_per_epoch);
   const Stopwatch watch;
+  const TimelineScope scope(trace_.row(), "step", {{"step", state_.step + 1}});
   const double input_seconds = stage_input(samples);
   stage_update();
-  parts_.replica.run_step(*program_, parts_.collective->capturable(), [this] { enqueue_passes(); });
+  {
+    const TimelineScope enqueuing(on_gpu() ? trace_.row() : nullptr, "enqueue, or launch the recorded step");
+    parts_.replica.run_step(*program_, parts_.collective->capturable(), [this] { enqueue_passes(); });
+  }
   ++state_.step;
   parts_.watchdog.beat("device", state_.step);
+  const TimelineScope taking(trace_.row(), "take results");
   sums_.enqueued(state_.step);
   parts_.report.add_step(watch.seconds(), input_seconds, samples);
   parts_.report.add_phases(sums_.take_seconds());
@@ -189,6 +226,8 @@ void TrainingLoop::take(const StepSums& sums) {
   state_.window.top1 += sums.top1;
   state_.window.samples += sums.samples;
   ++state_.window.steps;
+  loss_scale_ = sums.loss_scale;
+  if (parts_.run.configuration.precision == Precision::fp16) state_.window.loss_scale = loss_scale_;
   stop_agreed_ = stop_agreed_ || sums.stop;
   if (!sums.finite && diverged_step_ == 0) diverged_step_ = sums.step;
   if (sums.skipped && diverged_step_ == 0) report_overflow(sums);
@@ -203,19 +242,23 @@ void TrainingLoop::report_overflow(const StepSums& sums) {
 
 std::optional<TrainingResult> TrainingLoop::after_step() {
   const Due due = due_at(state_.step);
-  settle(due.any());
-  if (diverged_step_ == 0 && stop_agreed_) settle(true);
+  {
+    const TimelineScope scope(trace_.row(), "sum figures");
+    settle(due.any());
+    if (diverged_step_ == 0 && stop_agreed_) settle(true);
+  }
   if (diverged_step_ > 0) return diverge();
   if (due.log) {
     report_step(due.last);
   } else {
     parts_.report.progress(state_, rate_of(state_.step - 1));
   }
+  if (due.histograms) parts_.report.weights(state_.step, parts_.replica, loss_scale_);
   if (due.last) return std::nullopt;
   report_rate_changes(state_.step);
   if (stop_agreed_) return stop();
   if (due.epoch_end || due.checkpoint || due.evaluation) {
-    require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+    compare_replicas();
     if (weights_broke()) return diverge();
   }
   if (due.evaluation && !evaluate()) return stop();
@@ -225,6 +268,7 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
   if (due.checkpoint || keeps_best) {
     const bool best = take_best();
     note_loss_scale();
+    const TimelineScope scope(trace_.row(), "copy for a checkpoint");
     checkpoints_.save(state_, best);
   }
   checkpoints_.collect(false);
@@ -249,6 +293,7 @@ void TrainingLoop::report_rate_changes(std::int64_t step) {
 // False when it was given up for a request to stop: a resumed run begins with it.
 bool TrainingLoop::evaluate() {
   const ResolvedRun& run = parts_.run;
+  const TimelineScope scope(trace_.row(), "validation", {{"step", state_.step}});
   if (!evaluator_) {
     const std::int64_t share = (run.store.val->images + run.plan.ranks - 1) / run.plan.ranks;
     const int rows = static_cast<int>(std::min<std::int64_t>(run.plan.rows_at_most(), share));
@@ -266,6 +311,7 @@ bool TrainingLoop::evaluate() {
   if (!evaluated) return false;
   const EvaluationResult& result = *evaluated;
   parts_.report.validation(state_.step, result);
+  if (run.configuration.tensorboard) parts_.report.weights(state_.step, parts_.replica, std::nullopt);
   last_top1_ = result.top1;
   state_.evaluated_step = state_.step;
   if (is_better(result.top1, state_.best_top1)) state_.best_top1 = result.top1;
@@ -287,6 +333,11 @@ bool TrainingLoop::take_best() {
   return true;
 }
 
+void TrainingLoop::compare_replicas() {
+  const TimelineScope scope(trace_.row(), "compare replicas");
+  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+}
+
 // Checks the weights of the last update, which otherwise the next step would, before they are saved.
 bool TrainingLoop::weights_broke() {
   if (has_sound_parameters(parts_.replica)) return false;
@@ -301,7 +352,7 @@ void TrainingLoop::note_loss_scale() {
 
 TrainingResult TrainingLoop::stop() {
   parts_.watchdog.beat("checkpoint", state_.step);
-  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  compare_replicas();
   if (weights_broke()) return diverge();
   note_loss_scale();
   checkpoints_.save_now(state_, false);
@@ -328,7 +379,7 @@ TrainingResult TrainingLoop::diverge() {
 }
 
 TrainingResult TrainingLoop::finish() {
-  require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  compare_replicas();
   if (weights_broke()) return diverge();
   if (has_validation() && state_.evaluated_step != state_.step && !evaluate()) return stop();
   const bool best = take_best();

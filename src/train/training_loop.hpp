@@ -20,6 +20,7 @@
 #include "train/run_report.hpp"
 #include "train/schedule.hpp"
 #include "train/step_sums.hpp"
+#include "train/trace_window.hpp"
 #include "train/training_result.hpp"
 #include "train/training_state.hpp"
 
@@ -34,6 +35,7 @@ struct TrainingParts {
   Collective* collective;  // null where no step is left to do
   RunReport& report;
   Watchdog& watchdog;
+  Timeline* timeline;  // of --trace; null: no trace
   const std::atomic<bool>& stop_requested;
 };
 
@@ -52,15 +54,23 @@ class TrainingLoop {
  private:
   // What is due after a step; a function of the step alone.
   struct Due {
-    bool log = false, evaluation = false, checkpoint = false, epoch_end = false, last = false;
-    bool any() const { return log || evaluation || checkpoint || epoch_end || last; }
+    bool log = false, evaluation = false, checkpoint = false, histograms = false, trace_end = false,
+         epoch_end = false, last = false;
+    bool any() const {
+      return log || evaluation || checkpoint || histograms || trace_end || epoch_end || last;
+    }
   };
   Due due_at(std::int64_t step) const;
 
+  TrainingResult train();
   void step();
   double stage_input(std::int64_t samples);
   void stage_update();
+  const BatchView& next_batch();
+  template <typename Work>
+  void in_phase(Phase phase, Work&& work);
   void enqueue_passes();
+  bool on_gpu() const { return parts_.run.device.kind == DeviceKind::cuda; }
   std::optional<TrainingResult> after_step();
   void settle(bool all);
   void take(const StepSums& sums);
@@ -71,6 +81,7 @@ class TrainingLoop {
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;
   void report_rate_changes(std::int64_t step);
+  void compare_replicas();
   bool weights_broke();
   void note_loss_scale();
   TrainingResult stop();
@@ -81,12 +92,14 @@ class TrainingLoop {
   TrainingParts parts_;
   TrainingState state_;
   RunCheckpoints checkpoints_;
+  TraceWindow trace_;
   StepSumQueue sums_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<Evaluator> evaluator_;
   double last_top1_ = 0;            // of the validation at state_.evaluated_step
+  double loss_scale_ = 1;           // of the newest step whose sums were taken
   std::int64_t diverged_step_ = 0;  // first step with a non-finite loss, gradient or weight; 0: none
   bool stop_agreed_ = false;
   UnwindDetector unwind_;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "engine/update.hpp"
@@ -16,6 +17,7 @@ namespace convoy {
 struct TrainingWindow {
   std::int64_t steps = 0, samples = 0, top1 = 0;
   double loss = 0;
+  std::optional<double> loss_scale;  // in fp16: of the newest step; not kept in checkpoints
 };
 
 struct TrainingState {

@@ -53,6 +53,7 @@ void CpuProgram::build(Builder& builder) {
     operations_.push_back(std::visit(
         [&](const auto& kind) { return make_operation(builder, kind, planned, current); }, planned.kind));
     current = operations_.back()->output();
+    names_.push_back(operation_name(planned.kind));
   }
   loss_ = std::make_unique<LossStage>(builder, current);
 }
@@ -83,8 +84,15 @@ void CpuProgram::forward_staged(int micro) {
            .parameter_version = state_.parameter_version,
            .gradients_computed = {}};
   if (batch.rows > 0) {
-    input_->run(batch);
-    for (const OperationPointer& operation : operations_) operation->forward(pass_);
+    TimelineRow* const row = counts_ ? state_.row : nullptr;
+    {
+      const TimelineScope scope(row, "input transform");
+      input_->run(batch);
+    }
+    for (std::size_t i = 0; i < operations_.size(); ++i) {
+      const TimelineScope scope(row, names_[i].c_str());
+      operations_[i]->forward(pass_);
+    }
   }
   loss_->forward(library, batch);
   if (counts_) state_.step_metrics += loss_->metrics();
@@ -113,6 +121,7 @@ void CpuProgram::backward(bool add, const GradientsReady& ready) {
   loss_->backward(pass_.context.gradient_scale);
   for (const BackwardStep& step : plan_.backward) {
     running = step;
+    const TimelineScope scope(state_.row, names_[step.operation].c_str());
     operations_[step.operation]->backward(pass_);
   }
   pass_.gradients_computed = {};

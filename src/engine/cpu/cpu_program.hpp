@@ -47,6 +47,7 @@ class CpuProgram final : public Program {
   LayerPlan plan_;
   std::unique_ptr<InputStage> input_;
   std::vector<OperationPointer> operations_;  // the plan's
+  std::vector<std::string> names_;            // theirs, for a timeline
   std::unique_ptr<LossStage> loss_;
   std::vector<GradientView> gradient_views_;
   std::deque<Tensor> tensors_;

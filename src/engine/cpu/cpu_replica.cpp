@@ -96,6 +96,10 @@ class CpuTrainingReplica final : public OnCpu<TrainingReplica> {
 
   void enter(Phase phase) override { clock_.enter(phase); }
 
+  void record_on(Timeline* timeline) override {
+    state_.row = timeline != nullptr ? &timeline->row("steps") : nullptr;
+  }
+
   void gradients_summed(std::size_t begin, std::size_t end, DeviceEvent /*sum*/) override {
     ensure(begin <= end && end <= state_.table.size(), "a range that was summed lies inside the gradients");
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/timeline.hpp"
 #include "device/aligned_buffer.hpp"
 #include "engine/cpu/onednn.hpp"
 #include "engine/cpu/weight_copies.hpp"
@@ -24,7 +25,8 @@ struct CpuState {
   AlignedBuffer added_gradients;        // of one micro-batch; made when gradients are first accumulated
   WeightCopies copies;
   std::int64_t parameter_version = 0;
-  BatchMetrics step_metrics;  // of all training passes since the last update
+  TimelineRow* row = nullptr;  // where operations of training passes are recorded; null: nowhere
+  BatchMetrics step_metrics;   // of all training passes since the last update
 
   CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options);
   // For training, with gradients and the optimiser's slots.
