@@ -21,6 +21,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(make_pack_command());
   commands.push_back(make_synthesize_command());
   commands.push_back(make_verify_command());
+  commands.push_back(make_export_command());
   commands.push_back(make_models_command());
   commands.push_back(make_doctor_command());
   return commands;

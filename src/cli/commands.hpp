@@ -14,6 +14,7 @@ std::unique_ptr<Command> make_visualize_command();
 std::unique_ptr<Command> make_pack_command();
 std::unique_ptr<Command> make_synthesize_command();
 std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_models_command();
 std::unique_ptr<Command> make_doctor_command();
 

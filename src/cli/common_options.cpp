@@ -21,14 +21,18 @@ void add_threads_option(OptionTable& table, int& threads) {
                     threads, 0, 4096);
 }
 
-void check_checkpoint_path(std::string_view command, const std::string& path) {
-  if (path.empty()) fail(ExitCode::usage, "convoy {}: --checkpoint FILE is missing", command);
+void refuse_folder(std::string_view option, const std::string& path) {
   std::error_code unreadable;  // opening the file reports the reason
   if (std::filesystem::is_directory(path, unreadable))
-    fail(ExitCode::usage, "--checkpoint {} is a folder: pass a checkpoint in it, such as {}", path,
+    fail(ExitCode::usage, "{} {} is a folder: pass a checkpoint in it, such as {}", option, path,
          std::filesystem::is_directory(std::filesystem::path(path) / "checkpoints", unreadable)
              ? (std::filesystem::path(path) / "checkpoints" / "latest").string()
              : (std::filesystem::path(path) / "latest").string());
+}
+
+void check_checkpoint_path(std::string_view command, const std::string& path) {
+  if (path.empty()) fail(ExitCode::usage, "convoy {}: --checkpoint FILE is missing", command);
+  refuse_folder("--checkpoint", path);
 }
 
 void check_precision(DeviceKind device, Precision precision) {

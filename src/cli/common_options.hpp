@@ -13,6 +13,9 @@ void add_device_option(OptionTable& table, DeviceKind& device);
 void add_precision_option(OptionTable& table, Precision& precision);
 void add_threads_option(OptionTable& table, int& threads);
 
+// Throws ExitCode::usage if `path`, the value of `option`, which should be a checkpoint, is a folder.
+void refuse_folder(std::string_view option, const std::string& path);
+
 // Throws ExitCode::usage, with the name of `command`, if `path`, the value of --checkpoint, is empty or a
 // folder.
 void check_checkpoint_path(std::string_view command, const std::string& path);

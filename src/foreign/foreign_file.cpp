@@ -2,10 +2,13 @@
 
 #include "base/error.hpp"
 #include "foreign/safetensors.hpp"
+#include "foreign/torch_file.hpp"
 
 namespace convoy {
 
 std::optional<ForeignFormat> foreign_format(const std::filesystem::path& path) {
+  if (is_torch_zip(path)) return ForeignFormat::pytorch;
+  if (is_old_torch_file(path)) return ForeignFormat::pytorch_old;
   if (is_safetensors(path)) return ForeignFormat::safetensors;
   return std::nullopt;
 }
@@ -30,6 +33,15 @@ std::vector<NamedTensor> read_foreign(const std::filesystem::path& path) {
     fail(ExitCode::bad_data,
          "{} is neither a PyTorch file (.pth), nor safetensors, nor a Caffe model (.caffemodel)",
          path.string());
+  switch (*format) {
+    case ForeignFormat::pytorch:
+      return read_torch_zip(path);
+    case ForeignFormat::pytorch_old:
+      return read_old_torch_file(path);
+    case ForeignFormat::safetensors:
+    case ForeignFormat::caffemodel:
+      break;
+  }
   return read_safetensors(path).tensors;
 }
 

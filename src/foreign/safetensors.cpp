@@ -12,7 +12,7 @@
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
 #include "base/file_descriptor.hpp"
-#include "base/text_list.hpp"
+#include "foreign/foreign_error.hpp"
 #include "foreign/number_type.hpp"
 #include "foreign/tensor_list.hpp"
 
@@ -66,7 +66,7 @@ Json parse_header(const std::string& text) {
         (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start))
       fail(ExitCode::bad_data, "its header is nested too deeply");
     if (depth == 1 && event == Json::parse_event_t::key && !names.insert(value.get<std::string>()).second)
-      fail(ExitCode::bad_data, "it has two tensors named {}", value.get<std::string>());
+      fail(ExitCode::bad_data, "it has two tensors named {}", readable(value.get<std::string>()));
     return true;
   });
 }
@@ -98,9 +98,9 @@ std::vector<Entry> entries_of(const Json& header) {
     try {
       entries.push_back(entry_of(name, json));
     } catch (const Json::exception& error) {
-      fail(ExitCode::bad_data, "{}: its entry in the header is damaged: {}", name, error.what());
+      fail(ExitCode::bad_data, "{}: its entry in the header is damaged: {}", readable(name), error.what());
     } catch (const Error& error) {
-      fail(ExitCode::bad_data, "{}: {}", name, error.what());
+      fail(ExitCode::bad_data, "{}: {}", readable(name), error.what());
     }
   }
   std::ranges::stable_sort(entries, {}, &Entry::begin);
@@ -109,18 +109,19 @@ std::vector<Entry> entries_of(const Json& header) {
 
 // The number format of an entry whose place fits its shape; nothing for integers.
 std::optional<NumberType> checked_type(const Entry& entry, std::uint64_t data_bytes) {
+  const std::string name = readable(entry.name);
   if (entry.end > data_bytes)
-    fail(ExitCode::bad_data, "{}: the file is truncated: the tensor ends at byte {} of {}", entry.name,
-         entry.end, data_bytes);
+    fail(ExitCode::bad_data, "{}: the file is truncated: the tensor ends at byte {} of {}", name, entry.end,
+         data_bytes);
   if (holds_integers(entry.type)) return std::nullopt;
   const auto type = value_of(number_words(), entry.type);
   if (!type)
-    fail(ExitCode::bad_data, "{}: numbers of type {} cannot be read, only F32, F16, BF16 and F64", entry.name,
-         entry.type);
+    fail(ExitCode::bad_data, "{}: numbers of type {} cannot be read, only F32, F16, BF16 and F64", name,
+         readable(entry.type));
   const auto count = element_count(entry.shape);
   const std::uint64_t bytes = entry.end - entry.begin;
   if (!count || *count != bytes / bytes_of(*type) || bytes % bytes_of(*type) != 0)
-    fail(ExitCode::bad_data, "{}: its shape does not fit its {} bytes", entry.name, bytes);
+    fail(ExitCode::bad_data, "{}: its shape does not fit its {} bytes", name, bytes);
   return type;
 }
 
@@ -137,7 +138,7 @@ SafetensorsContent read_content(const FileDescriptor& file) {
     const auto type = checked_type(entry, data_bytes);
     // Each byte belongs to one tensor: the tensors take no more memory than the file justifies.
     if (entry.begin < position)
-      fail(ExitCode::bad_data, "{}: its bytes belong to another tensor too", entry.name);
+      fail(ExitCode::bad_data, "{}: its bytes belong to another tensor too", readable(entry.name));
     position = entry.end;
     if (!type) continue;
     NamedTensor tensor{
@@ -178,14 +179,13 @@ bool is_safetensors(const fs::path& path) {
 
 SafetensorsContent read_safetensors(const fs::path& path) {
   const FileDescriptor file = open_regular_file(path);
-  try {
-    return read_content(file);
-  } catch (const Json::exception& error) {
-    fail(ExitCode::bad_data, "{}: its header is damaged: {}", path.string(), error.what());
-  } catch (const Error& error) {
-    if (error.category() != ExitCode::bad_data) throw;
-    fail(ExitCode::bad_data, "{}: {}", path.string(), error.what());
-  }
+  return naming_file(path, [&] {
+    try {
+      return read_content(file);
+    } catch (const Json::exception& error) {
+      fail(ExitCode::bad_data, "its header is damaged: {}", error.what());
+    }
+  });
 }
 
 void write_safetensors(const fs::path& path, std::span<const NamedTensor> tensors,

@@ -1,8 +1,10 @@
 #include "foreign/tensor_list.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/error.hpp"
+#include "foreign/foreign_error.hpp"
 
 namespace convoy {
 
@@ -28,7 +30,11 @@ std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape) 
 
 std::string TensorList::claim(std::string_view name) {
   const std::string_view plain = without_wrappers(name);
-  if (!names_.emplace(plain).second) fail(ExitCode::bad_data, "it has two tensors named {}", plain);
+  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7F; };
+  if (plain.empty() || std::ranges::any_of(plain, is_control))
+    fail(ExitCode::bad_data, "the name of a tensor is empty or contains control characters: '{}'",
+         readable(name));
+  if (!names_.emplace(plain).second) fail(ExitCode::bad_data, "it has two tensors named {}", readable(plain));
   return std::string(plain);
 }
 
