@@ -61,7 +61,7 @@ SafetensorsMetadata metadata_of(const CheckpointHeader& header) {
 template <typename Numbers>
 std::string joined(const Numbers& numbers, const char* separator) {
   std::vector<std::string> texts;
-  for (const auto number : numbers) texts.push_back(fmt::format("{:.6g}", static_cast<double>(number)));
+  for (const auto number : numbers) texts.push_back(fmt::format("{:.5g}", static_cast<double>(number)));
   return text_list(texts, separator);
 }
 
@@ -135,14 +135,20 @@ Names of the tensors (--names):
     print_input(header.input);
   }
 
-  // What the network expects of an image, which the weights alone do not tell.
+  // What the network expects of an image, which the weights alone do not tell: in the terms of torchvision's
+  // transforms, for pixels of 0 … 1.
   static void print_input(const InputSpec& input) {
-    fmt::print("input: RGB, {0} × {0} out of images of {1} × {1}; ", input.crop_side, input.stored_side);
-    if (has_mean_image(input))
-      fmt::print("pixels 0 … 255 minus the checkpoint's mean image");
-    else
-      fmt::print("pixels 0 … 255 minus {}", joined(input.mean, ", "));
-    fmt::print(", times {}\n", joined(input.scale, ", "));
+    fmt::print("input: RGB, Resize({}), CenterCrop({}), ", input.stored_side, input.crop_side);
+    if (has_mean_image(input)) {
+      fmt::print("minus the mean image, which only the checkpoint holds; times {}\n",
+                 joined(input.scale, ", "));
+      return;
+    }
+    constexpr double brightest = 255;
+    std::vector<double> mean, deviation;
+    for (const float value : input.mean) mean.push_back(value / brightest);
+    for (const float value : input.scale) deviation.push_back(1 / (brightest * value));
+    fmt::print("Normalize(mean=[{}], std=[{}])\n", joined(mean, ", "), joined(deviation, ", "));
   }
 
   std::vector<std::string> checkpoint_;

@@ -154,8 +154,9 @@ SafetensorsContent read_content(const FileDescriptor& file) {
 
 std::string header_text(std::span<const NamedTensor> tensors, const SafetensorsMetadata& metadata) {
   nlohmann::ordered_json header;
-  header[metadata_key] = metadata;
-  header[metadata_key]["format"] = "pt";
+  SafetensorsMetadata texts = metadata;
+  texts["format"] = "pt";
+  header[metadata_key] = texts;
   std::uint64_t position = 0;
   for (const NamedTensor& tensor : tensors) {
     const std::uint64_t end = position + tensor.values.size() * sizeof(float);

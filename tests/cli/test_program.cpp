@@ -12,7 +12,7 @@ TEST(Program, TellsWhatItCanDo) {
   const Outcome help = run({program, "--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* command :
-       {"train", "evaluate", "predict", "pack", "synthesize", "verify", "models", "doctor"}) {
+       {"train", "evaluate", "predict", "pack", "synthesize", "verify", "export", "models", "doctor"}) {
     EXPECT_NE(help.out.find(std::string("\n  ") + command + " "), std::string::npos) << command;
     const Outcome one = run({program, command, "--help"});
     EXPECT_EQ(one.code, 0) << command;
