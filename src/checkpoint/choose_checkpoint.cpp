@@ -1,6 +1,7 @@
 #include "checkpoint/choose_checkpoint.hpp"
 
 #include "base/error.hpp"
+#include "foreign/foreign_file.hpp"
 
 namespace convoy {
 namespace {
@@ -53,7 +54,12 @@ ChosenCheckpoint named_checkpoint(const std::filesystem::path& named, const Outp
             "{} is newer than the checkpoint resumed; --resume auto would take it: move it away if it is not "
             "wanted",
             entry.path().string());
-  return is_folder ? std::move(chosen) : ChosenCheckpoint(path);
+  if (is_folder) return chosen;
+  if (const auto format = foreign_format(path))
+    fail(ExitCode::usage,
+         "--resume {}: a file of {} holds weights alone, no state of training; start from it with --weights",
+         named.string(), name_of(*format));
+  return ChosenCheckpoint(path);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "checkpoint/trained_model.hpp"
 
 #include "base/error.hpp"
+#include "checkpoint/weights_file.hpp"
 #include "data/messages.hpp"
 #include "model/networks.hpp"
 
@@ -24,9 +25,19 @@ NetSpec network_of(const CheckpointHeader& header) {
   return network;
 }
 
+TrainedModel foreign_model(const std::filesystem::path& path) {
+  ForeignModel foreign = read_foreign_model(path);
+  TrainedModel model{.header = header_of(foreign), .network = {}, .parameters = {}, .notes = foreign.notes};
+  model.notes.insert(model.notes.begin(), fmt::format("{}: {}", path.string(), summary_of(foreign)));
+  model.network = std::move(foreign.network);
+  model.parameters = std::move(foreign.parameters);
+  return model;
+}
+
 }  // namespace
 
 TrainedModel load_model(const std::filesystem::path& path) {
+  if (foreign_format(path)) return foreign_model(path);
   TrainedModel model;
   const CheckpointFile file(path);
   model.header = file.header();

@@ -1,8 +1,9 @@
-// A checkpoint as a model to use: rank 0 reads and checks it, every rank gets network, input, classes and
-// parameters. Used by evaluation and prediction.
+// A checkpoint, or a file of another program (foreign/), as a model to use: rank 0 reads and checks it, every
+// rank gets network, input, classes and parameters. Used by evaluation and prediction.
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
@@ -14,6 +15,8 @@ struct TrainedModel {
   CheckpointHeader header;
   NetSpec network;
   std::vector<float> parameters;  // flat, layout of ParameterTable
+  // On the process that read a foreign file: what it was taken for, and what else the user should know.
+  std::vector<std::string> notes;
 };
 
 // On this process alone. Throws ExitCode::bad_data or io naming the file.

@@ -64,6 +64,7 @@ are named on standard error, and the exit code is that of the first one.)";
 
   ExitCode run_alone(const Log& log) override {
     Predictor predictor(checkpoint_, device_, precision_, threads_);
+    for (const std::string& note : predictor.notes()) log.info("{}", note);
     ExitCode code = ExitCode::done;
     for (std::size_t first = 0; first < images_.size(); first += group_size) {
       const std::size_t end = std::min(first + group_size, images_.size());

@@ -1,6 +1,7 @@
 #include "foreign/foreign_file.hpp"
 
 #include "base/error.hpp"
+#include "foreign/caffe_model.hpp"
 #include "foreign/safetensors.hpp"
 #include "foreign/torch_file.hpp"
 
@@ -10,6 +11,7 @@ std::optional<ForeignFormat> foreign_format(const std::filesystem::path& path) {
   if (is_torch_zip(path)) return ForeignFormat::pytorch;
   if (is_old_torch_file(path)) return ForeignFormat::pytorch_old;
   if (is_safetensors(path)) return ForeignFormat::safetensors;
+  if (is_caffemodel(path)) return ForeignFormat::caffemodel;
   return std::nullopt;
 }
 
@@ -38,8 +40,9 @@ std::vector<NamedTensor> read_foreign(const std::filesystem::path& path) {
       return read_torch_zip(path);
     case ForeignFormat::pytorch_old:
       return read_old_torch_file(path);
-    case ForeignFormat::safetensors:
     case ForeignFormat::caffemodel:
+      return read_caffemodel(path).tensors;
+    case ForeignFormat::safetensors:
       break;
   }
   return read_safetensors(path).tensors;

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/trained_model.hpp"
+#include "checkpoint/weights_file.hpp"
 #include "data/loader.hpp"
 #include "data/shared_store.hpp"
 #include "engine/device_plan.hpp"
@@ -112,9 +113,12 @@ void check_store(const EvaluationOptions& options, const Store& store, const Che
         "--fit {}",
         options.data, word_of(fit_words(), store.fit), options.checkpoint, word_of(fit_words(), header.fit),
         word_of(fit_words(), header.fit));
+  // Weights that name no classes have the store's, in its order.
+  const bool named = !are_numbered(header.classes);
   if (store.classes.size() > header.classes.size() ||
-      !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
-                  [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; }))
+      (named &&
+       !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
+                   [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; })))
     fail(ExitCode::usage,
          "--data {}: its {} classes are not the {} classes that {} was trained on; pack the data with "
          "--class-list of the training store",
@@ -177,6 +181,7 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
   if (options.global_batch < 1)
     fail(ExitCode::usage, "--global-batch {}: must be 1 or more", options.global_batch);
   const TrainedModel checkpoint = share_model(options.checkpoint, communicator);
+  for (const std::string& note : checkpoint.notes) log.info("{}", note);
   const CheckpointHeader& header = checkpoint.header;
   const Store store = open_store(options.data, communicator);
   check_store(options, store, header);

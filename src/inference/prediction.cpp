@@ -35,6 +35,7 @@ Predictor::Predictor(const std::filesystem::path& checkpoint, DeviceKind device,
       make_replica(model.network, model.header.input, {.device = resolve_device(device), .threads = threads});
   replica_->write_parameters(model.parameters);
   header_ = std::move(model.header);
+  notes_ = std::move(model.notes);
   program_ = replica_->compile({.batch = batch_rows, .mode = Mode::evaluation, .precision = precision});
 }
 

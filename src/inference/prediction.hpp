@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
@@ -34,10 +35,12 @@ class Predictor {
   int stored_side() const { return header_.input.stored_side; }
   Fit fit() const { return header_.fit; }  // how the images of stored_side() are made
   const CheckpointHeader& header() const { return header_; }
+  const std::vector<std::string>& notes() const { return notes_; }  // TrainedModel::notes
   Replica& replica() { return *replica_; }
 
  private:
   CheckpointHeader header_;
+  std::vector<std::string> notes_;
   std::unique_ptr<Replica> replica_;
   std::unique_ptr<Program> program_;
 };

@@ -29,9 +29,10 @@ std::vector<TextRecord> records_of(const fs::path& path, std::string_view text, 
   return std::move(table.records);
 }
 
+constexpr std::size_t synset_letters = 9;  // "n01440764"
+
 // Whether a line is a synset of WordNet and something after it.
 bool is_synset_with_words(std::string_view line) {
-  constexpr std::size_t synset_letters = 9;
   return line.size() > synset_letters && line.front() == 'n' &&
          is_whole_number(line.substr(1, synset_letters - 1)) &&
          std::string_view(" \t,;").find(line[synset_letters]) != std::string_view::npos;
@@ -73,6 +74,17 @@ std::string words_of(const TextRecord& record, bool columns) {
   return columns ? words.front() : text_list(words);
 }
 
+// Throws ExitCode::bad_data for an id in two lines.
+void check_unique(const fs::path& path, const std::vector<TextRecord>& lines) {
+  std::unordered_map<std::string_view, std::size_t> line_of;
+  for (const TextRecord& line : lines) {
+    const auto [before, added] = line_of.emplace(line.fields[0], line.line);
+    if (!added)
+      fail(ExitCode::bad_data, "{}: class {} occurs twice, in lines {} and {}", path.string(), line.fields[0],
+           before->second, line.line);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> read_class_list(const fs::path& path) {
@@ -83,15 +95,9 @@ std::vector<std::string> read_class_list(const fs::path& path) {
          "--class-list {} has words after the ids: pass it as --class-names, and here a file of ids only",
          path.string());
   }
-  std::unordered_map<std::string_view, std::size_t> line_of;
+  check_unique(path, lines);
   std::vector<std::string> ids;
-  for (const TextRecord& line : lines) {
-    const std::string& id = ids.emplace_back(line.fields[0]);
-    const auto [before, added] = line_of.emplace(line.fields[0], line.line);
-    if (!added)
-      fail(ExitCode::bad_data, "{}: class {} occurs twice, in lines {} and {}", path.string(), id,
-           before->second, line.line);
-  }
+  for (const TextRecord& line : lines) ids.push_back(line.fields[0]);
   return ids;
 }
 
@@ -119,6 +125,29 @@ std::map<std::string, std::string> read_class_names(const fs::path& path,
            record.line, id);
   }
   return names;
+}
+
+std::vector<ClassEntry> read_output_classes(const fs::path& path) {
+  std::vector<ClassEntry> classes;
+  if (looks_like_devkit(path)) {
+    for (const Synset& synset : read_devkit(path).synsets) classes.push_back({synset.wnid, synset.words});
+    std::ranges::sort(classes, {}, &ClassEntry::id);
+    return classes;
+  }
+  const std::string text = read_text(path);
+  std::vector<TextRecord> lines = records_of(path, text, Separator::none);
+  if (std::ranges::all_of(lines, [](const auto& line) { return is_synset_with_words(line.fields[0]); })) {
+    std::vector<std::string> ids;
+    for (TextRecord& line : lines) ids.push_back(line.fields[0] = line.fields[0].substr(0, synset_letters));
+    check_unique(path, lines);
+    return name_classes(ids, read_class_names(path, ids));
+  }
+  std::vector<TextRecord> columns = records_of(path, text, Separator::tab);
+  if (std::ranges::all_of(columns, [](const TextRecord& record) { return record.fields.size() == 2; }))
+    lines = std::move(columns);
+  check_unique(path, lines);
+  for (const TextRecord& line : lines) classes.push_back({line.fields.front(), line.fields.back()});
+  return classes;
 }
 
 std::vector<ClassEntry> name_classes(const std::vector<std::string>& ids,

@@ -1,5 +1,6 @@
-// The classes of a store, their order and their words, as --class-list and --class-names give them. Used by
-// pack on rank 0. The split that is packed first fixes a store's classes.
+// The classes of a store, their order and their words, as --class-list and --class-names give them, and those
+// of imported weights. Used by pack on rank 0 and by import. The split that is packed first fixes a store's
+// classes.
 #pragma once
 
 #include <filesystem>
@@ -24,6 +25,11 @@ std::vector<std::string> read_class_list(const std::filesystem::path& path);
 // words and for different words for one id.
 std::map<std::string, std::string> read_class_names(const std::filesystem::path& path,
                                                     const std::vector<std::string>& ids);
+
+// The classes of a network, in the order of its outputs: an id and words per line, separated by a tab or, if
+// every id is a synset, as in --class-names; otherwise a name per line, which is the id too. The development
+// kit has them in the order of synsets. Throws ExitCode::bad_data for an id that occurs twice.
+std::vector<ClassEntry> read_output_classes(const std::filesystem::path& path);
 
 // Ids with their words; a class without words is named by its id. Throws ExitCode::usage if `names` is not
 // empty but contains none of the ids.

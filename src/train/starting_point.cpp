@@ -10,8 +10,10 @@
 #include "base/message.hpp"
 #include "base/text_list.hpp"
 #include "checkpoint/choose_checkpoint.hpp"
+#include "checkpoint/weights_file.hpp"
 #include "model/initialise.hpp"
 #include "settings/configuration_text.hpp"
+#include "train/input_warnings.hpp"
 
 namespace convoy {
 
@@ -85,17 +87,17 @@ void load_checkpoint(const ResolvedRun& run, ChosenCheckpoint& chosen, const Par
 }
 
 // Fine-tuning: layers of the same shape are taken, the others keep their initial weights and are named.
-void load_weights(const std::string& path, const ParameterTable& table, Fit fit, const Log& log,
+void load_weights(const ResolvedRun& run, const ParameterTable& table, const Log& log,
                   std::span<float> flat) {
-  const CheckpointFile file(path);
-  if (file.header().fit != fit)
-    log.warn(
-        "--weights {}: it was trained on images packed with --fit {}, this store's were packed with --fit {}",
-        path, word_of(fit_words(), file.header().fit), word_of(fit_words(), fit));
+  const std::string& path = run.configuration.weights;
+  const WeightsFile file(path, run.configuration.model);
+  for (const std::string& note : file.notes()) log.warn("--weights {}: {}", path, note);
+  for (const std::string& warning : input_warnings(file.header(), run))
+    log.warn("--weights {}: {}", path, warning);
   std::vector<std::string> renewed;
   std::size_t taken = 0;
   for (const Parameter& parameter : table.parameters()) {
-    const std::optional<StoredTensor> stored = file.read_tensor("/parameters/" + parameter.path());
+    const std::optional<StoredTensor> stored = file.tensor(parameter);
     if (stored && stored->shape == parameter.shape) {
       std::copy(stored->values.begin(), stored->values.end(),
                 flat.begin() + static_cast<std::ptrdiff_t>(parameter.offset));
@@ -138,7 +140,7 @@ void find_start(const ResolvedRun& run, const Log& log, const ParameterTable& ta
     start.parameters.resize(table.size());
     initialise_parameters(table, run.initialiser, c.seed, start.parameters);
     if (!c.weights.empty()) {
-      load_weights(c.weights, table, run.store.fit, log, start.parameters);
+      load_weights(run, table, log, start.parameters);
       start.from = c.weights;
     }
   }
