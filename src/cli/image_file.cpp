@@ -1,6 +1,7 @@
 #include "cli/image_file.hpp"
 
 #include <filesystem>
+#include <set>
 #include <span>
 
 #include "base/error.hpp"
@@ -55,6 +56,18 @@ void check_picture_path(std::string_view option, const std::string& path) {
   const fs::path folder = fs::path(path).parent_path();
   if (!folder.empty() && !fs::exists(folder, unknown))
     fail(ExitCode::io, "{} {}: the folder {} does not exist", option, path, folder.string());
+}
+
+void refuse_overwriting(std::string_view option, const std::vector<std::string>& pictures,
+                        const std::vector<std::string>& images) {
+  std::error_code unknown;  // opening the image reports the reason
+  std::set<fs::path> files;
+  for (const std::string& image : images) files.insert(fs::weakly_canonical(image, unknown));
+  for (const std::string& picture : pictures) {
+    if (files.contains(fs::weakly_canonical(picture, unknown)))
+      fail(ExitCode::usage, "{}: {} is an image that is read and would be overwritten; use another name",
+           option, picture);
+  }
 }
 
 }  // namespace convoy

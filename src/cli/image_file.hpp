@@ -35,4 +35,8 @@ bool is_png_name(std::string_view name);
 // exist.
 void check_picture_path(std::string_view option, const std::string& path);
 
+// Throws ExitCode::usage if one of the pictures would replace one of the images.
+void refuse_overwriting(std::string_view option, const std::vector<std::string>& pictures,
+                        const std::vector<std::string>& images);
+
 }  // namespace convoy

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include "base/error.hpp"
 #include "cli/image_file.hpp"
@@ -18,22 +17,11 @@ std::vector<std::string> places_in(const fs::path& folder, const std::vector<std
   for (const std::string& image : images) {
     places.push_back((folder / (fs::path(image).filename().string() + ".png")).string());
     const auto [other, is_new] = image_at.emplace(places.back(), image);
-    if (!is_new)
+    if (!is_new && other->second != image)
       fail(ExitCode::usage, "--picture {}: {} and {} would both become {}; draw them in two calls",
            folder.string(), other->second, image, places.back());
   }
   return places;
-}
-
-// No picture may replace an image of the user's.
-void refuse_images(const std::vector<std::string>& places, const std::vector<std::string>& images) {
-  std::error_code unknown;  // opening the image reports the reason
-  std::set<fs::path> files;
-  for (const std::string& image : images) files.insert(fs::weakly_canonical(image, unknown));
-  for (const std::string& place : places) {
-    if (files.contains(fs::weakly_canonical(place, unknown)))
-      fail(ExitCode::usage, "--picture: {} is one of the images and would be overwritten", place);
-  }
 }
 
 }  // namespace
@@ -49,7 +37,7 @@ std::vector<std::string> picture_places(const std::string& target, const std::ve
     check_picture_path("--picture", target);
     places = {target};
   }
-  refuse_images(places, images);
+  refuse_overwriting("--picture", places, images);
   return places;
 }
 

@@ -23,8 +23,8 @@ Words<Subject> subject_words() {
 }
 
 constexpr int wanted_width = 1000;  // of a grid whose magnification is not given
-constexpr int most_automatic = 24;  // magnification
-constexpr std::int64_t most_pixels_drawn = 100'000'000;
+constexpr int most_automatic = 32;  // magnification
+constexpr std::int64_t most_pixels_drawn = 50'000'000;
 constexpr int image_side = 256;  // beside feature maps, about
 
 // Tiles of width × height values.
@@ -106,8 +106,7 @@ features: the activation of a layer for an image, map by map, beside the image a
   std::string_view example() const override {
     return "  convoy visualize filters --checkpoint runs/owt/checkpoints/best --output conv1.png\n"
            "  convoy visualize features --checkpoint runs/owt/checkpoints/best --layer conv3 --strongest 36 "
-           "cat.jpg "
-           "--output cat.png";
+           "cat.jpg --output cat-conv3.png";
   }
   bool uses_ranks() const override { return false; }
 
@@ -158,6 +157,7 @@ features: the activation of a layer for an image, map by map, beside the image a
     check_checkpoint_path("visualize", checkpoint_);
     if (output_.empty()) fail(ExitCode::usage, "convoy visualize: --output FILE.png is missing");
     check_picture_path("--output", output_);
+    refuse_overwriting("--output", {output_}, images_);
     if (!filters) check_precision(features_.device, features_.precision);
   }
 
@@ -206,13 +206,8 @@ features: the activation of a layer for an image, map by map, beside the image a
     const InputSpec& input = model.header.input;
     const auto square = ImageFile(images_[0]).square(input.stored_side, model.header.fit);
     const FeatureMaps maps = compute_feature_maps(model, layer_, square, features_);
-    Drawing drawing{.maps = maps, .shown = {}};
+    const Drawing drawing{.maps = maps, .shown = choose_maps(maps)};
     const MapSet set = drawing.set();
-    drawing.shown = strongest_maps(set);
-    if (strongest_ > 0)
-      drawing.shown.resize(std::min(drawing.shown.size(), static_cast<std::size_t>(strongest_)));
-    else
-      std::sort(drawing.shown.begin(), drawing.shown.end());
     const MapGridOptions options{
         .scale = scale_,
         .magnify = magnification(
@@ -229,6 +224,16 @@ features: the activation of a layer for an image, map by map, beside the image a
     fmt::print("{}: {}\n", title, drawing.content_text());
     if (strongest_ > 0) print_strongest(drawing);
     fmt::print("{}: {}\n", output_, size_text(picture));
+  }
+
+  // In the order in which they are drawn.
+  std::vector<int> choose_maps(const FeatureMaps& maps) const {
+    std::vector<int> chosen = strongest_maps(Drawing{.maps = maps, .shown = {}}.set());
+    if (strongest_ > 0)
+      chosen.resize(std::min(chosen.size(), static_cast<std::size_t>(strongest_)));
+    else
+      std::sort(chosen.begin(), chosen.end());
+    return chosen;
   }
 
   // What the network saw, about image_side wide.

@@ -1,5 +1,5 @@
-/* The font of all text in pictures, DejaVu Sans, as a part of the program. Its licence (Bitstream Vera's) permits
-   embedding it; no part of the font is changed. text.cpp reads it. */
+/* The font of all text in pictures, DejaVu Sans, as a part of the program; text.cpp reads it. Its licence (that of
+   Bitstream Vera) permits this for the unchanged file, which contains the notices that must accompany it. */
   .section .rodata
   .hidden convoy_font_begin
   .hidden convoy_font_end

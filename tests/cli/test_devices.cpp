@@ -80,5 +80,25 @@ TEST_F(Devices, DoctorListsGpus) {
   EXPECT_EQ(doctor.out.find("rank 0: CPU"), std::string::npos) << doctor.out;
 }
 
+TEST_F(Devices, FeatureMapsComeFromTheGpu) {
+  if (count_gpus() == 0) GTEST_SKIP() << "this machine has no GPU that Convoy can use";
+  ASSERT_EQ(train(1, "cpu", {}).code, 0);
+  const std::string exported = folder_ / "images";
+  ASSERT_EQ(run({program, "synthesize", folder_ / "other", "--classes", "2", "--images", "2", "--val-images",
+                 "2", "--image-size", "64", "--export", exported, "--export-images", "1"})
+                .code,
+            0);
+  std::string image;
+  for (const auto& entry : std::filesystem::directory_iterator(exported)) image = entry.path();
+  for (const std::string layer : {"conv1", "fc8"}) {
+    const std::string picture = folder_ / (layer + ".png");
+    const Outcome outcome =
+        run({program, "visualize", "features", "--checkpoint", folder_ / "run" / "checkpoints" / "latest",
+             "--device", "cuda", "--layer", layer, "--output", picture, image});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_TRUE(std::filesystem::exists(picture));
+  }
+}
+
 }  // namespace
 }  // namespace convoy::test

@@ -120,6 +120,36 @@ TEST(Decode, TinyAndHugeImagesAreResized) {
   }
 }
 
+// Twice as wide as high, as it is shown: the sides follow the orientation, and the quadrants are those of the
+// square.
+TEST(Decode, WholeImagesAreUprightAndAtMostAsLargeAsAsked) {
+  Quadrants quadrants;
+  quadrants.width = 64;
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const std::string file = jpeg_bytes(quadrants, JpegKind::rgb, orientation);
+    const std::vector<std::uint8_t> warped = [&] {
+      std::vector<std::uint8_t> square(std::size_t{image_side} * image_side * 3);
+      decode_square(as_bytes(file), image_side, Fit::warp, square);
+      return square;
+    }();
+    for (const int side : {200, 64, 40}) {
+      SCOPED_TRACE(std::to_string(orientation) + " " + std::to_string(side));
+      const convoy::Picture whole = decode_upright(as_bytes(file), side);
+      const int longer = std::min(side, 64);
+      EXPECT_EQ(whole.width, orientation >= 5 ? longer / 2 : longer);
+      EXPECT_EQ(whole.height, orientation >= 5 ? longer : longer / 2);
+      for (int quadrant = 0; quadrant < 4; ++quadrant) {
+        const int right = quadrant % 2, below = quadrant / 2;
+        const std::uint8_t* found =
+            whole.at(whole.width / 4 + right * whole.width / 2, whole.height / 4 + below * whole.height / 2);
+        const std::uint8_t* expected = warped.data() + ((8 + below * 16) * image_side + 8 + right * 16) * 3;
+        for (int colour = 0; colour < 3; ++colour)
+          EXPECT_NEAR(found[colour], expected[colour], jpeg_tolerance);
+      }
+    }
+  }
+}
+
 // An image of single-pixel stripes must become its mean, not a pattern of picked pixels.
 TEST(Decode, ShrinkingIsAntialiased) {
   Quadrants dark;
