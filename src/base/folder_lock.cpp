@@ -65,4 +65,12 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::chrono::millise
          folder.string(), holder(file.number()), (folder / name).string());
 }
 
+std::optional<bool> folder_is_locked(const std::filesystem::path& folder, const std::string& name) {
+  const FileDescriptor file = try_open(folder / name, O_RDONLY);
+  if (!file.is_open()) return std::nullopt;
+  if (::flock(file.number(), LOCK_SH | LOCK_NB) == 0) return false;
+  if (errno == EWOULDBLOCK) return true;
+  return std::nullopt;
+}
+
 }  // namespace convoy

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/file_descriptor.hpp"
@@ -26,5 +27,9 @@ class FolderLock {
  private:
   FileDescriptor file_;
 };
+
+// Whether another process holds the lock now; nothing where the file system does not say, or no process ever
+// locked the folder. Looking takes the lock for a moment, shared with others who look.
+std::optional<bool> folder_is_locked(const std::filesystem::path& folder, const std::string& name = ".lock");
 
 }  // namespace convoy

@@ -19,6 +19,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(make_predict_command());
   commands.push_back(make_visualize_command());
   commands.push_back(make_import_command());
+  commands.push_back(make_report_command());
   commands.push_back(make_pack_command());
   commands.push_back(make_synthesize_command());
   commands.push_back(make_verify_command());

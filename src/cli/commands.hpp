@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_predict_command();
 std::unique_ptr<Command> make_visualize_command();
 std::unique_ptr<Command> make_import_command();
+std::unique_ptr<Command> make_report_command();
 std::unique_ptr<Command> make_pack_command();
 std::unique_ptr<Command> make_synthesize_command();
 std::unique_ptr<Command> make_verify_command();

@@ -1,5 +1,9 @@
 #include "cli/common_options.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -38,6 +42,19 @@ void check_checkpoint_path(std::string_view command, const std::string& path) {
 void check_precision(DeviceKind device, Precision precision) {
   const std::string refusal = precision_refusal(device, precision);
   if (!refusal.empty()) fail(ExitCode::usage, "{}", refusal);
+}
+
+void check_output_file(std::string_view option, const std::string& path) {
+  const std::filesystem::path file = path;
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  std::error_code unreadable;
+  if (!file.has_filename() || std::filesystem::is_directory(file, unreadable))
+    fail(ExitCode::usage, "--{} {} is a folder: pass the name of a file", option, path);
+  if (!std::filesystem::is_directory(folder, unreadable))
+    fail(ExitCode::usage, "--{} {}: there is no folder {}", option, path, folder.string());
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    fail(ExitCode::io, "--{} {}: cannot write to {}: {}", option, path, folder.string(),
+         system_error_text(errno));
 }
 
 }  // namespace convoy

@@ -23,4 +23,8 @@ void check_checkpoint_path(std::string_view command, const std::string& path);
 // Throws ExitCode::usage with the reason if this machine's device does not support the precision.
 void check_precision(DeviceKind device, Precision precision);
 
+// Throws ExitCode::usage or io, before any work is done, if no file can be written at `path`, the value of
+// --`option`: its folder is missing or cannot be written, or it is a folder itself.
+void check_output_file(std::string_view option, const std::string& path);
+
 }  // namespace convoy

@@ -34,6 +34,10 @@ is needed.)";
                                 {{"train", "train"}, {"val", "val"}});
     table.add_flag("ten-crop", "average over four corners, the centre and their mirror images",
                    options_.ten_crop);
+    table.add_text("predictions", "FILE",
+                   "write each image's class, its five most probable classes and the probability of the first "
+                   "to this file, as CSV",
+                   options_.predictions);
     table.add_flag("json", "print one JSON object instead of text", json_);
     table.group("Machine");
     table.add_integer("global-batch", "images per batch over all ranks", options_.global_batch, 1);
@@ -48,6 +52,7 @@ is needed.)";
     check_checkpoint_path(name(), options_.checkpoint);
     if (options_.data.empty()) fail(ExitCode::usage, "convoy evaluate: --data STORE is missing");
     check_precision(options_.device, options_.precision);
+    if (!options_.predictions.empty()) check_output_file("predictions", options_.predictions);
   }
 
   ExitCode run(RankContext& context) override {

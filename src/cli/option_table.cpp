@@ -44,12 +44,18 @@ void OptionTable::group(std::string title) {
 
 void OptionTable::add(std::string name, std::string value_name, std::string help, Setter set) {
   options_.push_back(
-      {std::move(name), current_group_, std::move(value_name), std::move(help), std::move(set), {}, false});
+      {std::move(name), current_group_, std::move(value_name), std::move(help), std::move(set), {}});
+}
+
+void OptionTable::add_optional(std::string name, std::string value_name, std::string help,
+                               std::string without, Setter set) {
+  add(std::move(name), std::move(value_name), fmt::format("{} [{}]", help, without), std::move(set));
+  options_.back().without = std::move(without);
 }
 
 void OptionTable::add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set) {
   options_.push_back(
-      {std::move(prefix), current_group_, std::move(value_name), std::move(help), {}, std::move(set), false});
+      {std::move(prefix), current_group_, std::move(value_name), std::move(help), {}, std::move(set)});
 }
 
 void OptionTable::add_text(std::string name, std::string value_name, std::string help, std::string& target) {
@@ -124,6 +130,8 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
   for (const Option& option : options_) {
     if (option.flag)
       all.add_options()(option.name.c_str(), po::bool_switch());
+    else if (!option.without.empty())
+      all.add_options()(option.name.c_str(), po::value<std::string>()->implicit_value(option.without));
     else
       all.add_options()((option.name + (option.set_keyed ? ".*" : "")).c_str(), po::value<std::string>());
   }
@@ -147,7 +155,10 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
     const std::string typed =
         option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
     if (option.unregistered) refuse_unknown(typed.substr(0, typed.find('=')), "");
-    give(option.string_key, option.value.empty() ? "on" : option.value.front(),
+    std::string key;
+    const Option* known = find(option.string_key, key);
+    const std::string without = known != nullptr && !known->without.empty() ? known->without : "on";
+    give(option.string_key, option.value.empty() ? without : option.value.front(),
          fmt::format("--{}", option.string_key), false);
   }
 }
@@ -247,6 +258,8 @@ std::string OptionTable::help_text() const {
       const std::string name = option.name + (option.set_keyed ? ".KEY" : "");
       if (option.flag)
         description.add_options()(name.c_str(), option.help.c_str());
+      else if (!option.without.empty())
+        description.add_options()((name + "[=" + option.value_name + "]").c_str(), option.help.c_str());
       else
         description.add_options()(name.c_str(), po::value<std::string>()->value_name(option.value_name),
                                   option.help.c_str());

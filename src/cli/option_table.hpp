@@ -33,6 +33,10 @@ class OptionTable {
   // Error(ExitCode::usage) saying what would be accepted. Options are set in the order of their declaration.
   void add(std::string name, std::string value_name, std::string help, Setter set);
 
+  // An option whose value may be left out: --watch stands for --watch=`without`, and only = gives another one.
+  void add_optional(std::string name, std::string value_name, std::string help, std::string without,
+                    Setter set);
+
   // `prefix`.KEY = value, for instance lr.conv1; set after `prefix` itself when declared after it.
   void add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set);
 
@@ -77,6 +81,7 @@ class OptionTable {
     Setter set;
     KeyedSetter set_keyed;  // for `name`.KEY
     bool flag = false;
+    std::string without = {};  // the value where none is given; empty: a value is required
   };
   struct Positional {
     std::string name, help;

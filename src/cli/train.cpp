@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/train_options.hpp"
 #include "report/metrics_file.hpp"
+#include "report/predictions_file.hpp"
 #include "report/progress_line.hpp"
 #include "report/run_file.hpp"
 #include "report/tensorboard_file.hpp"
@@ -65,7 +66,8 @@ then resumes where it stopped. Every option may also be set in the configuration
     ProgressLine progress(std::cout, progress_is_live(), context.log);
     MetricsFile metrics(configuration_.output, context.log);
     RunFile run_file(configuration_.output, context.log);
-    std::vector<Observer*> observers = {&run_file, &metrics, &progress};
+    PredictionsFile predictions(configuration_.output, context.log);
+    std::vector<Observer*> observers = {&run_file, &metrics, &predictions, &progress};
     std::optional<TensorboardFile> tensorboard;
     if (configuration_.tensorboard)
       observers.push_back(&tensorboard.emplace(configuration_.output, context.log));

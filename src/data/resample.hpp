@@ -1,6 +1,6 @@
 // Resizes a part of an RGB image whose borders need not lie between pixels: a JPEG that was reduced during
 // decoding has pixels of up to 8 × 8 original ones, and the part to keep is given in original pixels. Called
-// only by decode.cpp.
+// by decode.cpp and for the thumbnails of a report.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/atomic_file.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/trained_model.hpp"
 #include "checkpoint/weights_file.hpp"
@@ -59,6 +60,12 @@ class TenCrop {
     return measure(batch);
   }
 
+  // The averages of the last run, rows × classes.
+  void read_probabilities(std::span<float> out) const {
+    std::transform(sums_.begin(), sums_.begin() + static_cast<std::ptrdiff_t>(out.size()), out.begin(),
+                   [](double sum) { return static_cast<float>(sum / crops); });
+  }
+
  private:
   BatchMetrics measure(const BatchView& batch) {
     BatchMetrics metrics;
@@ -84,6 +91,15 @@ class TenCrop {
   std::vector<float> probabilities_;
   std::vector<double> sums_;
 };
+
+// The predictions of one pass; `first`: the number of its first image in the split.
+void collect_predictions(const BatchView& batch, std::span<const float> probabilities, std::int64_t first,
+                         std::vector<SamplePrediction>& into) {
+  const std::size_t classes = probabilities.size() / static_cast<std::size_t>(batch.rows);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(batch.rows); ++row)
+    into.push_back(predict_sample(static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(row),
+                                  batch.labels[row], probabilities.subspan(row * classes, classes)));
+}
 
 EvaluationResult share(Communicator& communicator, const BatchMetrics& mine) {
   std::array<std::int64_t, 3> counts = {mine.samples, mine.top1, mine.top5};
@@ -157,6 +173,9 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
   Loader loader(store_, options);
   TenCrop ten(*program_, options_.input, options_.ten_crop ? options_.rows : 0, classes_);
   BatchMetrics total;
+  std::vector<SamplePrediction> predictions;  // of this rank's images
+  std::vector<float> probabilities(
+      context.predictions == nullptr ? 0 : static_cast<std::size_t>(options_.rows) * classes_);
   for (std::int64_t index = 0; index < loader.plan().steps_per_epoch(); ++index) {
     if (context.watchdog != nullptr) context.watchdog->beat("evaluation", context.step);
     if (context.stop_requested != nullptr && index % batches_between_looks == 0 &&
@@ -172,7 +191,12 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
       metrics = program_->metrics();
     }
     total += metrics;
+    if (context.predictions == nullptr) continue;
+    const auto values = std::span(probabilities).first(static_cast<std::size_t>(batch.rows) * classes_);
+    options_.ten_crop ? ten.read_probabilities(values) : program_->read_probabilities(values);
+    collect_predictions(batch, values, index * options.global_batch + batch.first_position, predictions);
   }
+  if (context.predictions != nullptr) *context.predictions = gather_predictions(communicator, predictions);
   return share(communicator, total);
 }
 
@@ -208,7 +232,18 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
   log.info("evaluating {} (step {}) on {} images of {}; rank 0 computes on {}", options.checkpoint,
            header.step, store.split(options.split).images, options.data, device.description);
   Watchdog watchdog(communicator, log, watchdog_seconds);
-  return evaluator.run(communicator, {.watchdog = &watchdog, .step = header.step}).value();
+  std::vector<SamplePrediction> predictions;
+  const bool wanted = !options.predictions.empty();
+  const std::optional<EvaluationResult> result =
+      evaluator.run(communicator, {.watchdog = &watchdog,
+                                   .step = header.step,
+                                   .predictions = wanted ? &predictions : nullptr});
+  if (wanted)
+    communicator.on_rank_zero([&] {
+      write_file_atomically(options.predictions, predictions_csv(predictions, store, options.split));
+      return std::string();
+    });
+  return result.value();
 }
 
 }  // namespace convoy

@@ -9,12 +9,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "comm/communicator.hpp"
 #include "comm/watchdog.hpp"
 #include "data/store.hpp"
 #include "engine/engine.hpp"
+#include "inference/sample_predictions.hpp"
 
 namespace convoy {
 
@@ -26,6 +28,7 @@ struct EvaluationResult {
 
 struct EvaluationOptions {
   std::string checkpoint, data, split = "val";
+  std::string predictions;  // a file for predictions_csv; empty: none
   bool ten_crop = false;
   std::int64_t global_batch = 256;
   DeviceKind device = DeviceKind::automatic;
@@ -54,6 +57,8 @@ struct EvaluationContext {
   Watchdog* watchdog = nullptr;  // hears of each batch
   std::int64_t step = 0;
   const std::atomic<bool>* stop_requested = nullptr;  // on any rank: evaluation is given up on all
+  // Gets every image's prediction, on every rank; null (on all ranks) where nobody asks.
+  std::vector<SamplePrediction>* predictions = nullptr;
 };
 
 // An evaluation program kept between evaluations of one replica on one split.

@@ -12,6 +12,7 @@
 #include "base/timeline.hpp"
 #include "engine/tuning/tuner.hpp"
 #include "model/parameter_table.hpp"
+#include "inference/sample_predictions.hpp"
 
 namespace convoy {
 
@@ -67,6 +68,13 @@ struct ValidationRecord {
   double loss = 0, top1 = 0, top5 = 0;  // fractions
 };
 
+// What the network answered for each validation image; follows the ValidationRecord.
+struct PredictionsRecord {
+  std::int64_t step = 0;
+  bool best = false;                          // the run's best top-1 so far
+  std::span<const SamplePrediction> samples;  // by sample; valid during the call
+};
+
 struct CheckpointRecord {
   std::int64_t step = 0;
   std::string path;
@@ -110,6 +118,7 @@ class Observer {
   virtual void on_validation(const ValidationRecord&) {}
   virtual void on_weights(const WeightRecord&) {}     // only with TrainConfiguration::tensorboard
   virtual void on_timeline(const TimelineRecord&) {}  // once, only with a trace
+  virtual void on_predictions(const PredictionsRecord&) {}
   virtual void on_checkpoint(const CheckpointRecord&) {}
   virtual void on_event(const EventRecord&) {}
 };

@@ -146,6 +146,10 @@ void RunReport::timeline(const TimelineRecord& record) {
   notify(&Observer::on_timeline, record);
 }
 
+void RunReport::predictions(const PredictionsRecord& record) {
+  notify(&Observer::on_predictions, record);
+}
+
 void RunReport::checkpoint(const CheckpointRecord& record) {
   notify(&Observer::on_checkpoint, record);
 }

@@ -49,6 +49,7 @@ class RunReport {
   // the device.
   void weights(std::int64_t step, const TrainingReplica& replica, std::optional<double> gradient_scale);
   void timeline(const TimelineRecord& record);
+  void predictions(const PredictionsRecord& record);
   void checkpoint(const CheckpointRecord& record);
   void event(std::int64_t step, std::string what, std::string text);
 

@@ -305,16 +305,21 @@ bool TrainingLoop::evaluate() {
                                                               .workers = run.configuration.workers});
     parts_.report.tuning(parts_.replica.tuning_decisions());
   }
-  const std::optional<EvaluationResult> evaluated = evaluator_->run(
-      parts_.communicator,
-      {.watchdog = &parts_.watchdog, .step = state_.step, .stop_requested = &parts_.stop_requested});
+  std::vector<SamplePrediction> predictions;
+  const std::optional<EvaluationResult> evaluated =
+      evaluator_->run(parts_.communicator, {.watchdog = &parts_.watchdog,
+                                            .step = state_.step,
+                                            .stop_requested = &parts_.stop_requested,
+                                            .predictions = &predictions});
   if (!evaluated) return false;
   const EvaluationResult& result = *evaluated;
   parts_.report.validation(state_.step, result);
   if (run.configuration.tensorboard) parts_.report.weights(state_.step, parts_.replica, std::nullopt);
   last_top1_ = result.top1;
   state_.evaluated_step = state_.step;
-  if (is_better(result.top1, state_.best_top1)) state_.best_top1 = result.top1;
+  const bool best = is_better(result.top1, state_.best_top1);
+  if (best) state_.best_top1 = result.top1;
+  parts_.report.predictions({.step = state_.step, .best = best, .samples = predictions});
   const ScheduleSettings& schedule = run.configuration.schedule;
   if (schedule.kind != ScheduleKind::plateau) return true;
   const double before = rate_of(state_.step);

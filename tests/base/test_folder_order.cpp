@@ -35,7 +35,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> owned_header
     {"cudnn", {"engine/cuda", "device/cuda"}},
     {"cublas", {"engine/cuda", "device/cuda"}},
     {"cuda", {"device/cuda", "engine/cuda", "comm"}},
-    {"jpeglib.h", {"data"}},
+    {"jpeglib.h", {"data", "picture"}},
     {"jerror.h", {"data"}},
     {"png.h", {"data", "picture"}},
     {"ft2build.h", {"picture"}},
