@@ -17,12 +17,12 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(make_train_command());
   commands.push_back(make_evaluate_command());
   commands.push_back(make_predict_command());
-  commands.push_back(make_visualize_command());
-  commands.push_back(make_import_command());
   commands.push_back(make_report_command());
+  commands.push_back(make_visualize_command());
   commands.push_back(make_pack_command());
   commands.push_back(make_synthesize_command());
   commands.push_back(make_verify_command());
+  commands.push_back(make_import_command());
   commands.push_back(make_export_command());
   commands.push_back(make_models_command());
   commands.push_back(make_doctor_command());

@@ -34,10 +34,11 @@ is needed.)";
                                 {{"train", "train"}, {"val", "val"}});
     table.add_flag("ten-crop", "average over four corners, the centre and their mirror images",
                    options_.ten_crop);
-    table.add_text("predictions", "FILE",
-                   "write each image's class, its five most probable classes and the probability of the first "
-                   "to this file, as CSV",
-                   options_.predictions);
+    table.add_text(
+        "predictions", "FILE",
+        "write each image's class, its five most probable classes and the probability of the first "
+        "to this file, as CSV",
+        options_.predictions);
     table.add_flag("json", "print one JSON object instead of text", json_);
     table.group("Machine");
     table.add_integer("global-batch", "images per batch over all ranks", options_.global_batch, 1);

@@ -44,8 +44,8 @@ std::vector<ClassEntry> read_classes(const fs::path& path) {
 
 // Columns that a text of UTF-8 takes on a terminal, if none of its characters is wide.
 std::size_t columns_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
 }
 
 void print_mapping(const ForeignModel& model) {

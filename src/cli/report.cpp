@@ -43,7 +43,8 @@ until the runs have ended.)";
     table.positional("RUN", "output folders of convoy train", runs_, true, true);
     table.group("Report");
     table.add_text("output", "FILE", "the page [RUN/report.html; of several runs comparison.html]", output_);
-    table.add_text("data", "STORE", "the store with the validation images [the one that the run names]", store_);
+    table.add_text("data", "STORE", "the store with the validation images [the one that the run names]",
+                   store_);
     table.add_optional("watch", "SECONDS",
                        "write the page again when a run has logged something, and look every so many seconds",
                        "10", [this](const std::string& value) {
@@ -71,8 +72,7 @@ until the runs have ended.)";
   void check_run(const std::string& run) const {
     std::error_code error;
     if (fs::is_directory(run, error)) return;
-    if (fs::exists(run, error))
-      fail(ExitCode::usage, "{} is a file: pass the output folder of a run", run);
+    if (fs::exists(run, error)) fail(ExitCode::usage, "{} is a file: pass the output folder of a run", run);
     const bool number = run.find_first_not_of("0123456789") == std::string::npos;
     fail(ExitCode::usage, "{}: there is no such folder{}", run,
          number ? fmt::format("; the seconds of --watch are given as --watch={}", run) : "");

@@ -11,8 +11,8 @@
 
 #include "base/timeline.hpp"
 #include "engine/tuning/tuner.hpp"
-#include "model/parameter_table.hpp"
 #include "inference/sample_predictions.hpp"
+#include "model/parameter_table.hpp"
 
 namespace convoy {
 
