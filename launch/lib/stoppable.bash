@@ -16,6 +16,25 @@ terminal_columns() {
   if size=$({ stty size </dev/tty; } 2>/dev/null) && [ "${size#* }" -gt 0 ]; then echo "${size#* }"; else echo 80; fi
 }
 
+# add_terminal_options: appends to the array `command` what tells the ranks of the user's terminal: whether it shows standard
+# output and standard error (mpirun gives them pipes and a terminal of its own), how wide it is, and what it can do.
+add_terminal_options() {
+  if [ -t 1 ]; then command+=(-x CONVOY_PROGRESS=live); fi
+  if [ -t 2 ]; then command+=(-x CONVOY_MESSAGES=live); fi
+  if [ -t 1 ] || [ -t 2 ]; then
+    command+=(-x "COLUMNS=$(terminal_columns)" -x "TERM=${TERM:-dumb}")
+    if [ -n "${NO_COLOR:-}" ]; then command+=(-x "NO_COLOR=$NO_COLOR"); fi
+  fi
+}
+
+# show_command: prints the array `command`, unless Convoy is told to print nothing but errors and the result.
+show_command() {
+  case " ${command[*]} " in
+    *" --quiet "*) ;;
+    *) echo "${command[*]}" >&2 ;;
+  esac
+}
+
 # wait_briefly PID...: waits until all of them have ended, but at most three seconds. mpirun may leave a process that
 # still holds its output, such as a master of ssh connections: nobody then knows when the relays will end.
 wait_briefly() {

@@ -1,30 +1,78 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <mutex>
+#include <string>
+
+#include "base/terminal.hpp"
 
 namespace convoy {
 
-Log::Log(int rank, int size, bool quiet) : writes_info_(rank == 0 && !quiet) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+// What is on standard error.
+struct Log::Screen {
+  std::shared_ptr<spdlog::logger> logger;
+  bool redraws = can_redraw(Stream::messages), colour = shows_colour(Stream::messages);
+  std::mutex mutex;
+  std::string status;  // the live line; guarded by the mutex
+
+  void draw(std::string_view text) const {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+};
+
+namespace {
+
+std::string label_of(LogLevel level, bool colour) {
+  const std::string_view word = word_of(log_level_words(), level);
+  switch (level) {
+    case LogLevel::error:
+      return styled(word, Style::red, colour);
+    case LogLevel::warning:
+      return styled(word, Style::yellow, colour);
+    case LogLevel::info:
+      return std::string(word);
+    case LogLevel::debug:
+      return styled(word, Style::dim, colour);
+  }
+  return std::string(word);
+}
+
+}  // namespace
+
+Log::Log(int rank, int size, LogLevel level)
+    : screen_(std::make_shared<Screen>()), level_(level), leads_(rank == 0) {
   const std::string who = size > 1 ? fmt::format("convoy[{}]", rank) : "convoy";
-  logger_ = std::make_shared<spdlog::logger>(who, std::move(sink));
-  logger_->set_pattern("%H:%M:%S %n %^%l%$: %v");
-  logger_->flush_on(spdlog::level::info);
+  screen_->logger = std::make_shared<spdlog::logger>(who, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  // A live line may be there, of this process or of another rank.
+  screen_->logger->set_pattern(std::string(screen_->redraws ? erase_live_line : "") + "%H:%M:%S %n %v");
+  screen_->logger->flush_on(spdlog::level::info);
 }
 
 Log::~Log() = default;
 Log::Log(Log&&) noexcept = default;
 Log& Log::operator=(Log&&) noexcept = default;
 
-void Log::write_info(std::string_view text) const {
-  logger_->info(text);
+void Log::write(LogLevel level, std::string_view text) const {
+  const std::scoped_lock lock(screen_->mutex);
+  // The logger itself filters nothing and writes each line in one piece.
+  screen_->logger->info("{}: {}", label_of(level, screen_->colour), text);
+  if (!screen_->status.empty()) screen_->draw(live_line(screen_->status));
 }
-void Log::write_warning(std::string_view text) const {
-  logger_->warn(text);
+
+bool Log::shows_status() const {
+  return screen_->redraws && writes(LogLevel::info);
 }
-void Log::write_error(std::string_view text) const {
-  logger_->error(text);
+
+void Log::status(std::string_view text) const {
+  if (!shows_status()) return;
+  const std::scoped_lock lock(screen_->mutex);
+  if (text.empty() && screen_->status.empty()) return;
+  screen_->status = text;
+  screen_->draw(text.empty() ? std::string(erase_live_line) : live_line(text));
 }
 
 }  // namespace convoy

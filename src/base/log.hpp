@@ -1,6 +1,6 @@
-// Human-readable messages on standard error. `main` creates one Log and passes it by reference; `info` prints
-// on rank 0 only, warnings and errors print on every rank with its number. Machine-readable records of a run
-// are written by report/.
+// Human-readable messages on standard error. `main` creates one Log and passes it by reference; `debug`,
+// `info` and `status` print on rank 0 only, warnings and errors print on every rank with its number.
+// Machine-readable records of a run are written by report/.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,40 +9,63 @@
 #include <string_view>
 #include <utility>
 
-namespace spdlog {
-class logger;
-}
+#include "base/words.hpp"
 
 namespace convoy {
 
+// The least important messages that are printed.
+enum class LogLevel { error, warning, info, debug };
+
+inline Words<LogLevel> log_level_words() {
+  return {{"error", LogLevel::error},
+          {"warning", LogLevel::warning},
+          {"info", LogLevel::info},
+          {"debug", LogLevel::debug}};
+}
+
 class Log {
  public:
-  // `rank` of `size` processes; with one process messages contain no rank. `quiet` silences `info`.
-  explicit Log(int rank = 0, int size = 1, bool quiet = false);
+  // `rank` of `size` processes; with one process messages contain no rank.
+  explicit Log(int rank = 0, int size = 1, LogLevel level = LogLevel::info);
   ~Log();
   Log(Log&&) noexcept;
   Log& operator=(Log&&) noexcept;
 
+  // Whether messages of this importance are printed, by this rank.
+  bool writes(LogLevel level) const { return level <= level_ && (leads_ || level <= LogLevel::warning); }
+
+  template <typename... Arguments>
+  void debug(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
+    if (writes(LogLevel::debug))
+      write(LogLevel::debug, fmt::format(format, std::forward<Arguments>(arguments)...));
+  }
   template <typename... Arguments>
   void info(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    if (writes_info_) write_info(fmt::format(format, std::forward<Arguments>(arguments)...));
+    if (writes(LogLevel::info))
+      write(LogLevel::info, fmt::format(format, std::forward<Arguments>(arguments)...));
   }
   template <typename... Arguments>
   void warn(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    write_warning(fmt::format(format, std::forward<Arguments>(arguments)...));
+    if (writes(LogLevel::warning))
+      write(LogLevel::warning, fmt::format(format, std::forward<Arguments>(arguments)...));
   }
   template <typename... Arguments>
   void error(fmt::format_string<Arguments...> format, Arguments&&... arguments) const {
-    write_error(fmt::format(format, std::forward<Arguments>(arguments)...));
+    write(LogLevel::error, fmt::format(format, std::forward<Arguments>(arguments)...));
   }
 
- private:
-  void write_info(std::string_view text) const;
-  void write_warning(std::string_view text) const;
-  void write_error(std::string_view text) const;
+  // Whether status() shows anything: on a terminal, at `info` and above, on rank 0.
+  bool shows_status() const;
+  // A line that the next one overwrites and that messages do not disturb; an empty text removes it.
+  void status(std::string_view text) const;
 
-  std::shared_ptr<spdlog::logger> logger_;
-  bool writes_info_;
+ private:
+  void write(LogLevel level, std::string_view text) const;
+
+  struct Screen;
+  std::shared_ptr<Screen> screen_;
+  LogLevel level_;
+  bool leads_;
 };
 
 }  // namespace convoy

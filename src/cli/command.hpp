@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/startup_clock.hpp"
 #include "cli/option_table.hpp"
 #include "comm/communicator.hpp"
 
@@ -19,6 +20,7 @@ namespace convoy {
 struct RankContext {
   Communicator& communicator;
   const Log& log;
+  const StartupClock& startup;              // what came before
   const std::atomic<bool>& stop_requested;  // set by StopSignals
 };
 

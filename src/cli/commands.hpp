@@ -19,5 +19,7 @@ std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_models_command();
 std::unique_ptr<Command> make_doctor_command();
+std::unique_ptr<Command> make_completion_command();
+std::unique_ptr<Command> make_man_command();
 
 }  // namespace convoy

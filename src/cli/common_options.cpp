@@ -25,6 +25,27 @@ void add_threads_option(OptionTable& table, int& threads) {
                     threads, 0, 4096);
 }
 
+void CommonOptions::declare(OptionTable& table, bool uses_ranks) {
+  if (uses_ranks) {
+    table.group("Machine");
+    table.add_flag("allow-single",
+                   "run this process alone although the launcher started several that MPI does not connect",
+                   allow_single_);
+  }
+  table.group("Messages");
+  table.add_flag("quiet", "print errors and the result only", quiet_);
+  table.add(
+      "log-level", "error|warning|info|debug", "the least important messages to print [info]",
+      [this](const std::string& value) { level_ = parse_word<LogLevel>(trimmed(value), log_level_words()); });
+}
+
+LogLevel CommonOptions::level() const {
+  if (quiet_ && level_ && *level_ != LogLevel::error)
+    fail(ExitCode::usage, "--quiet and --log-level {} contradict each other",
+         word_of(log_level_words(), *level_));
+  return quiet_ ? LogLevel::error : level_.value_or(LogLevel::info);
+}
+
 void refuse_folder(std::string_view option, const std::string& path) {
   std::error_code unreadable;  // opening the file reports the reason
   if (std::filesystem::is_directory(path, unreadable))

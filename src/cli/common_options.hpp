@@ -1,9 +1,11 @@
 // Options that several commands share, with identical declarations.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/log.hpp"
 #include "cli/option_table.hpp"
 #include "engine/engine.hpp"
 
@@ -15,6 +17,19 @@ void add_threads_option(OptionTable& table, int& threads);
 
 // Throws ExitCode::usage if `path`, the value of `option`, which should be a checkpoint, is a folder.
 void refuse_folder(std::string_view option, const std::string& path);
+// The options of every command: how much it prints beside its result and, if it shares work among ranks, what
+// the launcher cannot know.
+class CommonOptions {
+ public:
+  void declare(OptionTable& table, bool uses_ranks);
+  // Throws ExitCode::usage if --quiet and --log-level contradict each other.
+  LogLevel level() const;
+  bool allow_single() const { return allow_single_; }
+
+ private:
+  bool quiet_ = false, allow_single_ = false;
+  std::optional<LogLevel> level_;
+};
 
 // Throws ExitCode::usage, with the name of `command`, if `path`, the value of --checkpoint, is empty or a
 // folder.

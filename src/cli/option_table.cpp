@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <filesystem>
-#include <sstream>
 
 #include "base/error.hpp"
+#include "base/terminal.hpp"
 #include "base/text_file.hpp"
+#include "base/text_wrap.hpp"
 #include "cli/habits.hpp"
 #include "settings/key_values.hpp"
 #include "settings/recipes.hpp"
@@ -43,19 +44,28 @@ void OptionTable::group(std::string title) {
 }
 
 void OptionTable::add(std::string name, std::string value_name, std::string help, Setter set) {
-  options_.push_back(
-      {std::move(name), current_group_, std::move(value_name), std::move(help), std::move(set), {}});
+  options_.push_back({.facts = {.name = std::move(name),
+                                .group = current_group_,
+                                .value_name = std::move(value_name),
+                                .help = std::move(help)},
+                      .set = std::move(set),
+                      .set_keyed = {}});
 }
 
 void OptionTable::add_optional(std::string name, std::string value_name, std::string help,
                                std::string without, Setter set) {
   add(std::move(name), std::move(value_name), fmt::format("{} [{}]", help, without), std::move(set));
-  options_.back().without = std::move(without);
+  options_.back().facts.without = std::move(without);
 }
 
 void OptionTable::add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set) {
-  options_.push_back(
-      {std::move(prefix), current_group_, std::move(value_name), std::move(help), {}, std::move(set)});
+  options_.push_back({.facts = {.name = std::move(prefix),
+                                .group = current_group_,
+                                .value_name = std::move(value_name),
+                                .help = std::move(help),
+                                .keyed = true},
+                      .set = {},
+                      .set_keyed = std::move(set)});
 }
 
 void OptionTable::add_text(std::string name, std::string value_name, std::string help, std::string& target) {
@@ -67,7 +77,7 @@ void OptionTable::add_text(std::string name, std::string value_name, std::string
 void OptionTable::add_flag(std::string name, std::string help, bool& target) {
   add(std::move(name), "", std::move(help),
       [&target](const std::string& value) { target = parse_switch(value); });
-  options_.back().flag = true;
+  options_.back().facts.flag = true;
 }
 
 void OptionTable::add_integer(const std::string& name, std::string help, std::uint64_t& target) {
@@ -77,7 +87,8 @@ void OptionTable::add_integer(const std::string& name, std::string help, std::ui
 
 void OptionTable::positional(std::string name, std::string help, std::vector<std::string>& target,
                              bool required, bool many) {
-  positionals_.push_back({std::move(name), std::move(help), &target, required, many});
+  positionals_.push_back(
+      {{.name = std::move(name), .help = std::move(help), .required = required, .many = many}, &target});
 }
 
 void OptionTable::add_config() {
@@ -92,7 +103,7 @@ void OptionTable::parse(const std::vector<std::string>& arguments) {
   read_command_line(arguments, plain);
   if (help_wanted_) return;
   for (const Given& given : std::vector<Given>(given_))
-    if (given.option->name == "config") read_file(given.value);
+    if (given.option->facts.name == "config") read_file(given.value);
   set_positionals(plain);
   apply();
 }
@@ -100,7 +111,7 @@ void OptionTable::parse(const std::vector<std::string>& arguments) {
 std::string OptionTable::configured(std::string_view name) const {
   std::string last;
   for (const Given& given : given_)
-    if (given.from_file && given.option->name == name && given.key.empty()) last = given.value;
+    if (given.from_file && given.option->facts.name == name && given.key.empty()) last = given.value;
   return last;
 }
 
@@ -108,9 +119,8 @@ const OptionTable::Option* OptionTable::find(std::string_view name, std::string&
   const auto dot = name.find('.');
   key = dot == std::string_view::npos ? "" : name.substr(dot + 1);
   for (const Option& option : options_) {
-    const bool keyed = static_cast<bool>(option.set_keyed);
-    if (keyed != (dot != std::string_view::npos)) continue;
-    if (option.name == name.substr(0, dot)) return &option;
+    if (option.facts.keyed != (dot != std::string_view::npos)) continue;
+    if (option.facts.name == name.substr(0, dot)) return &option;
   }
   return nullptr;
 }
@@ -128,12 +138,14 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
   po::options_description all;
   all.add_options()("help,h", po::bool_switch());
   for (const Option& option : options_) {
-    if (option.flag)
-      all.add_options()(option.name.c_str(), po::bool_switch());
-    else if (!option.without.empty())
-      all.add_options()(option.name.c_str(), po::value<std::string>()->implicit_value(option.without));
+    if (option.facts.flag)
+      all.add_options()(option.facts.name.c_str(), po::bool_switch());
+    else if (!option.facts.without.empty())
+      all.add_options()(option.facts.name.c_str(),
+                        po::value<std::string>()->implicit_value(option.facts.without));
     else
-      all.add_options()((option.name + (option.set_keyed ? ".*" : "")).c_str(), po::value<std::string>());
+      all.add_options()((option.facts.name + (option.facts.keyed ? ".*" : "")).c_str(),
+                        po::value<std::string>());
   }
   po::parsed_options parsed(nullptr);
   try {
@@ -179,16 +191,17 @@ void OptionTable::read_file(const std::string& name) {
 
 void OptionTable::set_positionals(const std::vector<std::string>& plain) const {
   std::size_t next = 0;
-  for (const Positional& positional : positionals_) {
-    const std::size_t end = positional.many ? plain.size() : std::min(next + 1, plain.size());
-    if (positional.required && next == end)
-      fail(ExitCode::usage, "{}: {} is missing ({}); see {} --help", command_, positional.name,
-           positional.help, command_);
+  for (const auto& [facts, target] : positionals_) {
+    const std::size_t end = facts.many ? plain.size() : std::min(next + 1, plain.size());
+    if (facts.required && next == end)
+      fail(ExitCode::usage, "{}: {} is missing ({}); see {} --help", command_, facts.name, facts.help,
+           command_);
     for (std::size_t i = next; i < end; ++i)
       if (plain[i].empty())
-        fail(ExitCode::usage, "{}: {} is empty ({}); see {} --help", command_, positional.name,
-             positional.help, command_);
-    positional.target->insert(positional.target->end(), plain.begin() + next, plain.begin() + end);
+        fail(ExitCode::usage, "{}: {} is empty ({}); see {} --help", command_, facts.name, facts.help,
+             command_);
+    target->insert(target->end(), plain.begin() + static_cast<std::ptrdiff_t>(next),
+                   plain.begin() + static_cast<std::ptrdiff_t>(end));
     next = end;
   }
   if (next == plain.size()) return;
@@ -209,9 +222,9 @@ void OptionTable::apply() const {
         return !other.from_file && (given.from_file || &other > &given);
       });
       if (overruled) continue;
-      const std::string name = given.key.empty() ? option.name : option.name + "." + given.key;
+      const std::string name = given.key.empty() ? option.facts.name : option.facts.name + "." + given.key;
       try {
-        option.set_keyed ? option.set_keyed(given.key, given.value) : option.set(given.value);
+        option.facts.keyed ? option.set_keyed(given.key, given.value) : option.set(given.value);
       } catch (const Error& error) {
         const bool joined_comment = given.from_file && given.value.find('#') != std::string::npos;
         fail(error.category(), "{}: {}{}",
@@ -227,7 +240,7 @@ void OptionTable::refuse_unknown(const std::string& typed, const std::string& wh
   std::string_view bare = typed;
   while (bare.starts_with('-')) bare.remove_prefix(1);
   std::vector<std::string_view> names;
-  for (const Option& option : options_) names.push_back(option.name);
+  for (const Option& option : options_) names.push_back(option.facts.name);
   std::string advice = habit_advice(bare);
   if (advice.empty()) {
     const std::string near = nearest_name(bare, names);
@@ -237,36 +250,56 @@ void OptionTable::refuse_unknown(const std::string& typed, const std::string& wh
        advice.empty() ? "" : ": ", advice, command_);
 }
 
-std::string OptionTable::help_text() const {
-  std::ostringstream text;
-  text << "Usage: " << command_;
-  for (const Positional& positional : positionals_) {
-    const std::string name = positional.name + (positional.many ? "…" : "");
-    text << " " << (positional.required ? name : fmt::format("[{}]", name));
+std::string OptionFacts::usage() const {
+  if (!without.empty()) return fmt::format("--{}[={}]", name, value_name);
+  return fmt::format("--{}{}{}{}", name, keyed ? ".KEY" : "", flag ? "" : " ", value_name);
+}
+
+std::string OptionTable::usage() const {
+  std::string text = command_;
+  for (const ArgumentFacts& argument : arguments()) {
+    const std::string name = argument.name + (argument.many ? "…" : "");
+    text += argument.required ? fmt::format(" {}", name) : fmt::format(" [{}]", name);
   }
-  text << " [--option value …]\n";
-  for (const Positional& positional : positionals_)
-    text << fmt::format("\n  {:<10} {}", positional.name, positional.help);
-  if (!positionals_.empty()) text << "\n";
+  return text + " [--option value …]";
+}
+
+std::vector<OptionFacts> OptionTable::options() const {
   std::vector<std::string> groups;
+  std::vector<OptionFacts> facts;
   for (const Option& option : options_)
-    if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
-  for (const std::string& title : groups) {
-    po::options_description description(title, 100, 50);
-    for (const Option& option : options_) {
-      if (option.group != title) continue;
-      const std::string name = option.name + (option.set_keyed ? ".KEY" : "");
-      if (option.flag)
-        description.add_options()(name.c_str(), option.help.c_str());
-      else if (!option.without.empty())
-        description.add_options()((name + "[=" + option.value_name + "]").c_str(), option.help.c_str());
-      else
-        description.add_options()(name.c_str(), po::value<std::string>()->value_name(option.value_name),
-                                  option.help.c_str());
-    }
-    text << "\n" << description;
+    if (std::ranges::find(groups, option.facts.group) == groups.end()) groups.push_back(option.facts.group);
+  for (const std::string& group : groups)
+    for (const Option& option : options_)
+      if (option.facts.group == group) facts.push_back(option.facts);
+  return facts;
+}
+
+std::vector<ArgumentFacts> OptionTable::arguments() const {
+  std::vector<ArgumentFacts> facts;
+  for (const Positional& positional : positionals_) facts.push_back(positional.facts);
+  return facts;
+}
+
+// Names that leave room for it are followed by their help in the same line.
+std::string OptionTable::help_text(bool colour) const {
+  constexpr std::size_t column = 32, width = 100;
+  std::string text = fmt::format("{} {}\n", styled("Usage:", Style::bold, colour), usage());
+  for (const Positional& positional : positionals_)
+    text += fmt::format("\n  {:<10} {}", positional.facts.name, positional.facts.help);
+  if (!positionals_.empty()) text += "\n";
+  std::string group;
+  for (const OptionFacts& option : options()) {
+    if (option.group != group)
+      text += fmt::format("\n{}\n", styled((group = option.group) + ":", Style::bold, colour));
+    const std::string name = fmt::format("  {}", option.usage());
+    const std::size_t used = character_count(name);
+    text += name;
+    if (used + 2 > column) text += '\n';
+    text.append(used + 2 > column ? column : column - used, ' ');
+    text += wrapped(option.help, width - column, column) + "\n";
   }
-  return text.str();
+  return text;
 }
 
 }  // namespace convoy

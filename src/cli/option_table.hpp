@@ -18,6 +18,26 @@
 
 namespace convoy {
 
+// An option as users see it: the source of --help, of completion and of man pages (cli/reference).
+struct OptionFacts {
+  std::string name;   // without dashes; of a keyed option what precedes the dot
+  std::string group;  // title in the help
+  std::string value_name, help;
+  bool flag = false;                    // takes no value
+  bool keyed = false;                   // name.KEY
+  std::string without = {};             // what it means without a value; empty: it needs one
+  std::vector<std::string> words = {};  // values that its value_name does not list: names of networks
+
+  // "--lr.KEY RATE", "--watch[=SECONDS]".
+  std::string usage() const;
+};
+
+// An argument without a dash.
+struct ArgumentFacts {
+  std::string name, help;
+  bool required = true, many = false;
+};
+
 class OptionTable {
  public:
   using Setter = std::function<void(const std::string& value)>;
@@ -33,12 +53,16 @@ class OptionTable {
   // Error(ExitCode::usage) saying what would be accepted. Options are set in the order of their declaration.
   void add(std::string name, std::string value_name, std::string help, Setter set);
 
-  // An option whose value may be left out: --watch stands for --watch=`without`, and only = gives another one.
+  // An option whose value may be left out: --watch stands for --watch=`without`, and only = gives another
+  // one.
   void add_optional(std::string name, std::string value_name, std::string help, std::string without,
                     Setter set);
 
   // `prefix`.KEY = value, for instance lr.conv1; set after `prefix` itself when declared after it.
   void add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set);
+
+  // Values that completion offers for the option declared last, where its value_name does not list them.
+  void offer(std::vector<std::string> words) { options_.back().facts.words = std::move(words); }
 
   // Common kinds, which write to `target` and show its present value as the default.
   void add_text(std::string name, std::string value_name, std::string help, std::string& target);
@@ -73,20 +97,23 @@ class OptionTable {
   std::string configured(std::string_view name) const;
 
   // The usage line and the grouped options.
-  std::string help_text() const;
+  std::string help_text(bool colour = false) const;
+  // "convoy predict IMAGE… [--option value …]".
+  std::string usage() const;
+
+  // Everything that was declared, in the order of the help.
+  std::vector<OptionFacts> options() const;
+  std::vector<ArgumentFacts> arguments() const;
 
  private:
   struct Option {
-    std::string name, group, value_name, help;
+    OptionFacts facts;
     Setter set;
     KeyedSetter set_keyed;  // for `name`.KEY
-    bool flag = false;
-    std::string without = {};  // the value where none is given; empty: a value is required
   };
   struct Positional {
-    std::string name, help;
+    ArgumentFacts facts;
     std::vector<std::string>* target;
-    bool required, many;
   };
   struct Given {
     const Option* option;

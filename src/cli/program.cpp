@@ -7,7 +7,13 @@
 #include <optional>
 
 #include "base/log.hpp"
+#include "base/startup_clock.hpp"
+#include "base/terminal.hpp"
+#include "base/text_list.hpp"
+#include "base/text_wrap.hpp"
 #include "cli/command.hpp"
+#include "cli/common_options.hpp"
+#include "cli/reference/command_reference.hpp"
 #include "cli/standard_output.hpp"
 #include "cli/stop_signals.hpp"
 #include "comm/communicator.hpp"
@@ -21,29 +27,29 @@ namespace convoy {
 namespace {
 
 std::string overview(const std::vector<std::unique_ptr<Command>>& commands) {
+  const bool colour = shows_colour(Stream::output);
   std::string text =
-      R"(Convoy trains AlexNet synchronously over MPI ranks, on images packed into a sharded HDF5 store.
-
-Usage: convoy COMMAND [--option value …]
-
-Commands:
-)";
+      fmt::format("{}\n\n{} convoy COMMAND [--option value …]\n\n{}\n", program_summary,
+                  styled("Usage:", Style::bold, colour), styled("Commands:", Style::bold, colour));
   for (const auto& command : commands)
     text += fmt::format("  {:<12} {}\n", command->name(), command->summary());
   text += R"(
-convoy help COMMAND (or convoy COMMAND --help) lists the options of a command with an example.
+convoy COMMAND --help lists the options of a command with an example; man convoy-COMMAND says the same where
+Convoy is installed.
 Several ranks: launch/local train … (this node), launch/mpirun HOSTFILE train … (hosts), srun convoy train …
 
-Exit codes: 0 done, 64 wrong usage, 65 bad data, 70 a bug, 71 device or library failure,
-74 input/output failure, 75 stopped on request with a checkpoint saved (start the run again),
-76 training diverged.
 )";
-  return text;
+  text += styled("Exit codes:", Style::bold, colour);
+  std::vector<std::string> codes;
+  for (const auto& [code, meaning] : exit_code_meanings())
+    codes.push_back(fmt::format("{} {}", static_cast<int>(code), meaning));
+  return text + " " + wrapped(text_list(codes), 90) + ".\n";
 }
 
 void print_help(const Command& command, const OptionTable& table) {
-  fmt::print("{}\n\n{}\n\n{}\nExample:\n{}\n", command.summary(), command.description(), table.help_text(),
-             command.example());
+  const bool colour = shows_colour(Stream::output);
+  fmt::print("{}\n\n{}\n\n{}\n{}\n{}\n", command.summary(), command.description(), table.help_text(colour),
+             styled("Example:", Style::bold, colour), command.example());
 }
 
 Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, const std::string& name) {
@@ -57,16 +63,23 @@ Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, con
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
+// "convoy train: …", the part before the colon in colour.
 void print_usage_error(const Error& error) noexcept {
   const std::string_view text = error.what();
-  print_error_line(fmt::format("{}{}", text.starts_with("convoy ") ? "" : "convoy: ", text));
+  const std::size_t colon = text.starts_with("convoy ") ? text.find(':') : std::string_view::npos;
+  const bool named = colon != std::string_view::npos;
+  print_error_line(fmt::format("{} {}",
+                               styled(named ? text.substr(0, colon + 1) : std::string_view("convoy:"),
+                                      Style::red, shows_colour(Stream::messages)),
+                               named ? text.substr(text.find_first_not_of(' ', colon + 1)) : text));
 }
 
 // The options of a command as the user gave them.
 struct Request {
   Command& command;
   OptionTable table;
-  bool allow_single = false;
+  CommonOptions common;
+  LogLevel level = LogLevel::info;
   std::optional<Error> usage;  // what is wrong with them
 
   explicit Request(Command& wanted) : command(wanted), table(fmt::format("convoy {}", wanted.name())) {}
@@ -76,15 +89,11 @@ void read_options(Request& request, const std::vector<std::string>& arguments) {
   Command& command = request.command;
   try {
     command.declare(request.table);
-    if (command.uses_ranks()) {
-      request.table.group("Machine");
-      request.table.add_flag(
-          "allow-single",
-          "run this process alone although the launcher started several that MPI does not connect",
-          request.allow_single);
-    }
+    request.common.declare(request.table, command.uses_ranks());
     request.table.parse(arguments);
-    if (!request.table.help_wanted()) command.check(request.table);
+    if (request.table.help_wanted()) return;
+    request.level = request.common.level();
+    command.check(request.table);
   } catch (...) {
     request.usage = as_error(std::current_exception(), memory_advice);
   }
@@ -110,23 +119,25 @@ std::optional<ExitCode> check_connection(const Launcher& launcher, int ranks) {
 
 ExitCode run_on_ranks(const Request& request, const Launcher& launcher, StandardOutput& output, int* argc,
                       char*** argv) {
+  StartupClock startup;
   Command& command = request.command;
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
   const std::atomic<bool> never = false;
   if (launcher.without_pmi && needs_pmi_variables()) {
-    if (!request.allow_single)
+    if (!request.common.allow_single())
       if (const auto code = check_connection(launcher, 1)) return *code;
     hide_step();
   }
   Communicator communicator(argc, argv);
-  if (!request.allow_single)
+  if (!request.common.allow_single())
     if (const auto code = check_connection(launcher, communicator.size())) return *code;
   if (const auto code = agree_on_options(communicator, request.usage)) return *code;
-  const Log log(communicator.rank(), communicator.size());
+  const Log log(communicator.rank(), communicator.size(), request.level);
+  startup.end_phase("MPI");
   if (!command.must_print()) output.may_be_lost();
   try {
-    RankContext context{communicator, log, signals ? signals->requested() : never};
+    RankContext context{communicator, log, startup, signals ? signals->requested() : never};
     return command.run(context);
   } catch (...) {
     // Commands print last, on rank 0: the other ranks have ended.
@@ -149,7 +160,7 @@ ExitCode run_command(Command& command, const std::vector<std::string>& arguments
     print_usage_error(*request.usage);
     return request.usage->category();
   }
-  if (!help) return command.run_alone(Log());
+  if (!help) return command.run_alone(Log(0, 1, request.level));
   print_help(command, request.table);
   return ExitCode::done;
 }

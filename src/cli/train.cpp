@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <iostream>
 #include <limits>
 #include <optional>
@@ -17,13 +16,6 @@
 
 namespace convoy {
 namespace {
-
-// Whether the progress line may be overwritten. mpirun gives its ranks a terminal whatever its output is, so
-// only the launcher knows: launch/local and launch/mpirun set the variable.
-bool progress_is_live() {
-  if (const char* wish = std::getenv("CONVOY_PROGRESS")) return std::string_view(wish) == "live";
-  return std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr && standard_output_is_terminal();
-}
 
 class TrainCommand : public Command {
  public:
@@ -54,26 +46,35 @@ then resumes where it stopped. Every option may also be set in the configuration
   ExitCode run(RankContext& context) override {
     const TrainingResult result = train(context);
     // The progress line has ended. All ranks have the same result; errors are printed by each.
-    if (result.code != ExitCode::diverged)
-      context.log.info("{}", result.text);
-    else if (context.communicator.rank() == 0)
+    if (context.communicator.rank() != 0) return result.code;
+    if (result.code == ExitCode::diverged)
       context.log.error("{}", result.text);
+    else if (context.log.writes(LogLevel::info))
+      context.log.info("{}", result.text);
+    else
+      std::cout << result.text << std::endl;  // also with --quiet
     return result.code;
   }
 
  private:
   TrainingResult train(RankContext& context) const {
-    ProgressLine progress(std::cout, progress_is_live(), context.log);
+    std::optional<ProgressLine> progress;
     MetricsFile metrics(configuration_.output, context.log);
     RunFile run_file(configuration_.output, context.log);
     PredictionsFile predictions(configuration_.output, context.log);
-    std::vector<Observer*> observers = {&run_file, &metrics, &predictions, &progress};
+    std::vector<Observer*> observers = {&run_file, &metrics, &predictions};
+    if (context.log.writes(LogLevel::info))
+      observers.push_back(&progress.emplace(
+          std::cout,
+          ProgressStyle{.live = can_redraw(Stream::output), .colour = shows_colour(Stream::output)},
+          context.log));
     std::optional<TensorboardFile> tensorboard;
     if (configuration_.tensorboard)
       observers.push_back(&tensorboard.emplace(configuration_.output, context.log));
     std::optional<TraceFile> trace;
     if (!configuration_.trace.empty()) observers.push_back(&trace.emplace(configuration_.trace, context.log));
-    return run_training(configuration_, context.communicator, context.log, observers, context.stop_requested);
+    return run_training(configuration_, context.communicator, context.log, observers, context.stop_requested,
+                        context.startup);
   }
 
   TrainConfiguration configuration_;

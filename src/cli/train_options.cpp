@@ -18,6 +18,7 @@ void declare(OptionTable& table, const TrainOption& option, TrainConfiguration& 
   else
     table.add(option.name(), option.value_name(), std::move(help),
               [read](const std::string& value) { read("", value); });
+  table.offer(option.words());
 }
 
 }  // namespace
@@ -27,8 +28,14 @@ void declare_train_options(OptionTable& table, TrainConfiguration& configuration
   for (const std::string& group : train_option_groups()) {
     table.group(group);
     if (group == train_option_groups().front()) table.add_config();
+    // Of what to train, the store and the folders are what everyone has to give.
+    const bool paths_first = group == train_option_groups().front();
     for (const TrainOption& option : options)
-      if (option.group() == group) declare(table, option, configuration);
+      if (option.group() == group && paths_first && option.concern() == Concern::place)
+        declare(table, option, configuration);
+    for (const TrainOption& option : options)
+      if (option.group() == group && !(paths_first && option.concern() == Concern::place))
+        declare(table, option, configuration);
   }
 }
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "base/clock.hpp"
+#include <algorithm>
+#include <optional>
+
+#include "base/progress_meter.hpp"
 #include "cli/commands.hpp"
 #include "comm/gather.hpp"
 #include "data/shared_store.hpp"
@@ -46,13 +49,13 @@ read a file. Ranks share the images.)";
   ExitCode run(RankContext& context) override {
     Communicator& communicator = context.communicator;
     const Store store = open_store(store_[0], communicator);
-    Stopwatch since;
-    const VerifyProgress progress = [&](std::int64_t done, std::int64_t total) {
-      if (since.seconds() < 5) return;
-      since.restart();
-      context.log.info("{} of {} images{}", done, total, communicator.size() > 1 ? " of this rank" : "");
+    const std::int64_t images = (store.train ? store.train->images : 0) + (store.val ? store.val->images : 0);
+    std::optional<ProgressMeter> meter(std::in_place, context.log, "verify", images);
+    const VerifyProgress progress = [&](std::int64_t done, std::int64_t) {
+      meter->show(std::min(images, done * communicator.size()), communicator.size() > 1);
     };
     const VerifyReport report = verify_store(store, communicator.rank(), communicator.size(), progress);
+    meter.reset();
     Findings mine{.images = report.images, .bad = {}, .unreadable = {}};
     for (const BadRecord& bad : report.bad)
       (bad.unreadable ? mine.unreadable : mine.bad).push_back(text_of(bad));

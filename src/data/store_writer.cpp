@@ -4,6 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/progress_meter.hpp"
 #include "comm/gather.hpp"
 #include "data/store_catalogue.hpp"
 #include "data/store_folder.hpp"
@@ -14,23 +15,16 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, reason)
 
 namespace {
 
-constexpr double seconds_between_reports = 5;
-
 // The progress of the whole work as known to rank 0: the images of all ranks up to the last exchange, and its
 // own since then.
 class Progress {
  public:
-  Progress(const Log& log, std::string split, std::int64_t total, int ranks)
-      : log_(log), split_(std::move(split)), total_(total), ranks_(ranks) {}
+  Progress(const Log& log, const std::string& split, std::int64_t total, int ranks)
+      : meter_(log, split, total), total_(total), ranks_(ranks) {}
 
   void add_own(std::int64_t images) {
     own_ += images;
-    if (since_report_.seconds() < seconds_between_reports) return;
-    since_report_.restart();
-    const std::int64_t done = std::min(total_, agreed_ + own_ * ranks_);
-    const double rate = static_cast<double>(done) / whole_.seconds();
-    log_.info("{}: {}{} of {} images, {:.0f} images/s, {:.0f} s left", split_, ranks_ > 1 ? "about " : "",
-              done, total_, rate, static_cast<double>(total_ - done) / std::max(rate, 1e-9));
+    meter_.show(std::min(total_, agreed_ + own_ * ranks_), ranks_ > 1);
   }
   void agree(std::int64_t images) {
     agreed_ += images;
@@ -38,11 +32,9 @@ class Progress {
   }
 
  private:
-  const Log& log_;
-  std::string split_;
+  ProgressMeter meter_;
   std::int64_t total_, agreed_ = 0, own_ = 0;
   int ranks_;
-  Stopwatch whole_, since_report_;
 };
 
 // A rank's report to the others after a shard.

@@ -181,6 +181,7 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
     if (context.stop_requested != nullptr && index % batches_between_looks == 0 &&
         stops(communicator, *context.stop_requested))
       return std::nullopt;
+    if (context.meter != nullptr && index > 0) context.meter->show(index * options.global_batch);
     const BatchView& batch = loader.next();
     if (batch.rows == 0) continue;
     BatchMetrics metrics;
@@ -232,11 +233,13 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
   log.info("evaluating {} (step {}) on {} images of {}; rank 0 computes on {}", options.checkpoint,
            header.step, store.split(options.split).images, options.data, device.description);
   Watchdog watchdog(communicator, log, watchdog_seconds);
+  ProgressMeter meter(log, options.split, store.split(options.split).images);
   std::vector<SamplePrediction> predictions;
   const bool wanted = !options.predictions.empty();
   const std::optional<EvaluationResult> result =
       evaluator.run(communicator, {.watchdog = &watchdog,
                                    .step = header.step,
+                                   .meter = &meter,
                                    .predictions = wanted ? &predictions : nullptr});
   if (wanted)
     communicator.on_rank_zero([&] {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/progress_meter.hpp"
 #include "comm/communicator.hpp"
 #include "comm/watchdog.hpp"
 #include "data/store.hpp"
@@ -57,6 +58,7 @@ struct EvaluationContext {
   Watchdog* watchdog = nullptr;  // hears of each batch
   std::int64_t step = 0;
   const std::atomic<bool>* stop_requested = nullptr;  // on any rank: evaluation is given up on all
+  ProgressMeter* meter = nullptr;                     // shows how far it is
   // Gets every image's prediction, on every rank; null (on all ranks) where nobody asks.
   std::vector<SamplePrediction>* predictions = nullptr;
 };

@@ -21,10 +21,22 @@ Json configuration_object(const std::string& text) {
   return object;
 }
 
+// Seconds of each phase, and of all.
+Json startup_object(const StartupPhases& phases) {
+  Json object = Json::object();
+  double total = 0;
+  for (const auto& [name, seconds] : phases) {
+    object[name] = seconds;
+    total += seconds;
+  }
+  object["total"] = total;
+  return object;
+}
+
 // The configuration with which one attempt was started, from a run.json.
 Json attempt_of(const Json& run) {
   Json attempt = Json::object();
-  for (const char* key : {"attempt", "first_step", "last_step", "batch", "configuration"})
+  for (const char* key : {"attempt", "first_step", "last_step", "batch", "startup", "configuration"})
     if (run.contains(key)) attempt[key] = run[key];
   return attempt;
 }
@@ -72,6 +84,7 @@ std::string run_to_json(const RunRecord& record, const std::string& before) {
   json["model"] = record.model;
   json["parameters"] = record.parameters;
   json["batch"] = record.batch;
+  if (!record.startup.empty()) json["startup"] = startup_object(record.startup);
   json["configuration"] = configuration_object(record.configuration);
   json["store"] = {{"fingerprint", record.store_fingerprint},
                    {"classes", record.classes},
@@ -143,12 +156,20 @@ void RunFile::on_start(const RunRecord& record) {
   }
 }
 
-void RunFile::on_tuning(const RunRecord& record) {
+void RunFile::write_again(const RunRecord& record) {
   try {
     write_file_atomically(path_, run_to_json(record, before_));
   } catch (const Error& error) {
-    log_.warn("{}; the run continues without the algorithms in it", error.what());
+    log_.warn("{}; the run continues, and the file keeps what it says about its start", error.what());
   }
+}
+
+void RunFile::on_tuning(const RunRecord& record) {
+  write_again(record);
+}
+
+void RunFile::on_startup(const RunRecord& record) {
+  write_again(record);
 }
 
 }  // namespace convoy

@@ -1,6 +1,6 @@
 // run.json in a run's folder: configuration, versions and hardware of the run, and what each attempt was
-// started with; written at each start of the run and when algorithms have been chosen, complete or not at all
-// (README, "Reading the output").
+// started with; written at each start of the run, when algorithms have been chosen and after the first step,
+// complete or not at all (README, "Reading the output").
 #pragma once
 
 #include <filesystem>
@@ -17,8 +17,10 @@ class RunFile : public Observer {
   RunFile(const std::filesystem::path& folder, const Log& log);
   void on_start(const RunRecord& record) override;
   void on_tuning(const RunRecord& record) override;
+  void on_startup(const RunRecord& record) override;
 
  private:
+  void write_again(const RunRecord& record);
   // The file's text so far; empty, with a warning, if it cannot be read or understood.
   std::string read_before() const;
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "settings/train_configuration.hpp"
@@ -21,6 +22,7 @@ struct Notation {
   std::string value_name;  // in the help: N, FILE, fp32|bf16
   std::function<Value(const std::string&)> parse;
   std::function<std::string(const Value&)> text;
+  std::vector<std::string> words = {};  // values that completion offers beside those in value_name
 };
 
 template <typename Integer>

@@ -32,6 +32,7 @@ class OptionList {
     std::string value_name = notation.value_name;
     return list_.emplace_back(name, std::move(value_name), help)
         .in(group_, concern_)
+        .offering(notation.words)
         .template of<Value>(member, std::move(notation));
   }
   TrainOption& add(const char* name, const char* value_name, const char* help, TrainOption::Reader read,

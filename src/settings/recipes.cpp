@@ -54,6 +54,11 @@ std::vector<fs::path> recipe_folders() {
   return recipe_folders(fs::read_symlink("/proc/self/exe", ignored));
 }
 
+std::vector<std::string> recipe_names(const std::vector<fs::path>& folders) {
+  const std::set<std::string> names = names_in(folders);
+  return {names.begin(), names.end()};
+}
+
 fs::path find_recipe(std::string_view given, const std::vector<fs::path>& folders) {
   std::error_code ignored;
   const bool plain_name = !given.empty() && given.find('/') == std::string_view::npos;

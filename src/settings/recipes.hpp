@@ -17,6 +17,9 @@ std::vector<std::filesystem::path> recipe_folders(const std::filesystem::path& e
 // The same of the running program.
 std::vector<std::filesystem::path> recipe_folders();
 
+// The names of the recipes in these folders, sorted.
+std::vector<std::string> recipe_names(const std::vector<std::filesystem::path>& folders);
+
 // The file meant by `given`: a file of that path if there is one, otherwise the recipe of that name, with or
 // without .cfg, in the first folder that has it. A path that is neither is returned as it was given, so that
 // reading it fails with the reason; a plain name that is neither throws ExitCode::io with the names of all

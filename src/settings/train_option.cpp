@@ -13,6 +13,11 @@ TrainOption& TrainOption::in(std::string group, Concern concern) {
   return *this;
 }
 
+TrainOption& TrainOption::offering(std::vector<std::string> words) {
+  words_ = std::move(words);
+  return *this;
+}
+
 TrainOption& TrainOption::when(std::function<bool(const TrainConfiguration&)> applies) {
   applies_ = std::move(applies);
   return *this;

@@ -60,7 +60,11 @@ class TrainOption {
   // "name" or "name.key".
   std::string full_name(const std::string& key) const { return key.empty() ? name_ : name_ + "." + key; }
 
+  // Values that completion offers beside those that value_name lists.
+  const std::vector<std::string>& words() const { return words_; }
+
   // For the list of options.
+  TrainOption& offering(std::vector<std::string> words);
   TrainOption& in(std::string group, Concern concern);
   TrainOption& when(std::function<bool(const TrainConfiguration&)> applies);  // by its own value
   TrainOption& when(std::string decider, std::function<bool(const TrainConfiguration&)> applies);
@@ -73,6 +77,7 @@ class TrainOption {
 
  private:
   std::string name_, value_name_, help_, group_, decider_, default_text_;
+  std::vector<std::string> words_;
   Concern concern_ = Concern::result;
   OnResume on_resume_ = OnResume::warn;
   bool keyed_ = false;

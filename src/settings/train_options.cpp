@@ -30,7 +30,8 @@ Notation<std::string> network_name() {
                 for (const std::string& name : names) words.emplace_back(name, name);
                 return parse_word<std::string>(text, words);
               },
-          .text = [](const std::string& name) { return name; }};
+          .text = [](const std::string& name) { return name; },
+          .words = network_names()};
 }
 
 void read_betas(Configuration& c, const std::string&, const std::string& text) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/startup_clock.hpp"
 #include "base/timeline.hpp"
 #include "engine/tuning/tuner.hpp"
 #include "inference/sample_predictions.hpp"
@@ -38,6 +39,7 @@ struct RunRecord {
   std::string collective;                                     // "mpi", "nccl", "none" (one rank)
   std::vector<std::pair<std::string, std::string>> versions;  // "convoy" → "0.1.0", "mpi" → …
   std::vector<Decision> tuning;  // which algorithms were chosen; empty until a program has been compiled
+  StartupPhases startup;         // where the time until the first step went; empty before it
 };
 
 // How long ranks work on a step by themselves, without waiting for other ranks, in seconds.
@@ -112,6 +114,8 @@ class Observer {
   virtual void on_start(const RunRecord&) {}  // once, before everything else
   // Which algorithms were chosen, all so far: when a program has been compiled, with the record of on_start.
   virtual void on_tuning(const RunRecord&) {}
+  // After the first step of this attempt, with the record of on_start.
+  virtual void on_startup(const RunRecord&) {}
   // The figures of on_step so far, between two of them; a few times a second at most.
   virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}

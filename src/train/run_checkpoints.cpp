@@ -1,5 +1,7 @@
 #include "train/run_checkpoints.hpp"
 
+#include <utility>
+
 #include "checkpoint/checkpoint.hpp"
 #include "settings/configuration_text.hpp"
 
@@ -47,9 +49,24 @@ Checkpoint RunCheckpoints::snapshot(const TrainingState& state) const {
 
 void RunCheckpoints::save(const TrainingState& state, bool best) {
   if (!writer_) return;
+  const Stopwatch watch;
   collect(true);  // so that no two snapshots are in memory at once
+  judge_wait(state.step, watch.seconds());
   writer_->start(snapshot(state), best);
   begun_evaluated_ = state.evaluated_step;
+}
+
+// Writing that outlasts the steps between two checkpoints delays training; told once.
+void RunCheckpoints::judge_wait(std::int64_t step, double waited) {
+  constexpr double noticeable = 1, worth_telling = 0.05;  // seconds, and of the time between two checkpoints
+  const double between = since_save_.restart();
+  const bool first = std::exchange(first_save_, false);
+  if (first || told_of_wait_ || waited < noticeable || waited < worth_telling * between) return;
+  told_of_wait_ = true;
+  warn(step, fmt::format(
+                 "training waited {:.0f} s, of {:.0f} s since the last checkpoint began, until that one was "
+                 "written: raise --checkpoint-every, or write to a faster disk",
+                 waited, between));
 }
 
 void RunCheckpoints::save_now(const TrainingState& state, bool best) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "checkpoint/background_writer.hpp"
 #include "comm/communicator.hpp"
@@ -40,6 +41,7 @@ class RunCheckpoints {
  private:
   void report_written(const WrittenCheckpoint& written);
   void warn(std::int64_t step, const std::string& text);
+  void judge_wait(std::int64_t step, double waited);
   Checkpoint snapshot(const TrainingState& state) const;
 
   const ResolvedRun& run_;
@@ -51,6 +53,8 @@ class RunCheckpoints {
   std::filesystem::path newest_;
   std::int64_t written_step_ = -1;     // newest that is on disk
   std::int64_t begun_evaluated_ = -1;  // evaluated_step of the newest that was begun
+  Stopwatch since_save_;
+  bool first_save_ = true, told_of_wait_ = false;
 };
 
 }  // namespace convoy

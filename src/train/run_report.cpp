@@ -1,32 +1,70 @@
 #include "train/run_report.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace convoy {
 namespace {
 
-// Of each rank's own work. The median of an even number is the mean of the two in the middle.
-RankSpread spread_of(std::span<const double> own, std::span<const std::string> hosts) {
+// What the ranks tell each other of the steps since the last record, in one message.
+struct GatheredTimes {
+  double total = 0, input = 0;  // on the slowest rank, as all of these
+  PhaseSeconds phases;
+  std::vector<RankTimes> ranks;
+};
+
+// One maximum for both: a rank leaves 0 in the places of the others' own times.
+GatheredTimes gather_times(Communicator& communicator, double total, double input,
+                           const PhaseSeconds& phases) {
+  const std::array<double, 6> slowest = {total,           input,          phases.forward,
+                                         phases.backward, phases.exposed, phases.update};
+  constexpr std::size_t by_rank = slowest.size();
+  const auto ranks = static_cast<std::size_t>(communicator.size());
+  std::vector<double> values(by_rank + 3 * ranks);
+  std::ranges::copy(slowest, values.begin());
+  double* mine = &values[by_rank + 3 * static_cast<std::size_t>(communicator.rank())];
+  mine[0] = phases.forward + phases.backward + phases.update;
+  mine[1] = input;
+  mine[2] = phases.exposed;
+  communicator.maximum(values);
+  GatheredTimes times{
+      .total = values[0],
+      .input = values[1],
+      .phases = {.forward = values[2], .backward = values[3], .exposed = values[4], .update = values[5]},
+      .ranks = std::vector<RankTimes>(ranks)};
+  for (std::size_t i = 0; i < ranks; ++i) {
+    const double* theirs = &values[by_rank + 3 * i];
+    times.ranks[i] = {.computing = theirs[0], .input = theirs[1], .exposed = theirs[2]};
+  }
+  return times;
+}
+
+// Of each rank's own work in a step. The median of an even number is the mean of the two in the middle.
+RankSpread spread_of(std::span<const RankTimes> ranks, bool pipelined, double steps,
+                     std::span<const std::string> hosts) {
+  std::vector<double> own;
+  own.reserve(ranks.size());
+  for (const RankTimes& rank : ranks)
+    own.push_back((pipelined ? std::max(rank.input, rank.computing) : rank.input + rank.computing) / steps);
   const auto slowest = static_cast<std::size_t>(std::ranges::max_element(own) - own.begin());
-  std::vector<double> sorted(own.begin(), own.end());
-  std::ranges::sort(sorted);
-  const std::size_t middle = sorted.size() / 2;
-  const double median = sorted.size() % 2 == 1 ? sorted[middle] : 0.5 * (sorted[middle - 1] + sorted[middle]);
-  return {.least = sorted.front(),
-          .median = median,
-          .most = sorted.back(),
+  std::ranges::sort(own);
+  const std::size_t middle = own.size() / 2;
+  return {.least = own.front(),
+          .median = own.size() % 2 == 1 ? own[middle] : 0.5 * (own[middle - 1] + own[middle]),
+          .most = own.back(),
           .slowest = static_cast<int>(slowest),
           .host = slowest < hosts.size() ? hosts[slowest] : std::string()};
 }
 
 }  // namespace
 
-RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator,
-                     const RunLength& length, int attempt, std::int64_t first_step, bool pipelined)
+RunReport::RunReport(std::span<Observer* const> observers, Communicator& communicator, const Log& log,
+                     const ResolvedRun& run, int attempt, std::int64_t first_step, bool pipelined)
     : observers_(observers),
       communicator_(communicator),
-      length_(length),
+      log_(log),
+      run_(run),
       attempt_(attempt),
       first_step_(first_step),
       pipelined_(pipelined) {}
@@ -39,7 +77,17 @@ void RunReport::notify(void (Observer::*method)(const Record&), const Record& re
 
 void RunReport::start(const RunRecord& record) {
   started_ = record;
+  advisor_.emplace(AdviceFacts{.hosts = record.hosts,
+                               .nodes = record.nodes,
+                               .workers = run_.configuration.workers,
+                               .nccl = record.collective == "nccl",
+                               .wire = run_.configuration.wire});
   notify(&Observer::on_start, record);
+}
+
+void RunReport::startup(const StartupPhases& phases) {
+  started_.startup = phases;
+  notify(&Observer::on_startup, started_);
 }
 
 void RunReport::tuning(std::span<const Decision> decisions) {
@@ -67,7 +115,7 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   const double done = static_cast<double>(std::max<std::int64_t>(state.step - first_step_, 1));
   StepRecord record;
   record.step = state.step;
-  record.epoch = length_.epoch_of(state.step);
+  record.epoch = run_.length.epoch_of(state.step);
   record.samples = state.window.samples;
   record.loss = state.window.loss / samples;
   record.top1 = static_cast<double>(state.window.top1) / samples;
@@ -75,40 +123,38 @@ StepRecord RunReport::record_of(const TrainingState& state, double rate, double 
   record.images_per_second = window_seconds > 0 ? static_cast<double>(timed_samples_) / window_seconds : 0;
   record.attempt = attempt_;
   record.loss_scale = state.window.loss_scale;
-  record.seconds_left = since_start_.seconds() / done * static_cast<double>(length_.last_step - state.step);
+  record.seconds_left =
+      since_start_.seconds() / done * static_cast<double>(run_.length.last_step - state.step);
   return record;
 }
 
-// This rank's seconds of work since the last record, without waiting for the other ranks: it decides how fast
-// the slowest rank lets all of them be.
-double RunReport::own_work() const {
-  const double computing = seconds_.phases.forward + seconds_.phases.backward + seconds_.phases.update;
-  return pipelined_ ? std::max(seconds_.input, computing) : seconds_.input + computing;
-}
-
 void RunReport::step(const TrainingState& state, double rate) {
-  const PhaseSeconds& phases = seconds_.phases;
-  // One message for the slowest rank's times and each rank's own: a rank leaves 0 in the places of the
-  // others.
-  std::vector<double> seconds = {seconds_.total,  seconds_.input, phases.forward,
-                                 phases.backward, phases.exposed, phases.update};
-  const std::size_t by_rank = seconds.size();
-  seconds.resize(by_rank + static_cast<std::size_t>(communicator_.size()));
-  seconds[by_rank + static_cast<std::size_t>(communicator_.rank())] = own_work();
-  communicator_.maximum(seconds);
+  const GatheredTimes times = gather_times(communicator_, seconds_.total, seconds_.input, seconds_.phases);
   const double steps = static_cast<double>(std::max<std::int64_t>(timed_steps_, 1));
-  StepRecord record = record_of(state, rate, seconds[0]);
-  for (double& value : seconds) value /= steps;
-  record.input_seconds = seconds[1];
-  record.forward_seconds = seconds[2];
-  record.backward_seconds = seconds[3];
-  record.exposed_seconds = seconds[4];
-  record.update_seconds = seconds[5];
-  if (communicator_.size() > 1) record.ranks = spread_of(std::span(seconds).subspan(by_rank), started_.hosts);
+  StepRecord record = record_of(state, rate, times.total);
+  record.input_seconds = times.input / steps;
+  record.forward_seconds = times.phases.forward / steps;
+  record.backward_seconds = times.phases.backward / steps;
+  record.exposed_seconds = times.phases.exposed / steps;
+  record.update_seconds = times.phases.update / steps;
+  if (communicator_.size() > 1) record.ranks = spread_of(times.ranks, pipelined_, steps, started_.hosts);
   notify(&Observer::on_step, record);
+  if (communicator_.rank() == 0 && advisor_)
+    advise(state.step,
+           advisor_->judge({.steps = timed_steps_, .seconds = times.total, .ranks = times.ranks}));
   seconds_ = {};
   timed_steps_ = timed_samples_ = 0;
   since_progress_.restart();
+}
+
+void RunReport::advise(std::int64_t step, std::span<const Advice> advice) {
+  for (const Advice& each : advice) {
+    if (each.change == Advice::Change::clears)
+      log_.info("{}", each.text);
+    else
+      log_.warn("{}", each.text);
+    event(step, each.what, each.text);
+  }
 }
 
 void RunReport::progress(const TrainingState& state, double rate) {
@@ -120,7 +166,7 @@ void RunReport::progress(const TrainingState& state, double rate) {
 
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
   notify(&Observer::on_validation, ValidationRecord{.step = step,
-                                                    .epoch = length_.epoch_of(step),
+                                                    .epoch = run_.length.epoch_of(step),
                                                     .samples = result.samples,
                                                     .loss = result.loss,
                                                     .top1 = result.top1,

@@ -8,22 +8,28 @@
 #include <string>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "comm/communicator.hpp"
 #include "engine/training_replica.hpp"
 #include "inference/evaluation.hpp"
 #include "train/observer.hpp"
 #include "train/resolved_run.hpp"
+#include "train/run_advice.hpp"
 #include "train/training_state.hpp"
 
 namespace convoy {
 
 class RunReport {
  public:
-  // `pipelined`: the device computes a step while the host already prepares later ones.
-  RunReport(std::span<Observer* const> observers, Communicator& communicator, const RunLength& length,
-            int attempt, std::int64_t first_step, bool pipelined);
+  // `run` and `log` must outlive it. `pipelined`: the device computes a step while the host already prepares
+  // later ones.
+  RunReport(std::span<Observer* const> observers, Communicator& communicator, const Log& log,
+            const ResolvedRun& run, int attempt, std::int64_t first_step, bool pipelined);
 
   void start(const RunRecord& record);
+
+  // Where the time until the first step went.
+  void startup(const StartupPhases& phases);
 
   // All choices of algorithms so far, when a program has been compiled; nothing where there are no new ones.
   void tuning(std::span<const Decision> decisions);
@@ -38,7 +44,8 @@ class RunReport {
   // Where steps' time went, as the replica measured it.
   void add_phases(const PhaseSeconds& seconds);
 
-  // A step record of state.window; collective (the slowest rank's times are looked for).
+  // A step record of state.window, and what can be said about the ranks' times; collective (they are
+  // gathered).
   void step(const TrainingState& state, double rate);
 
   // Reports the current window, with this rank's times; at most a few times a second.
@@ -55,14 +62,16 @@ class RunReport {
 
  private:
   StepRecord record_of(const TrainingState& state, double rate, double window_seconds) const;
-  double own_work() const;
+  void advise(std::int64_t step, std::span<const Advice> advice);
   template <typename Record>
   void notify(void (Observer::*method)(const Record&), const Record& record) const;
 
   std::span<Observer* const> observers_;
   RunRecord started_;
   Communicator& communicator_;
-  RunLength length_;
+  const Log& log_;
+  const ResolvedRun& run_;
+  std::optional<RunAdvisor> advisor_;
   int attempt_;
   std::int64_t first_step_;
   bool pipelined_;

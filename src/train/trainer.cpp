@@ -65,6 +65,10 @@ RunRecord describe(const ResolvedRun& run, Communicator& communicator, const Rep
 void log_devices(const RunRecord& record, const Log& log) {
   const auto other = std::find_if(record.devices.begin(), record.devices.end(),
                                   [&](const std::string& device) { return device != record.devices[0]; });
+  if (record.ranks == 1) {
+    log.info("one rank, which computes on {}", record.devices[0]);
+    return;
+  }
   if (other == record.devices.end()) {
     log.info("every rank computes on {}; gradients are summed by {}", record.devices[0], record.collective);
     return;
@@ -178,32 +182,50 @@ std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator
                                         .mark_sums = timeline != nullptr ? marks_of(replica) : SumMarks()});
 }
 
+// What --log-level debug tells about the start.
+void log_details(const ResolvedRun& run, const RunRecord& record, const Log& log) {
+  std::string configuration = full_configuration_text(run.configuration);
+  while (configuration.ends_with('\n')) configuration.pop_back();
+  log.debug("configuration:\n{}", configuration);
+  log.debug("threads of each rank: {}{}", run.threads.threads,
+            run.threads.spare_core ? ", and one that sums gradients" : "");
+  for (const auto& [name, version] : record.versions) log.debug("{} {}", name, version);
+}
+
 }  // namespace
 
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
                             const Log& log, std::span<Observer* const> observers,
-                            const std::atomic<bool>& stop_requested) {
+                            const std::atomic<bool>& stop_requested, StartupClock startup) {
+  const auto started = [&](const char* phase) {
+    log.debug("start: {} took {:.3f} s", phase, startup.end_phase(phase));
+  };
   require_same_text(communicator, "configuration", full_configuration_text(configuration), ExitCode::usage);
   check_configuration(configuration);
   const ResolvedRun run = resolve_run(configuration, communicator);
-  log.info("{}", batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
+  log.info("global batch: {}",
+           batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
   require_same_text(communicator, "set of libraries", versions_text(communicator, run.device.kind),
                     ExitCode::device);
   std::optional<Timeline> timeline;  // outlives whatever records on it
   if (!configuration.trace.empty()) timeline.emplace();
   Timeline* const traced = timeline ? &*timeline : nullptr;
+  started("store");
   StartingPoint start = prepare_start(run, communicator, log);
+  started("weights");
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
   Watchdog* watching = nullptr;            // the one below, once it is there
   const std::unique_ptr<TrainingReplica> replica =
       make_replica(run, communicator, log, stop_requested, watching);
+  started("replica");
   load_start(start, run, communicator, *replica);
+  started("weights");
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica, traced);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   watching = &watchdog;
   std::optional<Watchdog::Watch> watch;
-  RunReport report(observers, communicator, run.length, start.attempt, start.state.step,
+  RunReport report(observers, communicator, log, run, start.attempt, start.state.step,
                    replica->steps_ahead() > 0);
   std::optional<TrainingLoop> loop;
   try {
@@ -211,8 +233,10 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
       watch.emplace(watchdog, *collective);
       collective->connect();
     }
-    report_start(run, log, *replica, start, describe(run, communicator, *replica, collective.get(), start),
-                 report, communicator.rank() == 0);
+    started("collective");
+    const RunRecord record = describe(run, communicator, *replica, collective.get(), start);
+    report_start(run, log, *replica, start, record, report, communicator.rank() == 0);
+    log_details(run, record, log);
     loop.emplace(TrainingParts{.run = run,
                                .communicator = communicator,
                                .log = log,
@@ -221,6 +245,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                                .report = report,
                                .watchdog = watchdog,
                                .timeline = traced,
+                               .startup = startup,
                                .stop_requested = stop_requested},
                  start.state);
     return loop->run();

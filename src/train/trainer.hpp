@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/log.hpp"
+#include "base/startup_clock.hpp"
 #include "comm/communicator.hpp"
 #include "settings/train_configuration.hpp"
 #include "train/observer.hpp"
@@ -19,9 +20,9 @@ namespace convoy {
 // at the same step and return ExitCode::stopped. What cannot work is thrown as Error: usage (options that do
 // not fit the store or the ranks), bad_data (store, checkpoint), io (the last checkpoint cannot be written),
 // device (replicas differ). An error that only one rank meets (a damaged image) is thrown there alone: the
-// caller ends the other ranks with Communicator::abort.
+// caller ends the other ranks with Communicator::abort. `startup` knows what came before.
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
                             const Log& log, std::span<Observer* const> observers,
-                            const std::atomic<bool>& stop_requested);
+                            const std::atomic<bool>& stop_requested, StartupClock startup = {});
 
 }  // namespace convoy

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/counted.hpp"
+#include "base/text_list.hpp"
 #include "train/agreement.hpp"
 
 namespace convoy {
@@ -57,10 +58,50 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
                                      .precision = run.configuration.precision,
                                      .micro_batches = run.plan.accumulate});
   parts_.report.tuning(parts_.replica.tuning_decisions());
+  for (const Decision& decision : parts_.replica.tuning_decisions())
+    parts_.log.debug("{}", decision_text(decision));
+  end_startup_phase("compiling");
   loader_ = std::make_unique<Loader>(
       run.store, loader_options(run, parts_.communicator, parts_.replica, state_.step, parts_.timeline));
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
+  log_plan();
+  end_startup_phase("input");
+}
+
+// What --log-level debug tells about the steps.
+void TrainingLoop::log_plan() const {
+  const std::size_t elements = parts_.replica.table().size();
+  const std::size_t buckets = plan_buckets(elements, bucket_bytes).size();
+  const LoaderOptions options =
+      loader_options(parts_.run, parts_.communicator, parts_.replica, state_.step, parts_.timeline);
+  parts_.log.debug("gradient: {:.1f} MB, summed in {} of {:.1f} MB",
+                   static_cast<double>(elements * sizeof(float)) / 1e6, counted(buckets, "bucket"),
+                   static_cast<double>(elements * sizeof(float)) / 1e6 / static_cast<double>(buckets));
+  parts_.log.debug("input: {} of each rank, {} in {}; {} of {} in memory", counted(options.workers, "worker"),
+                   counted(parts_.run.plan.images, "image"),
+                   counted(parts_.run.store.train->shards.size(), "shard"),
+                   fmt::format("{} batches", options.buffers + options.held), parts_.run.plan.rows_at_most());
+}
+
+void TrainingLoop::end_startup_phase(const char* name) {
+  parts_.log.debug("start: {} took {:.3f} s", name, parts_.startup.end_phase(name));
+}
+
+// "ready after 3.2 s: store 0.1, compiling 2.4, first step 0.5"; phases that nobody notices are left out.
+void TrainingLoop::report_ready() {
+  if (ready_) return;
+  ready_ = true;
+  end_startup_phase("first step");
+  constexpr double noticeable = 0.05;
+  double total = 0;
+  std::vector<std::string> parts;
+  for (const auto& [name, seconds] : parts_.startup.phases()) {
+    total += seconds;
+    if (seconds >= noticeable) parts.push_back(fmt::format("{} {:.1f}", name, seconds));
+  }
+  parts_.log.info("ready after {:.1f} s{}{}", total, parts.empty() ? "" : ": ", text_list(parts));
+  parts_.report.startup(parts_.startup.phases());
 }
 
 TrainingLoop::~TrainingLoop() {
@@ -205,6 +246,7 @@ void TrainingLoop::step() {
   sums_.enqueued(state_.step);
   parts_.report.add_step(watch.seconds(), input_seconds, samples);
   parts_.report.add_phases(sums_.take_seconds());
+  report_ready();
 }
 
 // Acts upon the sums of steps that are `delay` steps old, or upon those of all steps so far.
@@ -306,11 +348,15 @@ bool TrainingLoop::evaluate() {
     parts_.report.tuning(parts_.replica.tuning_decisions());
   }
   std::vector<SamplePrediction> predictions;
+  std::optional<ProgressMeter> meter(std::in_place, parts_.log, "validation", run.store.val->images,
+                                     ProgressMeter::Elsewhere::nothing);
   const std::optional<EvaluationResult> evaluated =
       evaluator_->run(parts_.communicator, {.watchdog = &parts_.watchdog,
                                             .step = state_.step,
                                             .stop_requested = &parts_.stop_requested,
+                                            .meter = &*meter,
                                             .predictions = &predictions});
+  meter.reset();
   if (!evaluated) return false;
   const EvaluationResult& result = *evaluated;
   parts_.report.validation(state_.step, result);

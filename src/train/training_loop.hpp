@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/log.hpp"
+#include "base/startup_clock.hpp"
 #include "base/unwinding.hpp"
 #include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
@@ -36,6 +37,7 @@ struct TrainingParts {
   RunReport& report;
   Watchdog& watchdog;
   Timeline* timeline;  // of --trace; null: no trace
+  StartupClock& startup;
   const std::atomic<bool>& stop_requested;
 };
 
@@ -74,6 +76,9 @@ class TrainingLoop {
   std::optional<TrainingResult> after_step();
   void settle(bool all);
   void take(const StepSums& sums);
+  void end_startup_phase(const char* name);
+  void report_ready();
+  void log_plan() const;
   void report_overflow(const StepSums& sums);
   void report_step(bool last);
   bool evaluate();
@@ -101,7 +106,7 @@ class TrainingLoop {
   double last_top1_ = 0;            // of the validation at state_.evaluated_step
   double loss_scale_ = 1;           // of the newest step whose sums were taken
   std::int64_t diverged_step_ = 0;  // first step with a non-finite loss, gradient or weight; 0: none
-  bool stop_agreed_ = false;
+  bool stop_agreed_ = false, ready_ = false;
   UnwindDetector unwind_;
 };
 

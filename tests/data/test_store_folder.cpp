@@ -42,7 +42,7 @@ SplitReport write(const SplitPlan& plan) {
   const auto paint = [](std::int64_t position, std::span<std::uint8_t> square) {
     std::ranges::fill(square, static_cast<std::uint8_t>(position * 20));
   };
-  return write_split(plan, paint, world(), Log(world().rank(), world().size(), true));
+  return write_split(plan, paint, world(), Log(world().rank(), world().size(), LogLevel::warning));
 }
 
 Store store_in(const fs::path& folder) {

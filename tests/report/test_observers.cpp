@@ -1,5 +1,4 @@
-// The observers of a run: the exact keys of metrics.jsonl, how a resumed run goes on in it, run.json and the
-// progress line.
+// The observers of a run: the exact keys of metrics.jsonl, how a resumed run goes on in it, and run.json.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -9,7 +8,6 @@
 
 #include "base/atomic_file.hpp"
 #include "report/metrics_file.hpp"
-#include "report/progress_line.hpp"
 #include "report/run_file.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -173,6 +171,23 @@ TEST(RunFile, ListsWhichAlgorithmsWereChosen) {
   EXPECT_EQ(run["tuning"][1]["source"], "rank-0");
 }
 
+TEST(RunFile, SaysWhereTheTimeUntilTheFirstStepWent) {
+  TemporaryFolder folder;
+  const Log log;
+  RunRecord record = start_record();
+  RunFile file(folder.path(), log);
+  file.on_start(record);
+  EXPECT_FALSE(json::parse(read_text_file(folder / "run.json")).contains("startup"));
+  record.startup = {{"MPI", 0.5}, {"compiling", 2.25}};
+  file.on_startup(record);
+  record.attempt = 2, record.startup = {};
+  RunFile(folder.path(), log).on_start(record);
+  const json run = json::parse(read_text_file(folder / "run.json"));
+  ASSERT_EQ(run["attempts"].size(), 2U);
+  EXPECT_EQ(run["attempts"][0]["startup"], json::parse(R"({"MPI": 0.5, "compiling": 2.25, "total": 2.75})"));
+  EXPECT_FALSE(run["attempts"][1].contains("startup"));
+}
+
 TEST(RunFile, AnOldFileThatCannotBeReadIsReplacedWithAWarning) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder / "run.json";
@@ -241,112 +256,6 @@ TEST(RunFile, KeepsWhatEachAttemptWasStartedWith) {
   ASSERT_EQ(next["attempts"].size(), 2U);
   EXPECT_EQ(next["attempts"][0]["attempt"], 3);
   EXPECT_EQ(next["attempts"][1]["attempt"], 4);
-}
-
-StepRecord step_record(double loss) {
-  StepRecord step;
-  step.step = 20, step.epoch = 2, step.loss = loss, step.top1 = 0.25, step.images_per_second = 99.6;
-  step.seconds_left = 65;
-  return step;
-}
-
-TEST(ProgressLine, PlainLinesOffATerminal) {
-  std::ostringstream out;
-  const Log log;
-  ProgressLine line(out, false, log);
-  line.on_start(start_record());
-  line.on_step(step_record(2.5));
-  EXPECT_EQ(out.str(), "epoch 2.00/90  step 20/900  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s\n");
-}
-
-TEST(ProgressLine, TheLiveLineIsWrittenOver) {
-  std::ostringstream out;
-  const Log log;
-  {
-    ProgressLine line(out, true, log, [] { return 100; });
-    line.on_start(start_record());
-    line.on_step(step_record(12.5));
-    line.on_step(step_record(2.5));
-  }
-  const std::string text = out.str();
-  EXPECT_EQ(text.front(), '\r');
-  EXPECT_EQ(text.substr(text.size() - 2), " \n");  // a blank covers the longer line's last character
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
-}
-
-// A line that fills the last column would continue in the next row, out of the reach of '\r'.
-TEST(ProgressLine, TheLiveLineFitsTheTerminal) {
-  const auto shown = [](std::size_t columns) {
-    std::ostringstream out;
-    const Log log;
-    ProgressLine line(out, true, log, [columns] { return columns; });
-    line.on_start(start_record());
-    line.on_progress(step_record(2.5));
-    return out.str();
-  };
-  EXPECT_EQ(shown(78), "\repoch 2.00/90  step 20/900  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s");
-  EXPECT_EQ(shown(77), "\repoch 2.00/90  loss 2.5000  top-1 25.0%  100 images/s  ETA 1m05s");
-  EXPECT_EQ(shown(60), "\repoch 2.00/90  loss 2.5000  top-1 25.0%  ETA 1m05s");
-  EXPECT_EQ(shown(50), "\repoch 2.00/90  loss 2.5000  ETA 1m05s");
-  EXPECT_EQ(shown(21), "\repoch 2.00/90  loss ");
-  EXPECT_EQ(shown(0), "\re") << "a terminal that does not know its width";
-}
-
-TEST(ProgressLine, ANarrowedTerminalIsNotOverfilled) {
-  std::ostringstream out;
-  const Log log;
-  std::size_t columns = 100;
-  {
-    ProgressLine line(out, true, log, [&] { return columns; });
-    line.on_start(start_record());
-    line.on_progress(step_record(2.5));
-    out.str("");
-    columns = 40;
-    line.on_progress(step_record(2.5));
-    EXPECT_EQ(out.str(), "\repoch 2.00/90  loss 2.5000  ETA 1m05s  ");
-    out.str("");
-    line.on_validation({.step = 20, .epoch = 2, .samples = 7, .loss = 1, .top1 = 0.5, .top5 = 1});
-    EXPECT_EQ(out.str().substr(0, out.str().rfind('\r') + 1), "\r" + std::string(37, ' ') + "\r");
-  }
-}
-
-TEST(ProgressLine, BetweenRecordsOnlyTheLiveLineMoves) {
-  std::ostringstream plain, live;
-  const Log log;
-  {
-    ProgressLine line(plain, false, log), other(live, true, log);
-    line.on_progress(step_record(2.5));
-    other.on_progress(step_record(2.5));
-    other.on_validation({.step = 20, .epoch = 2, .samples = 7, .loss = 1, .top1 = 0.5, .top5 = 1});
-  }
-  EXPECT_EQ(plain.str(), "");
-  EXPECT_NE(live.str().find("loss 2.5000"), std::string::npos);
-  EXPECT_NE(live.str().find("top-1 50.00%  top-5 100.00%  (7 images)\n"), std::string::npos);
-}
-
-// A stream that takes nothing, as standard output does when the disk is full or the pipe closed.
-TEST(ProgressLine, LostLinesAreToldOnce) {
-  std::ostringstream out;
-  const Log log;
-  ProgressLine line(out, false, log);
-  testing::internal::CaptureStderr();
-  for (int i = 0; i < 3; ++i) {
-    out.setstate(std::ios::badbit);
-    line.on_step(step_record(2.5));
-  }
-  line.on_step(step_record(1.5));
-  const std::string said = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(said.find("progress lines are being lost"), said.rfind("progress lines are being lost")) << said;
-  EXPECT_NE(said.find("warning"), std::string::npos) << said;
-  EXPECT_EQ(out.str().find("loss 2.5"), std::string::npos);
-  EXPECT_NE(out.str().find("loss 1.5"), std::string::npos) << "lines are tried again";
-}
-
-TEST(Duration, ReadsWell) {
-  EXPECT_EQ(duration_text(0.4), "0s");
-  EXPECT_EQ(duration_text(59.6), "1m00s");
-  EXPECT_EQ(duration_text(7620), "2h07m");
-  EXPECT_EQ(duration_text(273600), "3d04h");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ constexpr int image_side = 16;
 constexpr std::uint64_t image_bytes = image_side * image_side * 3;
 
 inline Log quiet() {
-  return Log(world().rank(), world().size(), true);
+  return Log(world().rank(), world().size(), LogLevel::warning);
 }
 
 // Without the files that locks leave.

@@ -38,7 +38,7 @@ std::map<std::string, int> packed(const fs::path& source, const fs::path& store,
   options.labels = labels;
   options.class_list = class_list;
   options.class_names = class_names;
-  pack(options, world(), Log(0, 1, true));
+  pack(options, world(), Log(0, 1, LogLevel::warning));
   const Hdf5File file(store / fmt::format("{}-00000-of-00001.h5", split), Hdf5File::Access::read);
   const auto names = file.read_strings("/names");
   const auto stored = file.read<std::int32_t>("/labels");

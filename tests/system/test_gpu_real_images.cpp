@@ -35,7 +35,7 @@ class GpuRealImages : public testing::Test {
     options.store = folder_ / "store";
     options.image_size = side;
     options.workers = 1;
-    pack(options, world(), Log(world().rank(), world().size(), true));
+    pack(options, world(), Log(world().rank(), world().size(), LogLevel::warning));
   }
 
   TrainConfiguration on(DeviceKind device, const std::string& output) const {

@@ -45,7 +45,7 @@ TEST_F(Training, LearnsAndKeepsTheBestAndTheLast) {
                            .data = configuration.data,
                            .device = DeviceKind::cpu,
                            .threads = 1},
-                          world(), Log(world().rank(), world().size(), true));
+                          world(), Log(world().rank(), world().size(), LogLevel::warning));
   if (world().rank() != 0) return;
   EXPECT_LT(recorder.steps.back().loss, recorder.steps.front().loss);
   ASSERT_EQ(recorder.validations.size(), 8U);
@@ -118,7 +118,7 @@ TEST_F(Training, TheCheckpointSaysHowItsImagesWereFitted) {
                             .data = configuration.data,
                             .device = DeviceKind::cpu,
                             .threads = 1};
-  const Log log(world().rank(), world().size(), true);
+  const Log log(world().rank(), world().size(), LogLevel::warning);
   EXPECT_EQ(evaluate_checkpoint(options, world(), log).samples, 7);
   if (world().rank() != 0) return;
   EXPECT_EQ(Predictor(checkpoint("run", 0), DeviceKind::cpu, Precision::fp32, 1).fit(), Fit::warp);
@@ -133,7 +133,7 @@ TEST_F(Training, TenCropsOfEveryImage) {
                             .data = configuration.data,
                             .device = DeviceKind::cpu,
                             .threads = 1};
-  const Log log(world().rank(), world().size(), true);
+  const Log log(world().rank(), world().size(), LogLevel::warning);
   const EvaluationResult one = evaluate_checkpoint(options, world(), log);
   options.ten_crop = true;
   const EvaluationResult ten = evaluate_checkpoint(options, world(), log);
@@ -279,7 +279,7 @@ TEST_F(Training, EvaluationRefusesWhatDoesNotFitTheCheckpoint) {
   write_tiny_store(folder_ / "wide", {.images = 4, .validation_images = 4, .side = 72}, world());
   write_tiny_store(folder_ / "warped", {.images = 4, .validation_images = 4, .fit = Fit::warp}, world());
   write_tiny_store(folder_ / "many", {.images = 4, .validation_images = 4, .classes = 4}, world());
-  const Log log(world().rank(), world().size(), true);
+  const Log log(world().rank(), world().size(), LogLevel::warning);
   const auto refusal = [&](const EvaluationOptions& options) {
     try {
       evaluate_checkpoint(options, world(), log);

@@ -47,7 +47,7 @@ void write_split_of(const std::filesystem::path& folder, const std::string& spli
       [&](std::int64_t position, std::span<std::uint8_t> square) {
         draw(plan.labels[static_cast<std::size_t>(position)], position + offset, tiny.side, square);
       },
-      communicator, Log(communicator.rank(), communicator.size(), true));
+      communicator, Log(communicator.rank(), communicator.size(), LogLevel::warning));
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ std::string why_no_gpus(Communicator& communicator) {
 
 TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator,
                      Recorder& recorder) {
-  const Log log(communicator.rank(), communicator.size(), true);
+  const Log log(communicator.rank(), communicator.size(), LogLevel::warning);
   MetricsFile metrics(configuration.output, log);
   RunFile run_file(configuration.output, log);
   Observer* const observers[] = {&recorder, &run_file, &metrics};

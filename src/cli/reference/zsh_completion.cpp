@@ -1,0 +1,100 @@
+#include <fmt/format.h>
+
+#include "base/text_list.hpp"
+#include "cli/reference/completion.hpp"
+
+namespace convoy {
+namespace {
+
+// Inside single quotes, in a specification of _arguments or _describe: what ends a description is escaped.
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\'')
+      result += "'\\''";
+    else if (c == '[' || c == ']' || c == ':' || c == '\\')
+      result += fmt::format("\\{}", c);
+    else
+      result += c;
+  }
+  return result;
+}
+
+// The action of a specification of _arguments.
+std::string action_of(const ValueKind& kind) {
+  const std::string words = text_list(kind.words, " ");
+  if (kind.files || kind.folders) {
+    const std::string paths = kind.files ? "_files" : "_files -/";
+    return kind.words.empty() ? paths : fmt::format("{{ _values value {}; {} }}", words, paths);
+  }
+  return kind.words.empty() ? " " : fmt::format("({})", words);
+}
+
+std::string specification_of(const OptionFacts& option) {
+  if (option.flag) return fmt::format("'--{}[{}]'", option.name, escaped(option.help));
+  // Of an option with keys only what precedes the dot can be offered.
+  const std::string name =
+      option.keyed ? fmt::format("--{}.-", option.name) : fmt::format("--{}=", option.name);
+  return fmt::format("'{}[{}]:{}:{}'", name, escaped(option.help), escaped(option.value_name),
+                     action_of(kind_of(option.value_name, option.words)));
+}
+
+std::string arguments_of(const CommandReference& command) {
+  std::string text =
+      fmt::format("    {})\n      _arguments -S '(- *)'{{-h,--help}}'[list the options]'", command.name);
+  for (const OptionFacts& option : command.options) text += " \\\n        " + specification_of(option);
+  for (std::size_t i = 0; i < command.arguments.size(); ++i) {
+    const ArgumentFacts& argument = command.arguments[i];
+    const std::string place = argument.many ? "*" : fmt::format("{}{}", i + 1, argument.required ? "" : ":");
+    text += fmt::format(" \\\n        '{}:{}:{}'", place, escaped(argument.name),
+                        action_of(kind_of(argument.name)));
+  }
+  return text + "\n      ;;\n";
+}
+
+}  // namespace
+
+std::string zsh_completion(std::span<const CommandReference> commands) {
+  std::string text = R"(#compdef convoy launch/local ./launch/local launch/mpirun ./launch/mpirun
+# Completion of convoy, launch/local and launch/mpirun for zsh; made by: convoy completion zsh
+
+_convoy() {
+  local curcontext=$curcontext state
+  local -a line before commands
+  case ${words[1]:t} in
+    local) before=('(-n -np --ranks)'{-n,-np,--ranks}'[ranks]:number: ' '--threads[threads of each rank]:number: ') ;;
+    mpirun) before=('1:host file:_files') ;;
+    *) before=('(- *)--version[print the version]') ;;
+  esac
+  _arguments -C -A '-*' $before '(- *)'{-h,--help}'[list the commands]' ':command:->command' '*::argument:->argument'
+  if [[ $state == command ]]; then
+    commands=(
+)";
+  for (const CommandReference& command : commands)
+    text += fmt::format("      '{}:{}'\n", command.name, escaped(command.summary));
+  text += R"(      'help:list the options of a command'
+    )
+    _describe -t commands 'command of convoy' commands
+    return
+  fi
+  [[ $state == argument ]] || return
+  case $words[1] in
+)";
+  std::vector<std::string> names;
+  for (const CommandReference& command : commands) {
+    names.push_back(command.name);
+    text += arguments_of(command);
+  }
+  text += fmt::format("    help) _arguments '1:command:({})' ;;\n", text_list(names, " "));
+  return text + R"(  esac
+}
+
+if [[ $funcstack[1] == _convoy ]]; then
+  _convoy "$@"
+else
+  compdef _convoy convoy launch/local ./launch/local launch/mpirun ./launch/mpirun
+fi
+)";
+}
+
+}  // namespace convoy
