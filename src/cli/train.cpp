@@ -1,5 +1,6 @@
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -8,9 +9,8 @@
 #include "report/metrics_file.hpp"
 #include "report/predictions_file.hpp"
 #include "report/progress_line.hpp"
+#include "report/records.hpp"
 #include "report/run_file.hpp"
-#include "report/tensorboard_file.hpp"
-#include "report/trace_file.hpp"
 #include "settings/check.hpp"
 #include "train/trainer.hpp"
 
@@ -68,11 +68,8 @@ then resumes where it stopped. Every option may also be set in the configuration
           std::cout,
           ProgressStyle{.live = can_redraw(Stream::output), .colour = shows_colour(Stream::output)},
           context.log));
-    std::optional<TensorboardFile> tensorboard;
-    if (configuration_.tensorboard)
-      observers.push_back(&tensorboard.emplace(configuration_.output, context.log));
-    std::optional<TraceFile> trace;
-    if (!configuration_.trace.empty()) observers.push_back(&trace.emplace(configuration_.trace, context.log));
+    const std::vector<std::unique_ptr<Observer>> records = requested_records(configuration_, context.log);
+    for (const std::unique_ptr<Observer>& record : records) observers.push_back(record.get());
     return run_training(configuration_, context.communicator, context.log, observers, context.stop_requested,
                         context.startup);
   }

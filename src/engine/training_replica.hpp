@@ -90,7 +90,8 @@ class TrainingReplica : public Replica {
 
   // Records what steps do on `timeline` from now on; null: no longer. On the CPU each operation, in the row
   // "steps" of the thread that runs the step; on a GPU phases and sums as the device's own clock timed them,
-  // in rows of their own. Every rank calls it before the same step.
+  // in rows of their own: each call waits for the device and compares the clocks. Every rank calls it before
+  // the same step.
   virtual void record_on(Timeline* /*timeline*/) {}
 
   // SumMarks, inside run_step; on a GPU, with record_on.

@@ -49,6 +49,9 @@ void add_place_options(OptionList& list) {
           "500steps or 1epoch: add histograms of weights and gradients to them; 0: none")
       .when("tensorboard", [](const TrainConfiguration& c) { return c.tensorboard; });
   list.add(
+      "mllog", [](auto& c) -> auto& { return c.mlperf_log; }, on_or_off(),
+      "append the run's phases and settings to mllog.txt in --output, in MLPerf's form");
+  list.add(
           "trace", [](auto& c) -> auto& { return c.trace; }, some_text("FILE"),
           "write what every rank and thread does in some steps to this JSON file, for ui.perfetto.dev or "
           "chrome://tracing")

@@ -77,8 +77,9 @@ struct TrainConfiguration {
   // records for other programs
   bool tensorboard = false;
   Interval histogram_every{0, true};  // 0: none
-  std::string trace;                  // file; empty: none
-  StepRange trace_steps{11, 30};      // behind the first ones, which are slower
+  bool mlperf_log = false;
+  std::string trace;              // file; empty: none
+  StepRange trace_steps{11, 30};  // behind the first ones, which are slower
   // machine
   DeviceKind device = DeviceKind::automatic;
   Precision precision = Precision::fp32;

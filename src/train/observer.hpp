@@ -108,6 +108,14 @@ struct TimelineRecord {
   std::vector<RankTimeline> ranks;
 };
 
+// The moments at which parts of a run begin and end; the records above tell what came of them.
+enum class Moment { training_begins, epoch_begins, epoch_ends, validation_begins };
+
+struct MomentRecord {
+  Moment moment = Moment::training_begins;
+  std::int64_t step = 0;
+};
+
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -119,6 +127,7 @@ class Observer {
   // The figures of on_step so far, between two of them; a few times a second at most.
   virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}
+  virtual void on_moment(const MomentRecord&) {}
   virtual void on_validation(const ValidationRecord&) {}
   virtual void on_weights(const WeightRecord&) {}     // only with TrainConfiguration::tensorboard
   virtual void on_timeline(const TimelineRecord&) {}  // once, only with a trace

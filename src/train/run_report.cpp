@@ -164,6 +164,10 @@ void RunReport::progress(const TrainingState& state, double rate) {
   notify(&Observer::on_progress, record_of(state, rate, seconds_.total));
 }
 
+void RunReport::moment(Moment moment, std::int64_t step) {
+  notify(&Observer::on_moment, MomentRecord{moment, step});
+}
+
 void RunReport::validation(std::int64_t step, const EvaluationResult& result) {
   notify(&Observer::on_validation, ValidationRecord{.step = step,
                                                     .epoch = run_.length.epoch_of(step),

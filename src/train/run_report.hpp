@@ -51,6 +51,7 @@ class RunReport {
   // Reports the current window, with this rank's times; at most a few times a second.
   void progress(const TrainingState& state, double rate);
 
+  void moment(Moment moment, std::int64_t step);
   void validation(std::int64_t step, const EvaluationResult& result);
   // The replica's weights, on rank 0; with `gradient_scale`, also its gradients, divided by that. Waits for
   // the device.

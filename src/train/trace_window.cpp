@@ -1,8 +1,12 @@
 #include "train/trace_window.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/host_name.hpp"
 #include "comm/gather.hpp"
 
@@ -30,6 +34,20 @@ double median_difference(const std::vector<double>& left, const std::vector<doub
 }
 
 }  // namespace
+
+void prepare_trace_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    fail(ExitCode::usage, "--trace {}: this is a folder; name the file to write", path.string());
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    fail(ExitCode::io, "--trace {}: cannot make the folder {}: {}", path.string(), folder.string(),
+         error.message());
+  if (::access(folder.c_str(), W_OK) != 0)
+    fail(ExitCode::io, "--trace {}: nothing can be written in the folder {}: {}", path.string(),
+         folder.string(), system_error_text(errno));
+}
 
 double clock_offset(Communicator& communicator) {
   Clock mine{communicator.node(), {}};
@@ -60,6 +78,7 @@ void TraceWindow::before(std::int64_t step) {
   if (started_ && step > last_) return end();
   if (step == first_) {
     timeline_->start();
+    replica_.record_on(timeline_);
     started_ = true;
   }
   newest_ = step;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 #include "base/log.hpp"
 #include "base/timeline.hpp"
@@ -44,6 +45,10 @@ class TraceWindow {
   bool started_ = false, ended_ = false;
   std::int64_t newest_ = 0;  // update that has begun last
 };
+
+// Makes the folder of a trace's file. Throws ExitCode::usage or io where no file can be written there: better
+// now than after the traced steps.
+void prepare_trace_file(const std::filesystem::path& path);
 
 // What must be added to this rank's timeline_now() to get rank 0's; collective. Measured when all ranks leave
 // barriers: some microseconds on an idle network. Ranks of one host share a clock.

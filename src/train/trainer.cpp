@@ -18,6 +18,7 @@
 #include "train/resolved_run.hpp"
 #include "train/run_report.hpp"
 #include "train/starting_point.hpp"
+#include "train/trace_window.hpp"
 #include "train/training_loop.hpp"
 
 namespace convoy {
@@ -207,8 +208,8 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
            batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
   require_same_text(communicator, "set of libraries", versions_text(communicator, run.device.kind),
                     ExitCode::device);
-  std::optional<Timeline> timeline;  // outlives whatever records on it
-  if (!configuration.trace.empty()) timeline.emplace();
+  std::optional<Timeline> timeline;                                   // outlives whatever records on it
+  if (!configuration.trace.empty()) timeline.emplace().row("steps");  // the first in the trace
   Timeline* const traced = timeline ? &*timeline : nullptr;
   started("store");
   StartingPoint start = prepare_start(run, communicator, log);
@@ -220,6 +221,11 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   started("replica");
   load_start(start, run, communicator, *replica);
   started("weights");
+  if (traced != nullptr)
+    communicator.on_rank_zero([&] {
+      prepare_trace_file(configuration.trace);
+      return std::string();
+    });
   const bool trains = start.state.step < run.length.last_step;
   if (trains) collective = make_collective(run, communicator, *replica, traced);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);

@@ -137,6 +137,8 @@ TrainingResult TrainingLoop::run() {
 
 TrainingResult TrainingLoop::train() {
   require_same_parameters(parts_.communicator, parts_.replica, state_.step);
+  parts_.report.moment(Moment::training_begins, state_.step);
+  bool epoch_begins = true;
   // A stop may have come between a step and the validation due after it.
   const bool owed = state_.step > 0 && state_.step < parts_.run.length.last_step &&
                     due_at(state_.step).evaluation && state_.evaluated_step != state_.step;
@@ -145,9 +147,11 @@ TrainingResult TrainingLoop::train() {
     if (take_best()) checkpoints_.mark_best(state_.step);
   }
   while (state_.step < parts_.run.length.last_step) {
+    if (epoch_begins) parts_.report.moment(Moment::epoch_begins, state_.step);
     trace_.before(state_.step + 1);
     step();
     if (std::optional<TrainingResult> result = after_step()) return *result;
+    epoch_begins = parts_.run.length.is_epoch_end(state_.step);
   }
   return finish();
 }
@@ -290,6 +294,7 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
     if (diverged_step_ == 0 && stop_agreed_) settle(true);
   }
   if (diverged_step_ > 0) return diverge();
+  if (due.epoch_end || due.last) parts_.report.moment(Moment::epoch_ends, state_.step);
   if (due.log) {
     report_step(due.last);
   } else {
@@ -336,6 +341,7 @@ void TrainingLoop::report_rate_changes(std::int64_t step) {
 bool TrainingLoop::evaluate() {
   const ResolvedRun& run = parts_.run;
   const TimelineScope scope(trace_.row(), "validation", {{"step", state_.step}});
+  parts_.report.moment(Moment::validation_begins, state_.step);
   if (!evaluator_) {
     const std::int64_t share = (run.store.val->images + run.plan.ranks - 1) / run.plan.ranks;
     const int rows = static_cast<int>(std::min<std::int64_t>(run.plan.rows_at_most(), share));

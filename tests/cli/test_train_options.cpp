@@ -41,6 +41,7 @@ const std::vector<OtherValue>& other_values() {
       {"log-every", "3", Resume::ignored},
       {"tensorboard", "on", Resume::ignored},
       {"tensorboard-histograms", "7steps", Resume::ignored, {"--tensorboard", "on"}},
+      {"mllog", "on", Resume::ignored},
       {"trace", "trace.json", Resume::ignored},
       {"trace-steps", "5-7", Resume::ignored, {"--trace", "trace.json"}},
       {"global-batch", "64", Resume::refused},

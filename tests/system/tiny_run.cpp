@@ -9,6 +9,7 @@
 #include "engine/device_plan.hpp"
 #include "model/networks.hpp"
 #include "report/metrics_file.hpp"
+#include "report/records.hpp"
 #include "report/run_file.hpp"
 
 namespace convoy::test {
@@ -101,7 +102,9 @@ TrainingResult train(const TrainConfiguration& configuration, Communicator& comm
   const Log log(communicator.rank(), communicator.size(), LogLevel::warning);
   MetricsFile metrics(configuration.output, log);
   RunFile run_file(configuration.output, log);
-  Observer* const observers[] = {&recorder, &run_file, &metrics};
+  std::vector<Observer*> observers = {&recorder, &run_file, &metrics};
+  const std::vector<std::unique_ptr<Observer>> records = requested_records(configuration, log);
+  for (const std::unique_ptr<Observer>& record : records) observers.push_back(record.get());
   return run_training(configuration, communicator, log, observers, recorder.stop);
 }
 

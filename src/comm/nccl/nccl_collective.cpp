@@ -25,6 +25,7 @@ class NcclCollective final : public Collective {
         wire_(options.wire),
         scale_(options.wire_scale),
         device_(options.device_index),
+        marks_(options.mark_sums),
         in_16_bits_((use_device(device_), wire_ == WirePrecision::fp32 ? 0 : 2 * options.largest_slice),
                     "gradients in 16 bits on their way"),
         stream_(make_stream(StreamPriority::urgent)),
@@ -48,7 +49,9 @@ class NcclCollective final : public Collective {
     const std::size_t number = started_++;
     if (number == slices_.size()) slices_.push_back({make_event(), make_event()});
     follow(stream_.get(), compute_, slices_[number].final.get());
+    if (marks_) marks_(number, values.size_bytes(), SumMark::ready, {compute_});
     enqueue_sum(values);
+    if (marks_) marks_(number, values.size_bytes(), SumMark::done, {stream_.get()});
     check(cudaEventRecord(slices_[number].summed.get(), stream_.get()), "marking the end of a sum");
   }
 
@@ -98,6 +101,7 @@ class NcclCollective final : public Collective {
   const WirePrecision wire_;
   const float scale_;
   const int device_;
+  const SumMarks marks_;
   DeviceMemory in_16_bits_;
   Stream stream_;
   std::vector<Slice> slices_;  // of the step, in the order of start

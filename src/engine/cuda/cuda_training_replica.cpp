@@ -69,6 +69,8 @@ class CudaTrainingReplica final : public OnGpu<TrainingReplica> {
   }
   void stage_update(const UpdateStep& step) override;
   void apply_update() override;
+  void record_on(Timeline* timeline) override;
+  void mark_sum(std::size_t number, std::size_t bytes, SumMark mark, DeviceStream stream) override;
 
   StepResult take_result() override {
     state_.use_device();
@@ -152,6 +154,20 @@ void CudaTrainingReplica::enter(Phase phase) {
   if (!results_.is_open()) return;  // no update was staged, so there is no result to carry times
   results_.mark(trace_.phases.size(), state_.compute.get(), graphs_.capturing());
   trace_.phases.push_back(phase);
+}
+
+void CudaTrainingReplica::record_on(Timeline* timeline) {
+  state_.use_device();
+  const bool before = results_.records_steps();
+  results_.record_on(timeline, state_.compute.get());
+  if (before != results_.records_steps()) graphs_.clear();  // which have the marks of sums or not
+}
+
+void CudaTrainingReplica::mark_sum(std::size_t number, std::size_t bytes, SumMark mark, DeviceStream stream) {
+  if (!results_.records_steps() || !results_.is_open()) return;
+  if (mark == SumMark::ready) trace_.sums.push_back(bytes);
+  ensure(trace_.sums.size() == number + 1, "sums are marked in the order of their numbers");
+  results_.mark_sum(number, mark, static_cast<cudaStream_t>(stream.native), graphs_.capturing());
 }
 
 void CudaTrainingReplica::gradients_summed(std::size_t begin, std::size_t end, DeviceEvent sum) {

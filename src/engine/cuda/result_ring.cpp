@@ -26,6 +26,28 @@ void wait_for(cudaEvent_t event) {
   }
 }
 
+void record_mark(std::vector<Event>& marks, std::size_t index, cudaStream_t stream, bool capturing) {
+  while (marks.size() <= index) marks.push_back(make_event(true));
+  // In a graph the event is a node of its own, whose time the host can read after each launch.
+  check(cudaEventRecordWithFlags(marks[index].get(), stream,
+                                 capturing ? cudaEventRecordExternal : cudaEventRecordDefault),
+        "marking a point of the step");
+}
+
+const char* name_of(Phase phase) {
+  switch (phase) {
+    case Phase::forward:
+      return "forward";
+    case Phase::backward:
+      return "backward";
+    case Phase::exposed:
+      return "exposed";
+    case Phase::update:
+      return "update";
+  }
+  return "";
+}
+
 }  // namespace
 
 ResultRing::ResultRing() : records_(places * sizeof(DeviceStepResult), "results of steps") {
@@ -39,14 +61,47 @@ int ResultRing::open(float inverse_loss_scale) {
   return next_;
 }
 
+void ResultRing::mark_sum(std::size_t number, SumMark mark, cudaStream_t stream, bool capturing) {
+  ensure(open_, "sums are marked in a step whose update was staged");
+  record_mark(ring_[static_cast<std::size_t>(next_)].sum_marks, 2 * number + (mark == SumMark::done ? 1 : 0),
+              stream, capturing);
+}
+
+void ResultRing::record_on(Timeline* timeline, cudaStream_t stream) {
+  phases_row_ = timeline != nullptr ? &timeline->row("GPU") : nullptr;
+  sums_row_ = timeline != nullptr ? &timeline->row("GPU all-reduce") : nullptr;
+  if (timeline == nullptr) return;
+  if (clock_ == nullptr) clock_ = make_event(true);
+  check(cudaStreamSynchronize(stream), "waiting for the steps before a trace");
+  check(cudaEventRecord(clock_.get(), stream), "comparing clocks");
+  check(cudaEventSynchronize(clock_.get()), "comparing clocks");
+  clock_seconds_ = timeline_now();
+}
+
+double ResultRing::time_of(cudaEvent_t event) const {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, clock_.get(), event), "timing a point of the step");
+  return clock_seconds_ + double{milliseconds} * 1e-3;
+}
+
+// A step that has come to its end.
+void ResultRing::add_to_timeline(const Place& place) const {
+  if (phases_row_ == nullptr || !phases_row_->recording()) return;
+  const std::vector<Phase>& phases = place.trace.phases;
+  std::vector<double> times;
+  for (std::size_t i = 0; !phases.empty() && i <= phases.size(); ++i)
+    times.push_back(time_of(place.marks[i].get()));
+  for (std::size_t i = 0; i < phases.size(); ++i)
+    phases_row_->add(name_of(phases[i]), times[i], times[i + 1]);
+  for (std::size_t i = 0; i < place.trace.sums.size(); ++i)
+    sums_row_->add("bucket", time_of(place.sum_marks[2 * i].get()), time_of(place.sum_marks[2 * i + 1].get()),
+                   {{"bucket", static_cast<std::int64_t>(i)},
+                    {"bytes", static_cast<std::int64_t>(place.trace.sums[i])}});
+}
+
 void ResultRing::mark(std::size_t index, cudaStream_t stream, bool capturing) {
   ensure(open_, "phases are marked in a step whose update was staged");
-  std::vector<Event>& marks = ring_[static_cast<std::size_t>(next_)].marks;
-  while (marks.size() <= index) marks.push_back(make_event(true));
-  // In a graph the event is a node of its own, whose time the host can read after each launch.
-  check(cudaEventRecordWithFlags(marks[index].get(), stream,
-                                 capturing ? cudaEventRecordExternal : cudaEventRecordDefault),
-        "marking a phase of the step");
+  record_mark(ring_[static_cast<std::size_t>(next_)].marks, index, stream, capturing);
 }
 
 void ResultRing::close(cudaStream_t stream, StepTrace trace) {
@@ -86,6 +141,7 @@ StepResult ResultRing::collect() {
                     .samples = record.metrics.samples};
   result.loss_scale = double{record.loss_scale};
   result.seconds = seconds_of(place);
+  add_to_timeline(place);
   return result;
 }
 

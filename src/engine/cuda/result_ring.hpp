@@ -20,8 +20,9 @@ namespace convoy::cuda {
 
 // What a step has enqueued, as far as its result needs to know; kept beside a recorded step.
 struct StepTrace {
-  std::vector<Phase> phases;  // entered, in order; mark i is at the start of phase i, one more at the end
-  bool applied = false;       // whether there was an update
+  std::vector<Phase> phases;      // entered, in order; mark i is at the start of phase i, one more at the end
+  std::vector<std::size_t> sums;  // bytes of each that was marked, in order
+  bool applied = false;           // whether there was an update
   std::size_t inspect_begin = 0, inspect_end = 0;  // of the gradient: to be inspected, not enqueued yet
 
   // The update during backward (cuda_training_replica.cpp). Elements [0, …) of the flat buffers: whose
@@ -49,6 +50,14 @@ class ResultRing {
   // Records mark `index` of the open place; `capturing`: into the graph that `stream` records.
   void mark(std::size_t index, cudaStream_t stream, bool capturing);
 
+  // The same for the sum over ranks of this number, on the stream that has come to `mark`.
+  void mark_sum(std::size_t number, SumMark mark, cudaStream_t stream, bool capturing);
+
+  // Records the steps' phases and marked sums on `timeline` from now on; null: no longer. Waits for `stream`,
+  // to compare the device's clock with the timeline's.
+  void record_on(Timeline* timeline, cudaStream_t stream);
+  bool records_steps() const { return phases_row_ != nullptr; }
+
   // The update of the open place was enqueued on `stream`.
   void close(cudaStream_t stream, StepTrace trace);
 
@@ -62,13 +71,16 @@ class ResultRing {
  private:
   struct Place {
     Event done;
-    std::vector<Event> marks;  // as many as were ever needed
+    std::vector<Event> marks;      // as many as were ever needed
+    std::vector<Event> sum_marks;  // two of each sum
     StepTrace trace;
     double inverse_loss_scale = 1;
   };
 
   StepResult collect();  // of in_flight_.front()
   PhaseSeconds seconds_of(const Place& place) const;
+  void add_to_timeline(const Place& place) const;
+  double time_of(cudaEvent_t event) const;  // on the timeline's clock
 
   PinnedMemory records_;
   std::array<Place, places> ring_;
@@ -76,6 +88,10 @@ class ResultRing {
   bool open_ = false;
   std::deque<int> in_flight_;
   std::deque<StepResult> set_aside_;
+
+  TimelineRow *phases_row_ = nullptr, *sums_row_ = nullptr;
+  Event clock_;               // passed at …
+  double clock_seconds_ = 0;  // … this time of the timeline
 };
 
 }  // namespace convoy::cuda
