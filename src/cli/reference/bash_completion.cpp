@@ -100,7 +100,7 @@ std::string value_function(std::span<const CommandReference> commands) {
   std::string text = "\n_convoy_value() {\n  case \"$1 $2\" in\n";
   for (const CommandReference& command : commands) {
     for (const OptionFacts& option : command.options) {
-      if (option.flag) continue;
+      if (option.flag || !option.without.empty()) continue;
       text += fmt::format("    '{} --{}'{}) {} ;;\n", command.name, option.name, option.keyed ? ".*" : "",
                           offer(kind_of(option.value_name, option.words)));
     }

@@ -67,7 +67,10 @@ std::string verbatim(const std::string& text) {
 std::string option_entry(const OptionFacts& option) {
   std::string text = fmt::format(".TP\n\\fB{}\\fR", roff_text("--" + option.name));
   if (option.keyed) text += ".\\fIKEY\\fR";
-  if (!option.flag) text += fmt::format(" \\fI{}\\fR", roff_text(option.value_name));
+  if (!option.without.empty())
+    text += fmt::format("[=\\fI{}\\fR]", roff_text(option.value_name));
+  else if (!option.flag)
+    text += fmt::format(" \\fI{}\\fR", roff_text(option.value_name));
   return text + "\n" + filled(option.help);
 }
 
