@@ -72,20 +72,20 @@ class Draws {
   int word_ = 4;
 };
 
-struct Colour {
+struct RealColour {
   float r, g, b;
 };
 
-Colour mix(const Colour& a, const Colour& b, float t) {
+RealColour mix(const RealColour& a, const RealColour& b, float t) {
   return {a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};
 }
 
-float distance(const Colour& a, const Colour& b) {
+float distance(const RealColour& a, const RealColour& b) {
   return std::abs(a.r - b.r) + std::abs(a.g - b.g) + std::abs(a.b - b.b);
 }
 
 // Hue in turns, saturation and value in 0…1 to RGB in 0…255.
-Colour from_hsv(float hue, float saturation, float value) {
+RealColour from_hsv(float hue, float saturation, float value) {
   const auto channel = [&](float offset) {
     const float k = std::fmod(offset + hue * 6, 6.0F);
     return 255 * (value - value * saturation * std::clamp(std::min(k, 4 - k), 0.0F, 1.0F));
@@ -146,7 +146,7 @@ struct Placed {
   Shape shape;
   Texture texture;
   float x, y, radius, cosine, sine, period;
-  Colour first, second;
+  RealColour first, second;
 
   // Whether a pixel of side `step` around (px, py) may be touched.
   bool near(float px, float py, float step) const {
@@ -154,7 +154,7 @@ struct Placed {
     return std::abs(px - x) < reach && std::abs(py - y) < reach;
   }
   // Paints over `pixel` where the shape covers (px, py).
-  void cover(float px, float py, Colour& pixel) const {
+  void cover(float px, float py, RealColour& pixel) const {
     const float dx = (px - x) / radius, dy = (py - y) / radius;
     if (dx * dx + dy * dy > 1.4F) return;
     const float u = cosine * dx + sine * dy, v = cosine * dy - sine * dx;
@@ -168,17 +168,17 @@ struct Wave {
 };
 
 struct Background {
-  Colour from, to;
+  RealColour from, to;
   float cosine, sine;
   std::array<Wave, 4> waves;
 
-  Colour at(float x, float y) const {
+  RealColour at(float x, float y) const {
     float blotches = 0;
     for (const Wave& wave : waves)
       blotches += std::sin(wave.frequency_x * x + wave.frequency_y * y + wave.phase);
     return blend(x, y, blotches);
   }
-  Colour blend(float x, float y, float blotches) const {
+  RealColour blend(float x, float y, float blotches) const {
     const float t = 0.5F + 0.5F * (cosine * (x - 0.5F) + sine * (y - 0.5F)) + 0.14F * blotches;
     return mix(from, to, std::clamp(t, 0.0F, 1.0F));
   }
@@ -186,7 +186,7 @@ struct Background {
 
 // `background` at the centres of all pixels, side × side. A wave is a product of a function of x and one of y
 // (sine of a sum), so sines are needed for rows and columns only.
-std::vector<Colour> render(const Background& background, int side) {
+std::vector<RealColour> render(const Background& background, int side) {
   const auto count = static_cast<std::size_t>(side);
   const float step = 1.0F / static_cast<float>(side);
   std::vector<float> blotches(count * count);
@@ -203,7 +203,7 @@ std::vector<Colour> render(const Background& background, int side) {
         blotches[y * count + x] += sines[x] * row_cosine + cosines[x] * row_sine;
     }
   }
-  std::vector<Colour> canvas(count * count);
+  std::vector<RealColour> canvas(count * count);
   for (std::size_t y = 0; y < count; ++y)
     for (std::size_t x = 0; x < count; ++x)
       canvas[y * count + x] =
@@ -233,15 +233,16 @@ Background draw_background(Draws& draws) {
 }
 
 // A colour that differs clearly from `others`; the best of several tries.
-Colour contrasting(Draws& draws, const ClassLook& look, std::span<const Colour> others) {
+RealColour contrasting(Draws& draws, const ClassLook& look, std::span<const RealColour> others) {
   constexpr int most_tries = 6;
-  Colour best{};
+  RealColour best{};
   float best_distance = -1;
   for (int attempt = 0; attempt < most_tries; ++attempt) {
     const float hue = look.hue + look.spread * draws.between(-1, 1) + 1;  // + 1: never negative
-    const Colour colour = from_hsv(hue - std::floor(hue), draws.between(0.55F, 1), draws.between(0.35F, 1));
+    const RealColour colour =
+        from_hsv(hue - std::floor(hue), draws.between(0.55F, 1), draws.between(0.35F, 1));
     float nearest = 1000;
-    for (const Colour& other : others) nearest = std::min(nearest, distance(colour, other));
+    for (const RealColour& other : others) nearest = std::min(nearest, distance(colour, other));
     if (nearest > best_distance) best = colour, best_distance = nearest;
   }
   return best;
@@ -282,18 +283,18 @@ Scene draw_scene(Draws& draws, const ClassLook& look) {
 }
 
 // The colour of pixel (x, y) with the background `behind`. Two by two samples make the edges of shapes soft.
-Colour paint_pixel(const Scene& scene, int x, int y, float step, const Colour& behind) {
+RealColour paint_pixel(const Scene& scene, int x, int y, float step, const RealColour& behind) {
   const float centre_x = (static_cast<float>(x) + 0.5F) * step,
               centre_y = (static_cast<float>(y) + 0.5F) * step;
   if (std::ranges::none_of(scene.things,
                            [&](const Placed& thing) { return thing.near(centre_x, centre_y, step); }))
     return behind;
-  Colour sum{};
+  RealColour sum{};
   for (int part = 0; part < 4; ++part) {
     const int column = part % 2, row = part / 2;
     const float dx = (static_cast<float>(column) - 0.5F) * 0.5F * step;
     const float dy = (static_cast<float>(row) - 0.5F) * 0.5F * step;
-    Colour colour = behind;
+    RealColour colour = behind;
     for (const Placed& thing : scene.things) thing.cover(centre_x + dx, centre_y + dy, colour);
     sum.r += colour.r / 4, sum.g += colour.g / 4, sum.b += colour.b / 4;
   }
@@ -321,11 +322,11 @@ void paint_synthetic_image(std::uint64_t seed, int index, int classes, std::uint
   Draws draws(seed, index, image);
   const Scene scene = draw_scene(draws, look_of(index, classes));
   const float step = 1.0F / static_cast<float>(side);
-  const std::vector<Colour> canvas = render(scene.background, side);
+  const std::vector<RealColour> canvas = render(scene.background, side);
   std::size_t next = 0;
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
-      const Colour colour = paint_pixel(scene, x, y, step, canvas[next / 3]);
+      const RealColour colour = paint_pixel(scene, x, y, step, canvas[next / 3]);
       for (const float value : {colour.r, colour.g, colour.b})
         square[next++] = to_byte(value + scene.noise * (draws.unit() - 0.5F) * 2);
     }

@@ -56,6 +56,7 @@ NamedActivation find_activation(const NetSpec& spec, std::string_view name) {
       std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
   if (found != all.end()) return *found;
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const NamedActivation& each : all) names.push_back(each.name);
   fail(ExitCode::usage, "{} has no layer '{}'; its layers are: {}", spec.name, name, text_list(names));
 }

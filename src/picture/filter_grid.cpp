@@ -12,7 +12,7 @@ namespace convoy {
 namespace {
 
 constexpr Colour between{.red = 255, .green = 255, .blue = 255};
-constexpr int gap = 2;
+constexpr int filter_gap = 2;
 
 // What is shown of one filter: `planes` planes of height × width.
 struct Shown {
@@ -77,7 +77,7 @@ Picture filter_grid(const FilterSet& filters, FilterScale scale, int magnify, in
     const double magnitude = scale == FilterScale::each ? largest_magnitude(filter.weights) : of_all;
     tiles.push_back(magnified(tile_of(filter, magnitude), magnify));
   }
-  return tile_grid(tiles, grid_columns(filters.filters), gap, between);
+  return tile_grid(tiles, grid_columns(filters.filters), filter_gap, between);
 }
 
 }  // namespace convoy

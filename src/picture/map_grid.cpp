@@ -15,7 +15,7 @@ namespace convoy {
 namespace {
 
 constexpr int number_size = 11;
-constexpr int margin = 16;
+constexpr int border = 16;
 
 std::span<const float> map_of(const MapSet& set, int map) {
   const auto size = static_cast<std::size_t>(set.height) * static_cast<std::size_t>(set.width);
@@ -95,16 +95,16 @@ Picture map_grid(const MapSet& set, std::span<const int> shown, const MapGridOpt
 
 Picture feature_picture(const FeaturePicture& parts) {
   const Font title(17), note(13);
-  const int top = margin + title.line_height() + note.line_height() + margin / 2;
-  const int content = parts.image.width + margin + parts.grid.width;
+  const int top = border + title.line_height() + note.line_height() + border / 2;
+  const int content = parts.image.width + border + parts.grid.width;
   const int text = std::min(std::max(title.width(parts.title), note.width(parts.note)), 900);
-  Picture picture(std::max(content, text) + 2 * margin,
-                  top + std::max(parts.image.height, parts.grid.height) + margin, paper);
-  const int room = picture.width - 2 * margin;
-  title.draw(picture, margin, margin, title.cut(parts.title, room), ink);
-  note.draw(picture, margin, margin + title.line_height(), note.cut(parts.note, room), faint_ink);
-  paste(picture, parts.image, margin, top);
-  paste(picture, parts.grid, margin + parts.image.width + margin, top);
+  Picture picture(std::max(content, text) + 2 * border,
+                  top + std::max(parts.image.height, parts.grid.height) + border, paper);
+  const int room = picture.width - 2 * border;
+  title.draw(picture, border, border, title.cut(parts.title, room), ink);
+  note.draw(picture, border, border + title.line_height(), note.cut(parts.note, room), faint_ink);
+  paste(picture, parts.image, border, top);
+  paste(picture, parts.grid, border + parts.image.width + border, top);
   return picture;
 }
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr int margin = 20;
 constexpr int bars_width = 420, bar_height = 12;
-constexpr int bar_distance = 18;  // from a bar to the name below it
+constexpr int name_distance = 3;  // from a name to the bar below it
+constexpr int bar_distance = 16;  // from a bar to the name below it
 
 // As large as its side permits, by a whole factor: pixels stay visible as they are.
 Picture enlarged(const Picture& image) {
@@ -33,7 +34,7 @@ class Panel {
   }
 
  private:
-  int step() const { return font_.line_height() + bar_height + bar_distance; }
+  int step() const { return font_.line_height() + name_distance + bar_height + bar_distance; }
 
   void draw_bar(Picture& picture, int x, int y, const ClassBar& bar, Colour text) const {
     const double share = std::isfinite(bar.probability) ? std::clamp(bar.probability, 0.0, 1.0) : 0;
@@ -41,7 +42,7 @@ class Panel {
     const int percentage_width = font_.width(percentage);
     font_.draw(picture, x, y, font_.cut(bar.name, bars_width - percentage_width - 16), text);
     font_.draw(picture, x + bars_width - percentage_width, y, percentage, text);
-    const int top = y + font_.line_height();
+    const int top = y + font_.line_height() + name_distance;
     fill_rectangle(picture, x, top, bars_width, bar_height, bar_track);
     // A class that is not impossible is visible.
     const int length = share > 0 ? std::max(static_cast<int>(std::lround(share * bars_width)), 1) : 0;

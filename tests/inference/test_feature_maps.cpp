@@ -19,6 +19,10 @@ struct Case {
   std::string network;
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& each) {
+  return out << each.target << " " << each.network;
+}
+
 std::vector<Case> all_cases() {
   std::vector<Case> result;
   for (const Target& target : available_targets()) {
