@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/text_list.hpp"
 #include "checkpoint/trained_model.hpp"
 #include "cli/commands.hpp"
 #include "cli/common_options.hpp"
-#include "data/messages.hpp"
+#include "foreign/convoy_metadata.hpp"
 #include "foreign/safetensors.hpp"
 #include "foreign/tensor_names.hpp"
 #include "foreign/torch_file.hpp"
@@ -50,12 +49,9 @@ bool has_mean_image(const InputSpec& input) {
 
 // What a state dict has no place for.
 SafetensorsMetadata metadata_of(const CheckpointHeader& header) {
-  const auto text = [](const nlohmann::json& json) {
-    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  };
-  SafetensorsMetadata metadata{{"model", header.model}, {"classes", text(header.classes)}};
-  if (!has_mean_image(header.input)) metadata["input"] = text(header.input);
-  return metadata;
+  ConvoyMetadata content{.model = header.model, .classes = header.classes, .input = {}};
+  if (!has_mean_image(header.input)) content.input = ForeignInput{header.input, header.fit};
+  return to_metadata(content);
 }
 
 template <typename Numbers>

@@ -19,12 +19,12 @@ using Channels = std::array<double, 3>;  // red, green, blue
 // What the user says; what is left empty stays usual.
 struct InputChanges {
   // Of pixels of 0…1 as in torchvision, or, if any of these numbers is above 1, of pixels of 0…255.
-  std::optional<Channels> mean, deviation;
-  std::optional<Channels> scale;    // instead of the deviation: the factor of pixels of 0…255
-  std::filesystem::path mean_file;  // Caffe's mean.binaryproto; empty: none
-  int crop_side = 0;                // the network's input; 0: the network's own
-  int stored_side = 0;              // of the image it is cut from; 0: the network's own
-  std::optional<Fit> fit;
+  std::optional<Channels> mean = {}, deviation = {};
+  std::optional<Channels> scale = {};    // instead of the deviation: the factor of pixels of 0…255
+  std::filesystem::path mean_file = {};  // Caffe's mean.binaryproto; empty: none
+  int crop_side = 0;                     // the network's input; 0: the network's own
+  int stored_side = 0;                   // of the image it is cut from; 0: the network's own
+  std::optional<Fit> fit = {};
 };
 
 struct ForeignInput {

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/lower_case.hpp"
-#include "base/text_list.hpp"
+#include "foreign/choose_network.hpp"
+#include "foreign/convoy_metadata.hpp"
 #include "foreign/foreign_error.hpp"
 #include "foreign/imagenet_classes.hpp"
 #include "model/networks.hpp"
@@ -25,6 +25,7 @@ struct Content {
   ForeignFormat format = ForeignFormat::pytorch;
   std::vector<NamedTensor> tensors;
   std::optional<CaffeModel> caffe;  // without its tensors
+  ConvoyMetadata own;               // of a file that Convoy exported
 };
 
 Content read_content(const fs::path& path) {
@@ -35,93 +36,16 @@ Content read_content(const fs::path& path) {
     content.tensors = std::move(content.caffe->tensors);
     return content;
   }
-  content.tensors = read_foreign(path);
-  // Their writers sort by name, "10" before "2".
-  if (content.format == ForeignFormat::safetensors)
+  if (content.format == ForeignFormat::safetensors) {
+    SafetensorsContent file = read_safetensors(path);
+    content.tensors = std::move(file.tensors);
+    content.own = parse_metadata(file.metadata);
+    // Writers sort by name, "10" before "2".
     std::ranges::stable_sort(content.tensors, natural_less, &NamedTensor::name);
+    return content;
+  }
+  content.tensors = read_foreign(path);
   return content;
-}
-
-// The order of a network's layers, as far as networks of equal shapes differ in it: "CN(1)P…".
-std::string structure_of(const NetSpec& network) {
-  std::string structure;
-  for (const Layer& layer : network.layers) {
-    if (std::holds_alternative<Convolution>(layer)) structure += 'C';
-    if (std::holds_alternative<MaxPool>(layer)) structure += 'P';
-    if (std::holds_alternative<FullyConnected>(layer)) structure += 'F';
-    if (const auto* normalisation = std::get_if<LocalResponseNormalisation>(&layer))
-      structure += fmt::format("N({})", normalisation->k);
-  }
-  return structure;
-}
-
-std::string structure_of(const CaffeModel& model) {
-  std::string structure;
-  for (const CaffeLayer& layer : model.layers) {
-    if (layer.kind == CaffeLayerKind::convolution) structure += 'C';
-    if (layer.kind == CaffeLayerKind::pooling) structure += 'P';
-    if (layer.kind == CaffeLayerKind::inner_product) structure += 'F';
-    if (layer.kind == CaffeLayerKind::normalisation) structure += fmt::format("N({})", layer.k);
-  }
-  return structure;
-}
-
-std::vector<NetworkMatch>::iterator named(std::vector<NetworkMatch>& matches, const std::string& network) {
-  return std::ranges::find(matches, network, &NetworkMatch::network);
-}
-
-// Whether the file describes this network's layers.
-bool is_described(const CaffeModel& model, const std::string& network) {
-  return structure_of(model) == structure_of(make_network(network));
-}
-
-// The network that a file of Caffe describes or, if it holds no more than the layers with weights, is named
-// after.
-std::vector<NetworkMatch>::iterator of_caffe(const CaffeModel& model, std::vector<NetworkMatch>& matches) {
-  const auto described = std::ranges::find_if(
-      matches, [&](const NetworkMatch& match) { return is_described(model, match.network); });
-  if (described != matches.end()) return described;
-  const std::string name = lower_case(model.name);
-  if (name.find("caffenet") != name.npos) return named(matches, "caffenet");
-  return name.find("alexnet") != name.npos ? named(matches, "caffe-alexnet") : matches.end();
-}
-
-std::vector<std::string> names_of(const std::vector<NetworkMatch>& matches) {
-  std::vector<std::string> names;
-  for (const NetworkMatch& match : matches) names.push_back(match.network);
-  return names;
-}
-
-[[noreturn]] void refuse_network(const fs::path& path, const Content& content, const std::string& network) {
-  make_network(network);  // an unknown name is the fault then
-  fail(ExitCode::usage, "--model {}: {} does not fit: {}", network, path.string(),
-       mismatch_text(content.tensors, network));
-}
-
-NetworkMatch choose(const fs::path& path, const Content& content, const ForeignOptions& options,
-                    std::vector<NetworkMatch> matches) {
-  if (!options.network.empty()) {
-    const auto found = named(matches, options.network);
-    if (found == matches.end()) refuse_network(path, content, options.network);
-    return std::move(*found);
-  }
-  if (matches.empty())
-    fail(ExitCode::bad_data, "{}: its tensors fit none of the networks ({}); the nearest: {}", path.string(),
-         text_list(network_names()), mismatch_text(content.tensors, {}));
-  if (!options.preferred.empty()) {
-    const auto found = named(matches, options.preferred);
-    return std::move(found == matches.end() ? matches.front() : *found);
-  }
-  if (content.caffe) {
-    const auto found = of_caffe(*content.caffe, matches);
-    if (found != matches.end()) return std::move(*found);
-  }
-  if (matches.size() > 1)
-    fail(ExitCode::usage,
-         "{}: its tensors fit {} equally well, networks whose weights have the same shapes; say which one it "
-         "is: convoy import {} --model {} --output CHECKPOINT",
-         path.string(), text_list(names_of(matches)), path.string(), matches.front().network);
-  return std::move(matches.front());
 }
 
 void check_left_over(const fs::path& path, const Content& content, const ForeignOptions& options,
@@ -167,9 +91,15 @@ void take_values(const fs::path& path, std::vector<NamedTensor>& tensors, Foreig
   }
 }
 
-NetSpec network_of(const NetworkMatch& match, const InputChanges& changes) {
-  return make_network(match.network,
-                      {.classes = match.classes, .dropout = {}, .input_side = changes.crop_side});
+// Whether Convoy exported the file from the network that it is taken for.
+bool is_own(const Content& content, const NetworkMatch& match) {
+  return content.own.model == match.network;
+}
+
+NetSpec network_of(const Content& content, const NetworkMatch& match, const InputChanges& changes) {
+  int side = changes.crop_side;
+  if (side == 0 && content.own.input && is_own(content, match)) side = content.own.input->spec.crop_side;
+  return make_network(match.network, {.classes = match.classes, .dropout = {}, .input_side = side});
 }
 
 void note_mean_file(const CaffeInput& input, const InputChanges& changes, ForeignModel& model) {
@@ -205,13 +135,17 @@ void set_input(const Content& content, const InputChanges& changes, ForeignModel
     note_mean_file(content.caffe->input, changes, model);
     note_mean_order(changes, model);
     note_structure(*content.caffe, model);
+  } else if (content.own.input && is_own(content, model.match)) {
+    model.input = *content.own.input;
+    model.input.spec.crop_side = model.network.input.height;
   } else {
     model.input = torchvision_input(model.network);
   }
   change_input(model.input, changes);
 }
 
-std::vector<ClassEntry> usual_classes(int count) {
+std::vector<ClassEntry> classes_of(const Content& content, int count) {
+  if (static_cast<int>(content.own.classes.size()) == count) return content.own.classes;
   if (count == imagenet_size) return imagenet_classes();
   std::vector<ClassEntry> classes;
   for (int index = 0; index < count; ++index)
@@ -223,20 +157,21 @@ std::vector<ClassEntry> usual_classes(int count) {
 
 ForeignModel read_foreign_model(const fs::path& path, const ForeignOptions& options) {
   Content content = read_content(path);
-  std::vector<NetworkMatch> matches = match_networks(content.tensors);
   ForeignModel model;
   model.format = content.format;
-  const std::vector<std::string> fitting = names_of(matches);
-  model.match = choose(path, content, options, std::move(matches));
-  std::ranges::copy_if(fitting, std::back_inserter(model.alike),
-                       [&](const std::string& name) { return name != model.match.network; });
+  auto [match, alike] = choose_network(
+      path.string(), content.tensors,
+      {.network = options.network, .preferred = options.preferred, .exported = content.own.model,
+       .caffe = content.caffe ? &*content.caffe : nullptr});
+  model.match = std::move(match);
+  model.alike = std::move(alike);
   check_left_over(path, content, options, model);
-  model.network = network_of(model.match, options.input);
+  model.network = network_of(content, model.match, options.input);
   set_input(content, options.input, model);
   take_values(path, content.tensors, model);
   model.tensors = std::move(content.tensors);
   for (NamedTensor& tensor : model.tensors) std::vector<float>().swap(tensor.values);
-  model.classes = usual_classes(model.match.classes);
+  model.classes = classes_of(content, model.match.classes);
   return model;
 }
 

@@ -29,7 +29,7 @@ struct ForeignModel {
   NetSpec network;
   std::vector<float> parameters;  // flat, layout of ParameterTable
   ForeignInput input;
-  std::vector<ClassEntry> classes;  // ImageNet's if there are 1000, otherwise "class 0", …
+  std::vector<ClassEntry> classes;  // those in the file, or ImageNet's if there are 1000, or "class 0", …
   std::vector<std::string> notes;   // what the user should know
 };
 
