@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <span>
 
 #include "base/text_list.hpp"
 #include "checkpoint/trained_model.hpp"
@@ -57,6 +58,7 @@ SafetensorsMetadata metadata_of(const CheckpointHeader& header) {
 template <typename Numbers>
 std::string joined(const Numbers& numbers, const char* separator) {
   std::vector<std::string> texts;
+  texts.reserve(numbers.size());
   for (const auto number : numbers) texts.push_back(fmt::format("{:.5g}", static_cast<double>(number)));
   return text_list(texts, separator);
 }
@@ -137,7 +139,7 @@ Names of the tensors (--names):
     fmt::print("input: RGB, Resize({}), CenterCrop({}), ", input.stored_side, input.crop_side);
     if (has_mean_image(input)) {
       fmt::print("minus the mean image, which only the checkpoint holds; times {}\n",
-                 joined(input.scale, ", "));
+                 joined(std::span(input.scale), ", "));
       return;
     }
     constexpr double brightest = 255;

@@ -217,9 +217,11 @@ class Machine {
       case pickle_opcodes::empty_tuple:
         return push(PickleKind::tuple);
       case pickle_opcodes::tuple1:
+        return small_tuple(1);
       case pickle_opcodes::tuple2:
+        return small_tuple(2);
       case pickle_opcodes::tuple3:
-        return small_tuple(static_cast<std::size_t>(opcode_ - pickle_opcodes::tuple1 + 1));
+        return small_tuple(3);
       case pickle_opcodes::tuple:
         return push_tuple(pop_to_mark());
       case pickle_opcodes::empty_list:
