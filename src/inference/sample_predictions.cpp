@@ -42,8 +42,8 @@ SamplePrediction predict_sample(std::uint32_t sample, std::int32_t truth, std::s
   const auto score_of = [&](std::int32_t index) { return scores[static_cast<std::size_t>(index)]; };
   for (std::int32_t index = 0; index < static_cast<std::int32_t>(scores.size()); ++index) {
     std::size_t place = found;
-    while (place > 0 && ranks_before(score_of(index), index, score_of(result.top[place - 1]),
-                                     result.top[place - 1]))
+    while (place > 0 &&
+           ranks_before(score_of(index), index, score_of(result.top[place - 1]), result.top[place - 1]))
       --place;
     if (place == result.top.size()) continue;
     found = std::min(found + 1, result.top.size());

@@ -1,11 +1,11 @@
 #include "picture/jpeg.hpp"
 
+#include <jpeglib.h>
+
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs FILE
 #include <cstdlib>
 #include <new>
-
-#include <jpeglib.h>
 
 #include "base/error.hpp"
 

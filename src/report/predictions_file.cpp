@@ -107,7 +107,8 @@ void PredictionsFile::on_predictions(const PredictionsRecord& record) {
     write_file_atomically(folder_ / latest_name, text);
     if (record.best) write_file_atomically(folder_ / best_name, text);
   } catch (const Error& error) {
-    if (!warned_) log_.warn("{}; the run continues without predictions of its validation images", error.what());
+    if (!warned_)
+      log_.warn("{}; the run continues without predictions of its validation images", error.what());
     warned_ = true;
   }
 }

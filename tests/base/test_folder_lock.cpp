@@ -44,6 +44,17 @@ TEST(FolderLock, IsFreeOnceTheFirstHasGone) {
   EXPECT_TRUE(FolderLock(folder.path(), 0ms).held());
 }
 
+TEST(FolderLock, OthersSeeThatItIsHeldAndLeaveItAlone) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(folder_is_locked(folder.path())) << "nobody ever locked it";
+  EXPECT_FALSE(std::filesystem::exists(folder / ".lock"));
+  std::optional<FolderLock> held(std::in_place, folder.path(), 0ms);
+  EXPECT_EQ(folder_is_locked(folder.path()), true);
+  held.reset();
+  EXPECT_EQ(folder_is_locked(folder.path()), false);
+  EXPECT_TRUE(FolderLock(folder.path(), 0ms).held()) << "looking left it free";
+}
+
 TEST(FolderLock, WaitsForOneThatIsAboutToEnd) {
   const TemporaryFolder folder;
   std::optional<FolderLock> first(std::in_place, folder.path(), 0ms);

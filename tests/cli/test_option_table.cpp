@@ -57,6 +57,22 @@ class OptionFiles : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
+TEST(OptionTable, AnOptionWhoseValueMayBeLeftOut) {
+  for (const auto& [arguments, expected] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"a"}, "none"}, {{"--watch", "a"}, "10"}, {{"a", "--watch"}, "10"}, {{"--watch=7", "a"}, "7"}}) {
+    OptionTable table("convoy try");
+    std::string given = "none";
+    std::vector<std::string> files;
+    table.positional("FILE", "files", files, true, true);
+    table.add_optional("watch", "SECONDS", "look every so often", "10",
+                       [&](const std::string& value) { given = value; });
+    table.parse(arguments);
+    EXPECT_EQ(given, expected);
+    EXPECT_EQ(files, std::vector<std::string>{"a"});
+    EXPECT_NE(table.help_text().find("--watch[=SECONDS]"), std::string::npos) << table.help_text();
+  }
+}
+
 TEST(OptionTable, ReadsTheCommandLine) {
   Options options;
   OptionTable table = table_for(options);

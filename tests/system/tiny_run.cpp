@@ -108,6 +108,23 @@ TrainingResult train(const TrainConfiguration& configuration, Communicator& comm
   return run_training(configuration, communicator, log, observers, recorder.stop);
 }
 
+void expect_predictions_fit(const Records& records, Communicator& communicator) {
+  if (communicator.rank() != 0) return;
+  ASSERT_EQ(records.predictions.size(), records.validations.size());
+  for (std::size_t i = 0; i < records.predictions.size(); ++i) {
+    const std::vector<SamplePrediction>& predictions = records.predictions[i];
+    const ValidationRecord& validation = records.validations[i];
+    ASSERT_EQ(static_cast<std::int64_t>(predictions.size()), validation.samples);
+    std::int64_t right = 0;
+    for (std::size_t sample = 0; sample < predictions.size(); ++sample) {
+      EXPECT_EQ(predictions[sample].sample, sample);
+      EXPECT_GT(predictions[sample].probability, 0);
+      right += predictions[sample].top[0] == predictions[sample].truth;
+    }
+    EXPECT_EQ(static_cast<double>(right) / static_cast<double>(predictions.size()), validation.top1);
+  }
+}
+
 Refusal refused(const TrainConfiguration& configuration, Communicator& communicator) {
   Recorder recorder;
   try {

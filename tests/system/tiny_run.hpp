@@ -39,6 +39,7 @@ struct Records {
   std::vector<Decision> tuning;  // at the end
   std::vector<StepRecord> steps;
   std::vector<ValidationRecord> validations;
+  std::vector<std::vector<SamplePrediction>> predictions;  // of each validation
   std::vector<CheckpointRecord> checkpoints;
   std::vector<EventRecord> events;
 };
@@ -50,6 +51,9 @@ class Recorder : public Observer, public Records {
   void on_tuning(const RunRecord& record) override { tuning = record.tuning; }
   void on_step(const StepRecord& record) override;
   void on_validation(const ValidationRecord& record) override { validations.push_back(record); }
+  void on_predictions(const PredictionsRecord& record) override {
+    predictions.emplace_back(record.samples.begin(), record.samples.end());
+  }
   void on_checkpoint(const CheckpointRecord& record) override { checkpoints.push_back(record); }
   void on_event(const EventRecord& record) override { events.push_back(record); }
 
@@ -62,6 +66,10 @@ std::string why_no_gpus(Communicator& communicator);
 
 // run_training with a recorder (rank 0's remembers, every rank's can stop). Quiet.
 TrainingResult train(const TrainConfiguration& configuration, Communicator& communicator, Recorder& recorder);
+
+// Expects each validation's predictions to be of every image once, and to count as its metrics do;
+// collective.
+void expect_predictions_fit(const Records& records, Communicator& communicator);
 
 // What run_training throws: its text and category; fails the test when it does not throw.
 struct Refusal {

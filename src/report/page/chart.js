@@ -95,7 +95,8 @@ class Chart {
     const count = Math.max(3, Math.round(this.height / 52));
     const ticks = this.logarithmic ? logTicks(least, most, count) : linearTicks(least, most, count);
     const labels = ticks.map((tick) => this.format(tick));
-    const left = Math.max(34, 12 + 6.6 * Math.max(...labels.map((label) => label.length), 1));
+    // The same for all charts, so that their cursors stand below each other, unless labels are long.
+    const left = Math.max(52, 12 + 6.6 * Math.max(...labels.map((label) => label.length), 1));
     const bottom = this.strip ? 44 : 26;
     this.box = {left, right: width - 14, top: 8, bottom: this.height - bottom, width};
     this.x = scaleOf(domain[0], domain[1], this.box.left, this.box.right, false);

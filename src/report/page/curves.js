@@ -82,10 +82,9 @@ function axisControls() {
       const factor = axis.charts[0].series[0].epochsPerStep || 1;
       const convert = (x) => (mode === 'epoch' ? x * factor : x / factor);
       axis.mode = mode;
-      if (axis.shown) axis.shown = axis.shown.map(convert);
       axis.cursor = null;
       place.set('axis', mode);
-      redrawCharts();
+      show(axis.shown && axis.shown.map(convert));
     }),
     element('button', {type: 'button', class: 'toggle unzoom', onclick: () => show(null)}, 'Show the whole run'),
     element('span', {class: 'hint'}, 'Drag across a chart to enlarge a part; a double click shows all.'));

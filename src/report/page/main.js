@@ -24,7 +24,7 @@ const sections = present(report.runs.length === 1 ? runPage(report.runs[0]) : co
 document.getElementById('page').append(...sections);
 document.getElementById('contents').append(...contents(sections));
 document.getElementById('footer').append(footerText());
-redrawCharts();
+show(place.get('shown', null));
 if (report.reload) reloadEvery(report.reload);
 
 // On paper everything is open.

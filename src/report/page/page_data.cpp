@@ -19,9 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t most_events = 300;       // more are counted by kind
-constexpr std::size_t most_decisions = 400;    // of the tuner
-constexpr std::size_t most_trials = 12;        // of one decision
+constexpr std::size_t most_events = 300;     // more are counted by kind
+constexpr std::size_t most_decisions = 400;  // of the tuner
+constexpr std::size_t most_trials = 12;      // of one decision
 
 double at(const Columns& records, Column column, std::size_t row) {
   return records[column][row];
@@ -33,7 +33,8 @@ Json read_run_file(const fs::path& path) {
   if (!fs::exists(path, error)) return nullptr;
   Json json = Json::parse(read_text_file(path), nullptr, false);
   if (!json.is_object())
-    fail(ExitCode::bad_data, "{} is damaged: it is not JSON as a run writes it; remove it to see the metrics alone",
+    fail(ExitCode::bad_data,
+         "{} is damaged: it is not JSON as a run writes it; remove it to see the metrics alone",
          path.string());
   return json;
 }
@@ -63,7 +64,8 @@ Json attempts_of(const Json& run, const Columns& steps) {
                 {"batch", attempt.value("batch", Json())},
                 {"changes", Json::array()}};
     if (before != nullptr)
-      one["changes"] = changes_between(before->value("configuration", Json()), attempt.value("configuration", Json()));
+      one["changes"] =
+          changes_between(before->value("configuration", Json()), attempt.value("configuration", Json()));
     attempts.push_back(std::move(one));
     before = &attempt;
   }
@@ -116,7 +118,8 @@ void add_checkpoints(const RunMetrics& metrics, Json& json) {
     if (steps.size() < most_events) steps.push_back(checkpoint.step);
     if (std::isfinite(checkpoint.seconds)) seconds += checkpoint.seconds;
   }
-  json["checkpoints"] = {{"count", metrics.checkpoints.size()}, {"steps", std::move(steps)}, {"seconds", seconds}};
+  json["checkpoints"] = {
+      {"count", metrics.checkpoints.size()}, {"steps", std::move(steps)}, {"seconds", seconds}};
   if (!metrics.checkpoints.empty()) json["checkpoints"]["last"] = metrics.checkpoints.back().what;
 }
 
@@ -137,9 +140,12 @@ Json best_validation(const Columns& validations) {
     if (!(top1 > highest)) continue;
     highest = top1;
     best = Json::object();
-    for (const auto& [name, column] :
-         {std::pair{"step", Column::step}, {"epoch", Column::epoch}, {"top1", Column::top1}, {"top5", Column::top5},
-          {"loss", Column::loss}, {"samples", Column::samples}})
+    for (const auto& [name, column] : {std::pair{"step", Column::step},
+                                       {"epoch", Column::epoch},
+                                       {"top1", Column::top1},
+                                       {"top5", Column::top5},
+                                       {"loss", Column::loss},
+                                       {"samples", Column::samples}})
       best[name] = json_number(at(validations, column, row));
   }
   return best;
@@ -148,9 +154,11 @@ Json best_validation(const Columns& validations) {
 // Means of the phases over all steps, weighted by each record's number of steps as far as samples tell it.
 Json mean_phases(const Columns& steps) {
   Json means = Json::object();
-  for (const auto& [name, column] :
-       {std::pair{"input", Column::input}, {"forward", Column::forward}, {"backward", Column::backward},
-        {"exposed", Column::exposed}, {"update", Column::update}}) {
+  for (const auto& [name, column] : {std::pair{"input", Column::input},
+                                     {"forward", Column::forward},
+                                     {"backward", Column::backward},
+                                     {"exposed", Column::exposed},
+                                     {"update", Column::update}}) {
     double sum = 0, weight = 0;
     for (std::size_t row = 0; row < steps.rows(); ++row) {
       const double value = at(steps, column, row), samples = at(steps, Column::samples, row);
@@ -174,7 +182,8 @@ Json slowest_ranks(const RunMetrics& metrics) {
   Json list = Json::array();
   for (const auto& [rank, count] : order) {
     const auto host = metrics.hosts.find(rank);
-    list.push_back({{"rank", rank}, {"host", host == metrics.hosts.end() ? "" : host->second}, {"records", count}});
+    list.push_back(
+        {{"rank", rank}, {"host", host == metrics.hosts.end() ? "" : host->second}, {"records", count}});
   }
   return list;
 }
@@ -184,9 +193,13 @@ void add_summary(const RunMetrics& metrics, Json& json) {
   Json& last = json["last"] = Json::object();
   if (!steps.empty()) {
     const std::size_t row = steps.rows() - 1;
-    for (const auto& [name, column] :
-         {std::pair{"step", Column::step}, {"epoch", Column::epoch}, {"loss", Column::loss}, {"top1", Column::top1},
-          {"lr", Column::rate}, {"images_per_second", Column::speed}, {"attempt", Column::attempt}})
+    for (const auto& [name, column] : {std::pair{"step", Column::step},
+                                       {"epoch", Column::epoch},
+                                       {"loss", Column::loss},
+                                       {"top1", Column::top1},
+                                       {"lr", Column::rate},
+                                       {"images_per_second", Column::speed},
+                                       {"attempt", Column::attempt}})
       last[name] = json_number(at(steps, column, row));
   }
   double seconds = 0;
@@ -221,10 +234,11 @@ RunData read_run_data(const RunSource& source) {
   const RunMetrics metrics = read_metrics(source.folder / "metrics.jsonl");
   const Json run = read_run_file(source.folder / "run.json");
   if (run.is_null() && metrics.steps.empty() && metrics.validations.empty() && metrics.events.empty())
-    fail(ExitCode::usage,
-         "{} holds no run: neither metrics.jsonl nor run.json has anything in it; pass the --output folder of "
-         "convoy train",
-         shown);
+    fail(
+        ExitCode::usage,
+        "{} holds no run: neither metrics.jsonl nor run.json has anything in it; pass the --output folder of "
+        "convoy train",
+        shown);
   RunData data;
   if (metrics.unreadable > 0)
     data.remarks.push_back(fmt::format("{} line(s) of metrics.jsonl could not be read", metrics.unreadable));

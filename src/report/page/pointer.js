@@ -34,20 +34,24 @@ function showReadout(chart, found, inside) {
         chart.text(one, value))));
   });
   if (chart.band && chart.band.text) parts.push(chart.band.text(chart, inside ? axis.cursor : null));
+  if (inside && chart.strip)
+    for (const mark of eventsNear(chart, axis.cursor)) parts.push(element('span', {class: 'event-text'}, mark.text));
   chart.readout.replaceChildren(...parts);
 }
 
 // Zooms so that a part `factor` as wide is shown, around `centre`.
 function zoom(chart, centre, factor) {
-  const whole_ = chart.wholeRange();
-  const [from, to] = axis.shown || whole_;
+  const all = chart.wholeRange();
+  const [from, to] = axis.shown || all;
   const half = (to - from) * factor / 2;
-  const shown = [Math.max(whole_[0], centre - half), Math.min(whole_[1], centre + half)];
-  show(shown[0] <= whole_[0] && shown[1] >= whole_[1] ? null : shown);
+  const part = [Math.max(all[0], centre - half), Math.min(all[1], centre + half)];
+  show(part[0] <= all[0] && part[1] >= all[1] ? null : part);
 }
 
+// Shows a part of the run in all charts; null: everything.
 function show(range) {
   axis.shown = range;
+  place.set('shown', range);
   document.body.classList.toggle('zoomed', range !== null);
   redrawCharts();
 }

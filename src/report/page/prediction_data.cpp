@@ -94,7 +94,8 @@ void add_pictures(const RunSource& source, const Json& run, Json& json, std::vec
     if (facts && !facts->filters.empty())
       json["filters"] = {{"uri", facts->filters}, {"step", facts->step}, {"count", facts->count}};
   }
-  const auto predictions = attempted(remarks, "no predictions", [&] { return read_predictions(source.folder); });
+  const auto predictions =
+      attempted(remarks, "no predictions", [&] { return read_predictions(source.folder); });
   if (!predictions || predictions->samples.empty()) return;
   Json& part = json["predictions"] = summary_of(summarise(predictions->samples, most_pairs));
   part["step"] = predictions->step;

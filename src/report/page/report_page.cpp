@@ -29,9 +29,14 @@ std::string escaped(std::string_view text) {
   std::string html;
   for (const char c : text) {
     switch (c) {
-      case '<': html += "&lt;"; break;
-      case '&': html += "&amp;"; break;
-      default: html += c;
+      case '<':
+        html += "&lt;";
+        break;
+      case '&':
+        html += "&amp;";
+        break;
+      default:
+        html += c;
     }
   }
   return html;
@@ -79,9 +84,12 @@ std::string script_safe(std::string json) {
   safe.reserve(json.size());
   // In JSON these stand only in texts, where an escape means the same.
   for (const char c : json) {
-    if (c == '<') safe += "\\u003c";
-    else if (c == '>') safe += "\\u003e";
-    else safe += c;
+    if (c == '<')
+      safe += "\\u003c";
+    else if (c == '>')
+      safe += "\\u003e";
+    else
+      safe += c;
   }
   return safe;
 }
@@ -112,8 +120,9 @@ ReportPage make_report(const ReportRequest& request) {
       page.remarks.push_back(names.size() == 1 ? remark : fmt::format("{}: {}", names[i], remark));
     runs.push_back(std::move(data.json));
   }
-  const std::string data = script_safe(fmt::format(R"({{"format":"convoy-report","written":{},"reload":{},"runs":[{}]}})",
-                                                   now(), request.reload_seconds, text_list(runs, ",")));
+  const std::string data =
+      script_safe(fmt::format(R"({{"format":"convoy-report","written":{},"reload":{},"runs":[{}]}})", now(),
+                              request.reload_seconds, text_list(runs, ",")));
   const std::string script = fmt::format("(() => {{\n'use strict';\n{}}})();\n", page_script());
   page.html = filled(page_frame(), {{title_mark, escaped(text_list(names))},
                                     {style_mark, page_style()},

@@ -89,12 +89,18 @@ class LineReader : public nlohmann::json_sax<Json> {
     if (depth_ < 1 || depth_ > 2) return true;
     name_ = depth_ == 1 ? value : prefix_ + value;
     const auto found = std::ranges::find(keys, name_, &Key::path);
-    if (found != keys.end()) column_ = &row[static_cast<std::size_t>(found->column)];
-    else if (name_ == "kind") text_ = &kind;
-    else if (name_ == "what") text_ = &what;
-    else if (name_ == "text") text_ = &text;
-    else if (name_ == "path") text_ = &path;
-    else if (name_ == "ranks.host") text_ = &host;
+    if (found != keys.end())
+      column_ = &row[static_cast<std::size_t>(found->column)];
+    else if (name_ == "kind")
+      text_ = &kind;
+    else if (name_ == "what")
+      text_ = &what;
+    else if (name_ == "text")
+      text_ = &text;
+    else if (name_ == "path")
+      text_ = &path;
+    else if (name_ == "ranks.host")
+      text_ = &host;
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
@@ -132,7 +138,8 @@ void add_record(LineReader& line, RunMetrics& metrics) {
   } else if (line.kind == "event") {
     metrics.events.push_back({.step = at, .what = line.what, .text = line.text, .seconds = 0});
   } else if (line.kind == "checkpoint") {
-    metrics.checkpoints.push_back({.step = at, .what = line.path, .text = {}, .seconds = value(Column::seconds)});
+    metrics.checkpoints.push_back(
+        {.step = at, .what = line.path, .text = {}, .seconds = value(Column::seconds)});
   }
 }
 
@@ -146,8 +153,10 @@ RunMetrics parse_piece(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (one.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     line.begin();
-    if (Json::sax_parse(one, &line)) add_record(line, metrics);
-    else if (whole) ++metrics.unreadable;
+    if (Json::sax_parse(one, &line))
+      add_record(line, metrics);
+    else if (whole)
+      ++metrics.unreadable;
   }
   return metrics;
 }

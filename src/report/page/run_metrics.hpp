@@ -43,7 +43,9 @@ class Columns {
  public:
   using Row = std::array<double, static_cast<std::size_t>(Column::count)>;
 
-  const std::vector<double>& operator[](Column column) const { return values_[static_cast<std::size_t>(column)]; }
+  const std::vector<double>& operator[](Column column) const {
+    return values_[static_cast<std::size_t>(column)];
+  }
   std::size_t rows() const { return values_[0].size(); }
   bool empty() const { return rows() == 0; }
   // Whether any record has a number there.
@@ -67,7 +69,7 @@ struct RunMetrics {
   Columns steps, validations;
   std::vector<TextRecord> events, checkpoints;  // in the order of the file
   std::map<int, std::string> hosts;             // of the ranks that were the slowest in some record
-  std::int64_t unreadable = 0;                  // lines that are no records; an incomplete last one is not counted
+  std::int64_t unreadable = 0;  // lines that are no records; an incomplete last one is not counted
 };
 
 RunMetrics parse_metrics(std::string_view text);

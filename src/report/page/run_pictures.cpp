@@ -83,21 +83,23 @@ fs::path shown_checkpoint(const fs::path& run) {
 
 CheckpointFacts read_checkpoint_facts(const fs::path& path) {
   const CheckpointFile file(path);
-  CheckpointFacts facts{
-      .step = file.header().step, .classes = file.header().classes, .filters = {}, .count = 0, .magnified = 0};
+  CheckpointFacts facts{.step = file.header().step,
+                        .classes = file.header().classes,
+                        .filters = {},
+                        .count = 0,
+                        .magnified = 0};
   const std::optional<StoredTensor> weights = file.read_tensor("/parameters/conv1/weight");
   if (!weights || weights->shape.size() != 4 || weights->shape[1] != 3) return facts;
   const std::vector<int>& shape = weights->shape;
   facts.count = shape[0];
   const int columns = std::max(1, static_cast<int>(std::ceil(std::sqrt(shape[0]))));
   facts.magnified = std::clamp(filter_pixels / (columns * (shape[3] + 1)), 1, 12);
-  facts.filters = data_uri(
-      "image/png", png_bytes(filter_grid({.weights = weights->values,
-                                          .filters = shape[0],
-                                          .channels = shape[1],
-                                          .height = shape[2],
-                                          .width = shape[3]},
-                                         FilterScale::each, facts.magnified)));
+  facts.filters = data_uri("image/png", png_bytes(filter_grid({.weights = weights->values,
+                                                               .filters = shape[0],
+                                                               .channels = shape[1],
+                                                               .height = shape[2],
+                                                               .width = shape[3]},
+                                                              FilterScale::each, facts.magnified)));
   return facts;
 }
 

@@ -26,7 +26,7 @@ std::filesystem::path shown_checkpoint(const std::filesystem::path& run);
 struct CheckpointFacts {
   std::int64_t step = 0;
   std::vector<ClassEntry> classes;
-  std::string filters;          // a picture of conv1's filters; empty where there is no such layer
+  std::string filters;           // a picture of conv1's filters; empty where there is no such layer
   int count = 0, magnified = 0;  // of the filters; sides of a weight in the picture
 };
 

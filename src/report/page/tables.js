@@ -7,18 +7,18 @@ function sortableTable({id, caption, columns, rows, order, first = Infinity, mat
   const kept = place.get(`table-${id}`, {});
   const state = {column: kept.column ?? order, down: kept.down ?? columns[order].sort === 'down', all: kept.all ?? false, words: ''};
   const body = element('tbody');
-  const more = element('button', {type: 'button', class: 'quiet', onclick: () => { state.all = !state.all; show_(); }});
+  const more = element('button', {type: 'button', class: 'quiet', onclick: () => { state.all = !state.all; fill(); }});
   const headings = columns.map((column, index) => element('th', {
     scope: 'col', class: column.number ? 'number' : null,
   }, element('button', {
     type: 'button', onclick: () => {
       state.down = state.column === index ? !state.down : column.sort === 'down';
       state.column = index;
-      show_();
+      fill();
     },
   }, column.name)));
 
-  function show_() {
+  function fill() {
     const {value} = columns[state.column];
     const chosen = state.words === '' || !matches ? [...rows] : rows.filter((row) => matches(row, state.words));
     chosen.sort((one, other) => compare(value(one), value(other)) * (state.down ? -1 : 1));
@@ -34,12 +34,12 @@ function sortableTable({id, caption, columns, rows, order, first = Infinity, mat
     more.textContent = state.all ? `Show the first ${first}` : `Show all ${whole(chosen.length)}`;
     place.set(`table-${id}`, {column: state.column, down: state.down, all: state.all});
   }
-  show_();
+  fill();
   const search = matches && rows.length > first ? element('input', {
     type: 'search', placeholder: 'Find a class', 'aria-label': 'Find a class',
     oninput: (event) => {
       state.words = event.target.value.trim().toLowerCase();
-      show_();
+      fill();
     },
   }) : null;
   return element('div', {class: 'table', id: `table-${id}`}, search,

@@ -8,9 +8,9 @@
 
 namespace convoy {
 
-// Numbers of rows, ascending: for each of `columns` equal parts of the range of `x` (ascending), the rows with
-// the least and the greatest value of each of `series` (as long as `x`; NaN counts as neither), the first row
-// of a gap of NaNs, and the first and the last row of all. All rows if that is hardly fewer.
+// Numbers of rows, ascending: for each of `columns` equal parts of the range of `x` (ascending), the rows
+// with the least and the greatest value of each of `series` (as long as `x`; NaN counts as neither), the
+// first row of a gap of NaNs, and the first and the last row of all. All rows if that is hardly fewer.
 std::vector<std::size_t> rows_to_draw(std::span<const double> x,
                                       std::span<const std::span<const double>> series, std::size_t columns);
 
