@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/atomic_file.hpp"
+#include "base/error.hpp"
 #include "model/networks.hpp"
 #include "report/event_reader.hpp"
 #include "report/histogram.hpp"
