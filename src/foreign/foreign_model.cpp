@@ -159,10 +159,11 @@ ForeignModel read_foreign_model(const fs::path& path, const ForeignOptions& opti
   Content content = read_content(path);
   ForeignModel model;
   model.format = content.format;
-  auto [match, alike] = choose_network(
-      path.string(), content.tensors,
-      {.network = options.network, .preferred = options.preferred, .exported = content.own.model,
-       .caffe = content.caffe ? &*content.caffe : nullptr});
+  auto [match, alike] = choose_network(path.string(), content.tensors,
+                                       {.network = options.network,
+                                        .preferred = options.preferred,
+                                        .caffe = content.caffe ? &*content.caffe : nullptr,
+                                        .exported = content.own.model});
   model.match = std::move(match);
   model.alike = std::move(alike);
   check_left_over(path, content, options, model);

@@ -61,7 +61,8 @@ TEST_F(Import, AnExportComesBackBitForBit) {
   for (const std::string file : {"net.pth", "net.safetensors"}) {
     const Outcome imported = import(file, file + ".h5");
     ASSERT_EQ(imported.code, 0) << imported.err;
-    for (const std::string part : {"alexnet-mini", "conv1.weight", "48 × 3 × 5 × 5", "conv1/weight", "fc8/bias"})
+    for (const std::string part :
+         {"alexnet-mini", "conv1.weight", "48 × 3 × 5 × 5", "conv1/weight", "fc8/bias"})
       EXPECT_NE(imported.out.find(part), std::string::npos) << part << "\n" << imported.out;
     ASSERT_EQ(run({program, "export", place(file + ".h5"), "--output", place("again.pth")}).code, 0);
     EXPECT_EQ(read_file(place("again.pth")), read_file(place("net.pth"))) << file;
@@ -76,8 +77,8 @@ TEST_F(Import, PredictAndEvaluateTakeTheFileItself) {
   EXPECT_EQ(answer(place("same.h5")), expected);
 
   const auto evaluate = [](const std::string& weights) {
-    const Outcome outcome = run({program, "evaluate", "--checkpoint", weights, "--data", place("store"), "--json",
-                                 "--device", "cpu"});
+    const Outcome outcome = run({program, "evaluate", "--checkpoint", weights, "--data", place("store"),
+                                 "--json", "--device", "cpu"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome.out;
   };
@@ -97,7 +98,8 @@ TEST_F(Import, ClassesAndImagesAreTheUsers) {
   std::ranges::sort(names);
   EXPECT_EQ(names, (std::vector<std::string>{"blue", "green", "red", "yellow"}));
   ASSERT_EQ(import("net.pth", "of-store.h5", {"--classes", place("store")}).code, 0);
-  EXPECT_EQ(run({program, "evaluate", "--checkpoint", place("of-store.h5"), "--data", place("store")}).code, 0);
+  EXPECT_EQ(run({program, "evaluate", "--checkpoint", place("of-store.h5"), "--data", place("store")}).code,
+            0);
 
   write_file(place("three.txt"), "red\ngreen\nblue\n");
   expect_refused(import("net.pth", "x.h5", {"--classes", place("three.txt")}), 64,
@@ -133,9 +135,8 @@ TEST_F(Import, FineTuningBeginsWithTheFile) {
 TEST_F(Import, NothingCanBeResumed) {
   ASSERT_EQ(import("net.pth", "weights.h5").code, 0);
   for (const std::string file : {"weights.h5", "net.pth", "net.safetensors"})
-    expect_refused(
-        run(tiny_training(program, place("store"), place("resumed"), {"--resume", place(file)})), 64,
-        {file, "weights alone", "--weights"});
+    expect_refused(run(tiny_training(program, place("store"), place("resumed"), {"--resume", place(file)})),
+                   64, {file, "weights alone", "--weights"});
 }
 
 TEST_F(Import, RefusalsNameTheRemedy) {
@@ -155,7 +156,8 @@ TEST_F(Import, RefusalsNameTheRemedy) {
   expect_refused(import("net.pth", "no/such/folder/x.h5"), 74, {"no/such/folder"});
   write_file(place("torn.pth"), read_file(place("net.pth")).substr(0, 100'000));
   expect_refused(import("torn.pth", "x.h5"), 65, {"torn.pth"});
-  expect_refused(run({program, "predict", "--checkpoint", place("torn.pth"), place("image.png")}), 65, {"torn.pth"});
+  expect_refused(run({program, "predict", "--checkpoint", place("torn.pth"), place("image.png")}), 65,
+                 {"torn.pth"});
   EXPECT_FALSE(std::filesystem::exists(place("x.h5")));
 }
 

@@ -30,9 +30,10 @@ CaffeModel described(const std::string& order, float k) {
 }
 
 TEST(ChooseNetwork, NothingDecides) {
-  expect_error(ExitCode::usage,
-               {"net.pth", "fit alexnet, caffe-alexnet, caffenet equally well", "import net.pth --model alexnet"},
-               [] { chosen({}); });
+  expect_error(
+      ExitCode::usage,
+      {"net.pth", "fit alexnet, caffe-alexnet, caffenet equally well", "import net.pth --model alexnet"},
+      [] { chosen({}); });
   expect_error(ExitCode::usage, {"equally well"}, [] { chosen({.exported = "alexnet-owt"}); });
 }
 
@@ -43,7 +44,8 @@ TEST(ChooseNetwork, TheUserDecides) {
   expect_error(ExitCode::usage,
                {"--model alexnet-owt", "net.pth", "conv1/weight of 64 × 3 × 11 × 11", "is 96 × 3 × 11 × 11"},
                [] { chosen({.network = "alexnet-owt"}); });
-  expect_error(ExitCode::usage, {"unknown network 'alexnet-new'"}, [] { chosen({.network = "alexnet-new"}); });
+  expect_error(ExitCode::usage, {"unknown network 'alexnet-new'"},
+               [] { chosen({.network = "alexnet-new"}); });
 }
 
 TEST(ChooseNetwork, ForARunAnyNetworkOfTheseShapesWillDo) {
