@@ -1,5 +1,8 @@
 #include "checkpoint/trained_model.hpp"
 
+#include <tuple>
+#include <utility>
+
 #include "base/error.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "data/messages.hpp"
@@ -27,7 +30,10 @@ NetSpec network_of(const CheckpointHeader& header) {
 
 TrainedModel foreign_model(const std::filesystem::path& path) {
   ForeignModel foreign = read_foreign_model(path);
-  TrainedModel model{.header = header_of(foreign), .network = {}, .parameters = {}, .notes = foreign.notes};
+  TrainedModel model;
+  model.header = header_of(foreign);
+  model.foreign = true;
+  model.notes = std::move(foreign.notes);
   model.notes.insert(model.notes.begin(), fmt::format("{}: {}", path.string(), summary_of(foreign)));
   model.network = std::move(foreign.network);
   model.parameters = std::move(foreign.parameters);
@@ -54,10 +60,10 @@ TrainedModel share_model(const std::filesystem::path& path, Communicator& commun
   TrainedModel shared;
   const std::string text = communicator.on_rank_zero([&] {
     shared = load_model(path);
-    return to_message(shared.header);
+    return to_message(std::pair(shared.header, shared.foreign));
   });
   if (communicator.rank() != 0) {
-    shared.header = from_message<CheckpointHeader>(text);
+    std::tie(shared.header, shared.foreign) = from_message<std::pair<CheckpointHeader, bool>>(text);
     shared.network = network_of(shared.header);
     shared.parameters.resize(ParameterTable(shared.network).size());
   }

@@ -15,7 +15,8 @@ struct TrainedModel {
   CheckpointHeader header;
   NetSpec network;
   std::vector<float> parameters;  // flat, layout of ParameterTable
-  // On the process that read a foreign file: what it was taken for, and what else the user should know.
+  bool foreign = false;           // from a file of another program
+  // On the process that read such a file: what it was taken for, and what else the user should know.
   std::vector<std::string> notes;
 };
 

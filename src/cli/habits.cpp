@@ -24,7 +24,7 @@ constexpr std::pair<std::string_view, std::string_view> habits[] = {
     {"wd", "use --weight-decay"},
     {"arch", "use --model NAME; convoy models lists them"},
     {"a", "use --model NAME; convoy models lists them"},
-    {"pretrained", "use --weights CHECKPOINT"},
+    {"pretrained", "use --weights FILE: a checkpoint, or a .pth of PyTorch"},
     {"evaluate", "use the command convoy evaluate --checkpoint C --data STORE"},
     {"e", "use the command convoy evaluate --checkpoint C --data STORE"},
     {"print-freq", "use --log-every STEPS"},

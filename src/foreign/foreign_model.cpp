@@ -81,7 +81,7 @@ void take_values(const fs::path& path, std::vector<NamedTensor>& tensors, Foreig
     ensure(parameter != table.parameters().end() && tensor.values.size() == parameter->elements,
            "a matched tensor has the parameter's size");
     if (!std::ranges::all_of(tensor.values, [](float value) { return std::isfinite(value); }))
-      fail(ExitCode::bad_data, "{}: {} has values that are not finite", path.string(), tensor.name);
+      fail(ExitCode::bad_data, "{}: {} has values that are not finite", path.string(), readable(tensor.name));
     const std::span<float> target =
         std::span(model.parameters).subspan(parameter->offset, parameter->elements);
     std::ranges::copy(tensor.values, target.begin());
@@ -99,6 +99,8 @@ bool is_own(const Content& content, const NetworkMatch& match) {
 NetSpec network_of(const Content& content, const NetworkMatch& match, const InputChanges& changes) {
   int side = changes.crop_side;
   if (side == 0 && content.own.input && is_own(content, match)) side = content.own.input->spec.crop_side;
+  if (side == 0 && content.caffe && make_network(match.network).any_input_size)
+    side = content.caffe->input.crop_side;
   return make_network(match.network, {.classes = match.classes, .dropout = {}, .input_side = side});
 }
 
@@ -108,6 +110,13 @@ void note_mean_file(const CaffeInput& input, const InputChanges& changes, Foreig
       fmt::format("it was trained with the mean image {}; give that file as --mean to subtract it too "
                   "(without it: ImageNet's mean of each channel)",
                   readable(input.mean_file)));
+}
+
+void note_crop(const CaffeInput& input, ForeignModel& model) {
+  const int side = model.network.input.height;
+  if (input.crop_side != 0 && input.crop_side != side)
+    model.notes.push_back(fmt::format("it was trained on {} × {} pixels, {} takes {} × {}", input.crop_side,
+                                      input.crop_side, model.network.name, side, side));
 }
 
 // The weights decide the network; what else the file says of its layers may contradict it.
@@ -134,6 +143,7 @@ void set_input(const Content& content, const InputChanges& changes, ForeignModel
     model.input = caffe_input(model.network, content.caffe->input);
     note_mean_file(content.caffe->input, changes, model);
     note_mean_order(changes, model);
+    note_crop(content.caffe->input, model);
     note_structure(*content.caffe, model);
   } else if (content.own.input && is_own(content, model.match)) {
     model.input = *content.own.input;

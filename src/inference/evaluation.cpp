@@ -113,32 +113,46 @@ EvaluationResult share(Communicator& communicator, const BatchMetrics& mine) {
           .top5 = static_cast<double>(counts[2]) / samples};
 }
 
-void check_store(const EvaluationOptions& options, const Store& store, const CheckpointHeader& header) {
-  if (store.split(options.split).images == 0)
-    fail(ExitCode::usage, "--data {}: the split {} has no images", options.data, options.split);
+// A file of another program says nothing of its images' size and fit: what was assumed can be changed.
+void check_images(const EvaluationOptions& options, const Store& store, const TrainedModel& model) {
+  const CheckpointHeader& header = model.header;
+  const auto remedy = [&](const std::string& option) {
+    return model.foreign ? fmt::format(", or the weights (convoy import {})", option) : std::string();
+  };
   if (store.image_size != header.input.stored_side)
     fail(ExitCode::usage,
          "--data {}: its images are {} × {} pixels, but {} was trained on {} × {}; pack the data with "
-         "--image-size {}",
+         "--image-size {}{}",
          options.data, store.image_size, store.image_size, options.checkpoint, header.input.stored_side,
-         header.input.stored_side, header.input.stored_side);
+         header.input.stored_side, header.input.stored_side,
+         remedy(fmt::format("--resize {}", store.image_size)));
+  const std::string_view packed = word_of(fit_words(), store.fit);
+  const std::string_view trained = word_of(fit_words(), header.fit);
   if (store.fit != header.fit)
     fail(
         ExitCode::usage,
         "--data {}: its images were packed with --fit {}, but {} was trained on --fit {}; pack the data with "
-        "--fit {}",
-        options.data, word_of(fit_words(), store.fit), options.checkpoint, word_of(fit_words(), header.fit),
-        word_of(fit_words(), header.fit));
+        "--fit {}{}",
+        options.data, packed, options.checkpoint, trained, trained, remedy(fmt::format("--fit {}", packed)));
+}
+
+void check_classes(const EvaluationOptions& options, const Store& store, const CheckpointHeader& header) {
   // Weights that name no classes have the store's, in its order.
   const bool named = !are_numbered(header.classes);
+  const auto same = [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; };
   if (store.classes.size() > header.classes.size() ||
-      (named &&
-       !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(),
-                   [](const ClassEntry& left, const ClassEntry& right) { return left.id == right.id; })))
+      (named && !std::equal(store.classes.begin(), store.classes.end(), header.classes.begin(), same)))
     fail(ExitCode::usage,
          "--data {}: its {} classes are not the {} classes that {} was trained on; pack the data with "
          "--class-list of the training store",
          options.data, store.classes.size(), header.classes.size(), options.checkpoint);
+}
+
+void check_store(const EvaluationOptions& options, const Store& store, const TrainedModel& model) {
+  if (store.split(options.split).images == 0)
+    fail(ExitCode::usage, "--data {}: the split {} has no images", options.data, options.split);
+  check_images(options, store, model);
+  check_classes(options, store, model.header);
 }
 
 }  // namespace
@@ -209,7 +223,7 @@ EvaluationResult evaluate_checkpoint(const EvaluationOptions& options, Communica
   for (const std::string& note : checkpoint.notes) log.info("{}", note);
   const CheckpointHeader& header = checkpoint.header;
   const Store store = open_store(options.data, communicator);
-  check_store(options, store, header);
+  check_store(options, store, checkpoint);
   const ThreadPlan threads = plan_threads(options.threads, communicator);
   const DevicePlan device = plan_device(options.device, communicator);
   const std::unique_ptr<Replica> replica =

@@ -18,9 +18,9 @@ void add_place_options(OptionList& list) {
       "output", [](auto& c) -> auto& { return c.output; }, plain_text("FOLDER"),
       "where the run writes: run.json, metrics.jsonl, checkpoints/");
   list.add(
-          "weights", [](auto& c) -> auto& { return c.weights; }, some_text("CHECKPOINT"),
-          "start from this checkpoint's parameters alone (fine-tuning); layers whose shape differs get "
-          "initial weights")
+          "weights", [](auto& c) -> auto& { return c.weights; }, some_text("CHECKPOINT|FILE"),
+          "start from the parameters alone (fine-tuning) of a checkpoint, a state dict of PyTorch (.pth), "
+          "safetensors or a .caffemodel; layers whose shape differs get initial weights")
       .when([](const TrainConfiguration& c) { return !c.weights.empty(); });
   list.add(
       "resume", [](auto& c) -> auto& { return c.resume; }, some_text("auto|none|PATH"),

@@ -142,11 +142,18 @@ std::vector<ClassEntry> read_output_classes(const fs::path& path) {
     check_unique(path, lines);
     return name_classes(ids, read_class_names(path, ids));
   }
-  std::vector<TextRecord> columns = records_of(path, text, Separator::tab);
-  if (std::ranges::all_of(columns, [](const TextRecord& record) { return record.fields.size() == 2; }))
-    lines = std::move(columns);
-  check_unique(path, lines);
-  for (const TextRecord& line : lines) classes.push_back({line.fields.front(), line.fields.back()});
+  const std::vector<TextRecord> columns = records_of(path, text, Separator::tab);
+  if (std::ranges::all_of(columns, [](const TextRecord& record) { return record.fields.size() == 2; })) {
+    check_unique(path, columns);
+    for (const TextRecord& line : columns) classes.push_back({line.fields[0], line.fields[1]});
+    return classes;
+  }
+  std::map<std::string, int> times;
+  for (const TextRecord& line : lines) {
+    const std::string& name = line.fields[0];
+    const int number = ++times[name];
+    classes.push_back({number == 1 ? name : fmt::format("{} {}", name, number), name});
+  }
   return classes;
 }
 

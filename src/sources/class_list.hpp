@@ -27,8 +27,9 @@ std::map<std::string, std::string> read_class_names(const std::filesystem::path&
                                                     const std::vector<std::string>& ids);
 
 // The classes of a network, in the order of its outputs: an id and words per line, separated by a tab or, if
-// every id is a synset, as in --class-names; otherwise a name per line, which is the id too. The development
-// kit has them in the order of synsets. Throws ExitCode::bad_data for an id that occurs twice.
+// every id is a synset, as in --class-names; otherwise a name per line, which is the id too (with a number
+// where it occurs again: "crane 2"). The development kit has them in the order of synsets. Throws
+// ExitCode::bad_data for an id that occurs twice.
 std::vector<ClassEntry> read_output_classes(const std::filesystem::path& path);
 
 // Ids with their words; a class without words is named by its id. Throws ExitCode::usage if `names` is not

@@ -126,6 +126,24 @@ TEST_F(ForeignModelTest, CaffesImagesAndChannels) {
   EXPECT_EQ(model.parameters[conv2.offset + 1], tensors[2].values[1]);
 }
 
+TEST_F(ForeignModelTest, WhatCaffeSaysThatTheNetworkDoesNotDoIsTold) {
+  const auto layer = [](const std::string& type) {
+    caffe::Layer result;
+    result.set_name(type);
+    result.set_type(type);
+    return result;
+  };
+  caffe::Layer data = layer("Data");
+  data.mutable_transformation()->set_crop_size(60);
+  const std::vector<NamedTensor> tensors = tensors_of(make_network("alexnet-mini"), own_names());
+  const ForeignModel model = read_foreign_model(caffemodel(tensors, "mini", {data, layer("Pooling")}),
+                                                with_input({.mean = Channels{104, 117, 123}}));
+  ASSERT_EQ(model.notes.size(), 3U);
+  EXPECT_NE(model.notes[0].find("begin with blue"), std::string::npos);
+  EXPECT_NE(model.notes[1].find("60 × 60 pixels, alexnet-mini takes 64 × 64"), std::string::npos);
+  EXPECT_NE(model.notes[2].find("pooling and normalisation"), std::string::npos);
+}
+
 TEST_F(ForeignModelTest, CaffesMeanImage) {
   const std::vector<NamedTensor> tensors = tensors_of(make_network("alexnet-mini"), own_names());
   caffe::Layer data;
