@@ -15,7 +15,6 @@ constexpr std::int64_t least_steps = 10;
 constexpr double least_seconds = 3;
 
 constexpr int in_a_row = 2;
-constexpr int pause = 10;  // judgements between two beginnings
 constexpr double growth_worth_telling = 1.5;
 
 // The lower one of two in the middle: with two ranks the faster one is what the other is compared with.
@@ -59,7 +58,7 @@ bool SlowdownTracker::judge(double measure, int subject) {
   over_ = measure >= begin_ ? over_ + 1 : 0;
   worse_ = measure >= growth_worth_telling * told_ ? worse_ + 1 : 0;
   under_ = measure < clear_ ? under_ + 1 : 0;
-  const bool rests = told_ > 0 && since_told_ < pause;
+  const bool rests = since_told_ < pause;
   const bool is_news = !active_ || subject != told_subject_;
   if (is_news && !rests && over_ >= in_a_row) return tell(Change::begins, measure, subject);
   if (!active_) return false;

@@ -60,7 +60,8 @@ class SlowdownTracker {
   double begin_, clear_, told_ = 0;
   bool active_ = false;
   int told_subject_ = -1, last_subject_ = -1;
-  int over_ = 0, worse_ = 0, under_ = 0, since_told_ = 0;
+  static constexpr int pause = 10;  // judgements between telling and another beginning
+  int over_ = 0, worse_ = 0, under_ = 0, since_told_ = pause;
   Advice::Change change_ = Advice::Change::begins;
 };
 

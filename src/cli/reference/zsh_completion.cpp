@@ -25,7 +25,7 @@ std::string action_of(const ValueKind& kind) {
   const std::string words = text_list(kind.words, " ");
   if (kind.files || kind.folders) {
     const std::string paths = kind.files ? "_files" : "_files -/";
-    return kind.words.empty() ? paths : fmt::format("{{ _values value {}; {} }}", words, paths);
+    return kind.words.empty() ? paths : fmt::format("{{ compadd {}; {} }}", words, paths);
   }
   return kind.words.empty() ? " " : fmt::format("({})", words);
 }
@@ -62,14 +62,14 @@ std::string zsh_completion(std::span<const CommandReference> commands) {
 # Completion of convoy, launch/local and launch/mpirun for zsh; made by: convoy completion zsh
 
 _convoy() {
-  local curcontext=$curcontext state
+  local curcontext=$curcontext state script=${words[1]:t}
   local -a line before commands
-  case ${words[1]:t} in
+  case $script in
     local) before=('(-n -np --ranks)'{-n,-np,--ranks}'[ranks]:number: ' '--threads[threads of each rank]:number: ') ;;
     mpirun) before=('1:host file:_files') ;;
     *) before=('(- *)--version[print the version]') ;;
   esac
-  _arguments -C -A '-*' $before '(- *)'{-h,--help}'[list the commands]' ':command:->command' '*::argument:->argument'
+  _arguments -C $before '(- *)'{-h,--help}'[list the commands]' '(-):command:->command' '(-)*::argument:->argument'
   if [[ $state == command ]]; then
     commands=(
 )";
@@ -81,6 +81,10 @@ _convoy() {
     return
   fi
   [[ $state == argument ]] || return
+  if [[ $script == mpirun ]]; then  # behind the host file
+    shift words
+    ((CURRENT -= 1))
+  fi
   case $words[1] in
 )";
   std::vector<std::string> names;
