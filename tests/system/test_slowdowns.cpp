@@ -63,13 +63,9 @@ TEST(Slowdowns, ARankThatIsStoppedAgainAndAgainIsNamed) {
 
 TEST(Slowdowns, ARunThatWaitsForItsInputHearsTheRemedy) {
   const TemporaryFolder folder;
-  const std::string store = folder / "store";
-  // 50 MB an image, of which the network takes a corner of 64 × 64.
-  const Outcome made = run({program, "synthesize", store, "--classes", "2", "--images", "4", "--val-images",
-                            "0", "--image-size", "4096"});
-  ASSERT_EQ(made.code, 0) << made.err;
-  Process process(tiny_training(program, store, folder / "run",
-                                {"--epochs", "1000000", "--global-batch", "2", "--checkpoint-every", "0"}));
+  make_tiny_store(program, folder / "store");
+  Process process(tiny_training(program, folder / "store", folder / "run", {"--epochs", "1000000"}),
+                  {"LD_PRELOAD=" CONVOY_SLOW_READS, "SLOW_READS_MILLISECONDS=30"});
   using namespace std::chrono_literals;
   const auto end = std::chrono::steady_clock::now() + 90s;
   while (event_in(folder / "run", "starved").empty() && std::chrono::steady_clock::now() < end &&
