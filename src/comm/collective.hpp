@@ -88,10 +88,8 @@ struct CollectiveOptions {
   int device_index = 0;
   std::span<float> gradient = {};  // the whole flat buffer
   std::size_t largest_slice = 0;
-  // Where sums in host memory are recorded, in row "all-reduce"; null: nowhere. On a GPU with NCCL: called
-  // with the number of each sum in its step, before and behind it, with the stream that has come so far.
-  Timeline* timeline = nullptr;
-  SumMarks mark_sums = {};
+  Timeline* timeline = nullptr;  // MPI: where each sum is recorded, in row "all-reduce"; null: nowhere
+  SumMarks mark_sums = {};       // NCCL: called for each sum where it is started; empty: not called
   double connect_seconds = 300;  // GPU: how long connect() waits for the other ranks; 0: forever
 };
 

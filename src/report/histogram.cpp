@@ -36,8 +36,8 @@ std::size_t first_not_less(const std::vector<double>& limits, double magnitude) 
 }
 
 void append(Histogram& histogram, double limit, double count) {
-  const bool extends = !histogram.counts.empty() && count == 0 && histogram.counts.back() == 0;
-  if (extends) {
+  if (count == 0 && histogram.counts.empty()) return;
+  if (count == 0 && histogram.counts.back() == 0) {
     histogram.limits.back() = limit;
     return;
   }
@@ -70,6 +70,10 @@ Histogram histogram_of(std::span<const float> values) {
   if (result.count == 0) return result;
   for (std::size_t i = limits.size(); i-- > 0;) append(result, i > 0 ? -limits[i - 1] : 0, negative[i]);
   for (std::size_t i = 0; i < limits.size(); ++i) append(result, limits[i], positive[i]);
+  if (result.counts.back() == 0) {
+    result.limits.pop_back();
+    result.counts.pop_back();
+  }
   return result;
 }
 

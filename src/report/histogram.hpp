@@ -14,7 +14,8 @@ struct Histogram {
 };
 
 // Limits grow by a tenth from ±1e-12 to ±1e20, so that weights and the smallest gradients are resolved alike.
-// Of empty buckets that follow each other one remains; without a finite value there are none.
+// Empty buckets at the ends are left out, and of others that follow each other one remains; without a finite
+// value there are none.
 Histogram histogram_of(std::span<const float> values);
 
 }  // namespace convoy

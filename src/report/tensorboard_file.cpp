@@ -65,7 +65,7 @@ void add_text(tb::Summary& summary, const char* tag, std::string text) {
   added.mutable_metadata()->mutable_plugin_data()->set_plugin_name("text");
   added.mutable_metadata()->set_data_class(tensor_class);
   added.mutable_tensor()->set_dtype(string_type);
-  added.mutable_tensor()->mutable_tensor_shape()->add_dim()->set_size(1);
+  added.mutable_tensor()->mutable_tensor_shape();  // of no dimensions: one text
   added.mutable_tensor()->add_string_val(std::move(text));
 }
 

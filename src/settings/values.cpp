@@ -151,8 +151,7 @@ Interval parse_interval(std::string_view text) {
     fail(ExitCode::usage, "'{}' is too long an interval: at most {} steps or epochs are accepted", text,
          most);
   if (error != std::errc() || (!steps && !epochs && (count != 0 || !unit.empty())))
-    fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0 for only at the end",
-         text);
+    fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0", text);
   return {count, !steps};
 }
 
@@ -163,7 +162,8 @@ std::string interval_text(const Interval& interval) {
 }
 
 StepRange parse_step_range(std::string_view text) {
-  constexpr std::int64_t most = 1000;  // a trace holds some hundred events of each rank's step
+  constexpr std::int64_t farthest = 1'000'000'000;  // so that it can be counted on from any step
+  constexpr std::int64_t most = 1000;               // a trace holds some hundred events of each rank's step
   const std::string_view range = trimmed(text);
   const auto dash = range.find('-');
   StepRange steps;
@@ -172,7 +172,8 @@ StepRange parse_step_range(std::string_view text) {
   const std::errc last = dash == std::string_view::npos
                              ? std::errc()
                              : read_integer(trimmed(range.substr(dash + 1)), steps.last);
-  if (first != std::errc() || last != std::errc() || steps.first < 1 || steps.last < steps.first)
+  if (first != std::errc() || last != std::errc() || steps.first < 1 || steps.last < steps.first ||
+      steps.last > farthest)
     fail(ExitCode::usage, "'{}' is not a range of steps such as 11-30; the first step is 1", text);
   if (steps.last - steps.first >= most)
     fail(ExitCode::usage, "'{}' covers {} steps; at most {} are accepted", text, steps.last - steps.first + 1,

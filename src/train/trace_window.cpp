@@ -77,8 +77,8 @@ void TraceWindow::before(std::int64_t step) {
   if (row_ == nullptr || ended_) return;
   if (started_ && step > last_) return end();
   if (step == first_) {
-    timeline_->start();
     replica_.record_on(timeline_);
+    timeline_->start();
     started_ = true;
   }
   newest_ = step;
@@ -88,6 +88,7 @@ void TraceWindow::finish(const Log& log) {
   if (row_ == nullptr || ended_) return;
   if (started_) return end();
   ended_ = true;
+  if (communicator_.rank() != 0) return;
   log.warn(
       "no trace is written, since the run ended before the first step of --trace-steps; use --trace-steps "
       "1-{}",

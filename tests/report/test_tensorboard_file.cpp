@@ -292,6 +292,10 @@ TEST(Histogram, CountsEachValueInItsBucket) {
   EXPECT_EQ(histogram.sum, sum);
   EXPECT_EQ(histogram.sum_squares, squares);
   EXPECT_EQ(histogram.counts, counts);
+  EXPECT_GT(counts.front(), 0);
+  EXPECT_GT(counts.back(), 0);
+  const std::vector<float> one = {0.5F};
+  EXPECT_EQ(histogram_of(one).counts, std::vector<double>{1});
   for (std::size_t i = 1; i < counts.size(); ++i)
     EXPECT_FALSE(counts[i] == 0 && counts[i - 1] == 0) << "empty buckets are merged";
 }

@@ -64,6 +64,15 @@ TEST(Configuration, RefusalsNameOptionAndValue) {
       {"--augment", [](C& c) { c.augmentation.crop = c.augmentation.resized_crop = true; }},
       {"--threads -1", [](C& c) { c.threads = -1; }},
       {"--scale-lr", [](C& c) { c.scale_rate_linearly = true; }},
+      {"--tensorboard-histograms 2epochs", [](C& c) { c.histogram_every.count = 2; }},
+      {"--trace-steps 1-3",
+       [](C& c) {
+         c.trace_steps = {1, 3};
+       }},
+      {"--trace-steps 3-1",
+       [](C& c) {
+         c.trace = "t.json", c.trace_steps = {3, 1};
+       }},
       {"--precision fp16", [](C& c) { c.precision = Precision::fp16, c.device = DeviceKind::cpu; }},
   };
   for (const auto& [expected, change] : cases) {

@@ -90,6 +90,16 @@ TEST(Values, Intervals) {
     EXPECT_EQ(interval_text(parse_interval(text)), text);
 }
 
+TEST(Values, RangesOfSteps) {
+  EXPECT_EQ(parse_step_range("11-30").first, 11);
+  EXPECT_EQ(parse_step_range(" 11 - 30 ").last, 30);
+  EXPECT_EQ(step_range_text(parse_step_range("5")), "5-5");
+  EXPECT_EQ(step_range_text(parse_step_range("1-1000")), "1-1000");
+  for (const char* text : {"", "-", "5-", "-5", "0-3", "7-3", "1-2-3", "a-b", "1.5-3", "9223372036854775807"})
+    EXPECT_NE(refusal([&] { parse_step_range(text); }).find("11-30"), std::string::npos) << text;
+  EXPECT_NE(refusal([] { parse_step_range("1-1001"); }).find("at most 1000"), std::string::npos);
+}
+
 TEST(Values, DatedRates) {
   const DatedRate rate = parse_dated_rate("0.01, 25:0.001, 51:1e-4");
   EXPECT_EQ(rate.first, 0.01);

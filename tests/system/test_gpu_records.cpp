@@ -21,7 +21,7 @@ namespace {
 class GradientRecorder : public Recorder {
  public:
   void on_weights(const WeightRecord& record) override {
-    if (record.step == 1) gradients.assign(record.gradients.begin(), record.gradients.end());
+    if (!record.gradients.empty()) gradients.assign(record.gradients.begin(), record.gradients.end());
   }
   std::vector<float> gradients;
 };
@@ -104,7 +104,6 @@ TEST_F(GpuRecords, TheTraceHasTheDevicesOwnTimes) {
   for (const GraphUse graph : {GraphUse::on, GraphUse::off}) {
     TrainConfiguration configuration = recorded(graph == GraphUse::on ? "graph" : "calls");
     configuration.cuda_graph = graph;
-    configuration.model = "alexnet-cifar";
     finish(configuration);
     if (world().rank() != 0) continue;
     const ReadTrace trace = read_trace(read_text_file(configuration.trace));
@@ -121,7 +120,7 @@ TEST_F(GpuRecords, TheTraceHasTheDevicesOwnTimes) {
       EXPECT_TRUE(trace.all(rank, "steps", "backward").empty());
       if (world().size() == 1) continue;
       const std::vector<ReadInterval> sums = trace.all(rank, "GPU all-reduce", "bucket");
-      EXPECT_EQ(sums.size(), 4U * 11);
+      EXPECT_EQ(sums.size(), 4U) << "the network is one bucket";
       const std::vector<ReadInterval> backward = trace.all(rank, "GPU", "backward");
       for (const ReadInterval& sum : sums)
         EXPECT_TRUE(std::ranges::any_of(

@@ -86,7 +86,7 @@ double ResultRing::time_of(cudaEvent_t event) const {
 
 // A step that has come to its end.
 void ResultRing::add_to_timeline(const Place& place) const {
-  if (phases_row_ == nullptr || !phases_row_->recording()) return;
+  if (!place.recorded || phases_row_ == nullptr) return;
   const std::vector<Phase>& phases = place.trace.phases;
   std::vector<double> times;
   for (std::size_t i = 0; !phases.empty() && i <= phases.size(); ++i)
@@ -108,6 +108,7 @@ void ResultRing::close(cudaStream_t stream, StepTrace trace) {
   ensure(open_, "an update is staged before it is applied");
   Place& place = ring_[static_cast<std::size_t>(next_)];
   place.trace = std::move(trace);
+  place.recorded = phases_row_ != nullptr && phases_row_->recording();
   check(cudaEventRecord(place.done.get(), stream), "marking the end of a step");
   in_flight_.push_back(next_);
   next_ = (next_ + 1) % places;

@@ -75,6 +75,7 @@ class ResultRing {
     std::vector<Event> sum_marks;  // two of each sum
     StepTrace trace;
     double inverse_loss_scale = 1;
+    bool recorded = false;  // on the timeline, when its result is taken
   };
 
   StepResult collect();  // of in_flight_.front()
