@@ -83,8 +83,11 @@ TEST_F(Import, PredictAndEvaluateTakeTheFileItself) {
     return outcome.out;
   };
   EXPECT_EQ(evaluate(place("net.safetensors")), evaluate(checkpoint()));
-  // Without names of classes the store's are taken; the input is torchvision's.
-  EXPECT_NE(evaluate(place("net.pth")), evaluate(checkpoint()));
+  // A state dict names no classes, so that the store's are taken; its input is torchvision's.
+  ASSERT_EQ(import("net.pth", "resized.h5", {"--resize", "64"}).code, 0);
+  EXPECT_NE(evaluate(place("resized.h5")), evaluate(checkpoint()));
+  expect_refused(run({program, "evaluate", "--checkpoint", place("net.pth"), "--data", place("store")}), 64,
+                 {"72 × 72", "convoy import --resize 64"});
 }
 
 TEST_F(Import, ClassesAndImagesAreTheUsers) {
@@ -94,10 +97,11 @@ TEST_F(Import, ClassesAndImagesAreTheUsers) {
                 .code,
             0);
   std::vector<std::string> names;
-  for (const auto& entry : answer(place("named.h5")).at("top")) names.push_back(entry.at("name"));
+  const nlohmann::json named = answer(place("named.h5"));
+  for (const auto& entry : named.at("top")) names.push_back(entry.at("name"));
   std::ranges::sort(names);
   EXPECT_EQ(names, (std::vector<std::string>{"blue", "green", "red", "yellow"}));
-  ASSERT_EQ(import("net.pth", "of-store.h5", {"--classes", place("store")}).code, 0);
+  ASSERT_EQ(import("net.pth", "of-store.h5", {"--classes", place("store"), "--resize", "64"}).code, 0);
   EXPECT_EQ(run({program, "evaluate", "--checkpoint", place("of-store.h5"), "--data", place("store")}).code,
             0);
 
@@ -127,7 +131,7 @@ TEST_F(Import, FineTuningBeginsWithTheFile) {
   ASSERT_EQ(more.code, 0) << more.err;
   EXPECT_NE((more.out + more.err).find("14 of 16 tensors come from"), std::string::npos) << more.err;
   const Outcome scaled = train("scaled", {"--weights", place("net.pth"), "--input-scale", "none"});
-  EXPECT_NE((scaled.out + scaled.err).find("pass --input-scale 0.0174"), std::string::npos) << scaled.err;
+  EXPECT_NE((scaled.out + scaled.err).find("pass --input-scale 0.01735"), std::string::npos) << scaled.err;
   const Outcome unmoved = train("unmoved", {"--weights", place("net.pth"), "--input-mean", "none"});
   EXPECT_NE((unmoved.out + unmoved.err).find("pass --input-mean pixel"), std::string::npos) << unmoved.err;
 }
