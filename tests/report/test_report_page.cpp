@@ -125,9 +125,10 @@ TEST_F(Report, ALongRunStaysSmallAndKeepsItsSpikes) {
   EXPECT_LT(html.size(), 700'000U);
   const json losses = data_of(html)["runs"][0]["series"]["loss"];
   EXPECT_LE(losses["loss"].size(), 1202U);
-  const auto spike = std::ranges::find(losses["loss"], 77.125);
-  ASSERT_NE(spike, losses["loss"].end());
-  EXPECT_EQ(losses["step"][spike - losses["loss"].begin()], 123450);
+  const auto values = losses["loss"].get<std::vector<double>>();
+  const auto spike = std::ranges::find(values, 77.125);
+  ASSERT_NE(spike, values.end());
+  EXPECT_EQ(losses["step"][static_cast<std::size_t>(spike - values.begin())], 123450);
 }
 
 TEST_F(Report, ManyRunsStaySmall) {

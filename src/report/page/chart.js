@@ -104,7 +104,7 @@ class Chart {
     const clip = `clip-${this.id}`;
     const drawing = svg('svg', {width, height: this.height, viewBox: `0 0 ${width} ${this.height}`, 'aria-hidden': 'true'},
       svg('clipPath', {id: clip}, svg('rect', {
-        x: this.box.left, y: 0, width: Math.max(0, this.box.right - this.box.left + 1), height: this.box.bottom + 1,
+        x: this.box.left, y: 0, width: Math.max(0, this.box.right - this.box.left + 5), height: this.box.bottom + 1,
       })),
       this.gridLines(ticks, labels), this.stepLabels(domain),
       svg('g', {'clip-path': `url(#${clip})`}, this.markLines(domain), this.bandArea(),

@@ -13,11 +13,6 @@ function overlaid(runs, pick, look = {}) {
   return runs.flatMap((run, index) => present(pick(run, {colour: runColour(index), dash: runDash(index), ...look})));
 }
 
-function legend(runs) {
-  return element('p', {class: 'key runs'}, ...runs.map((run, index) =>
-    element('span', {}, element('span', {class: `sample ${runDash(index) ? 'dashed' : ''}`, style: `--colour: ${runColour(index)}`}), run.name)));
-}
-
 function comparisonCurves(runs) {
   const thin = {width: 1, opacity: 0.55, quiet: true};
   const both = (trained, validated) => [...overlaid(runs, (run, look) => [trained(run, {...look, ...thin})]),
@@ -37,7 +32,7 @@ function comparisonCurves(runs) {
   if (error.length > 0) charts.push({title: 'Top-1 error', id: 'error', unit: kind, series: error, format: shortPercent, height: 300, log: false});
   if (rate.length > 0) charts.push({title: 'Learning rate', id: 'rate', series: rate, height: 160, fromZero: true, log: false});
   if (speed.length > 0) charts.push({title: 'Images per second', id: 'speed', unit: 'over all ranks', series: speed, height: 200, fromZero: true});
-  return section('curves', 'Curves', null, axisControls(), legend(runs), ...charts.map((options) => new Chart(options).figure));
+  return section('curves', 'Curves', null, axisControls(), ...charts.map((options) => new Chart(options).figure));
 }
 
 function finalFigures(runs) {
@@ -89,17 +84,23 @@ function settingsOf(run) {
   return {...(run.configuration || {}), ...machine, ...versions, store: run.store && run.store.fingerprint};
 }
 
+// Options that say where a run is, not what it computes: they always differ.
+function isPlace(name) {
+  return name === 'output' || name === 'resume';
+}
+
 function differencesSection(runs) {
   const settings = runs.map(settingsOf);
   const names = [...new Set(settings.flatMap((one) => Object.keys(one)))];
   const text = (value) => (value === undefined || value === null ? 'unset' : String(value));
   const differing = names.filter((name) => new Set(settings.map((one) => text(one[name]))).size > 1)
-    .sort((one, other) => Number(['output', 'resume'].includes(one)) - Number(['output', 'resume'].includes(other)));
+    .sort((one, other) => Number(isPlace(one)) - Number(isPlace(other)));
   const row = (name) => {
     const values = settings.map((one) => text(one[name]));
     const common = mostFrequent(values);
+    const marked = (value) => !isPlace(name) && value !== common;
     return element('tr', {}, element('th', {scope: 'row'}, name), ...values.map((value) =>
-      element('td', {class: value === common ? null : 'differs'}, element('code', {}, value))));
+      element('td', {class: marked(value) ? 'differs' : null}, element('code', {}, value))));
   };
   const same = names.length - differing.length;
   if (differing.length === 0) return section('options', 'Options', 'All runs have the same options, versions and hosts.');

@@ -117,5 +117,5 @@ function curvesSection(run) {
 
 // Fewer decimals for round fractions: labels of an axis, and values in a readout.
 function shortPercent(fraction) {
-  return isNumber(fraction) ? `${plain(100 * fraction)} %` : dash;
+  return isNumber(fraction) ? `${plain(100 * fraction)}${blank}%` : dash;
 }

@@ -2,6 +2,7 @@
 
 const dash = '–';
 const minus = '−';
+const blank = '\u00a0';  // between a number and its unit: no line ends there
 
 function isNumber(value) {
   return typeof value === 'number' && Number.isFinite(value);
@@ -33,15 +34,15 @@ function signed(text) {
 }
 
 function percent(fraction, decimals = 2) {
-  return isNumber(fraction) ? `${(100 * fraction).toFixed(decimals)} %` : dash;
+  return isNumber(fraction) ? `${(100 * fraction).toFixed(decimals)}${blank}%` : dash;
 }
 
 // A time of a step's part: "12.3 ms", "1.25 s", "840 µs".
 function shortTime(seconds) {
   if (!isNumber(seconds)) return dash;
-  if (seconds === 0) return '0 ms';
-  if (seconds >= 1) return `${plain(seconds, 3)} s`;
-  return seconds >= 1e-3 ? `${plain(1e3 * seconds, 3)} ms` : `${plain(1e6 * seconds, 3)} µs`;
+  if (seconds === 0) return `0${blank}ms`;
+  if (seconds >= 1) return `${plain(seconds, 3)}${blank}s`;
+  return seconds >= 1e-3 ? `${plain(1e3 * seconds, 3)}${blank}ms` : `${plain(1e6 * seconds, 3)}${blank}µs`;
 }
 
 // A time of a run: "42 s", "3 min 05 s", "2 h 07 min", "3 d 04 h".
@@ -49,10 +50,11 @@ function longTime(seconds) {
   if (!isNumber(seconds)) return dash;
   const two = (value) => String(value).padStart(2, '0');
   const all = Math.round(seconds);
-  if (all < 60) return `${all} s`;
-  if (all < 3600) return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
-  if (all < 86400) return `${Math.floor(all / 3600)} h ${two(Math.floor(all % 3600 / 60))} min`;
-  return `${Math.floor(all / 86400)} d ${two(Math.floor(all % 86400 / 3600))} h`;
+  const parts = all < 60 ? [all, 's']
+    : all < 3600 ? [Math.floor(all / 60), 'min', two(all % 60), 's']
+      : all < 86400 ? [Math.floor(all / 3600), 'h', two(Math.floor(all % 3600 / 60)), 'min']
+        : [Math.floor(all / 86400), 'd', two(Math.floor(all % 86400 / 3600)), 'h'];
+  return parts.join(blank);
 }
 
 // "1 step", "3 steps", of whole and broken counts.

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t fair_images = 24, wrong_images = 12;
+constexpr std::size_t fair_images = 24, wrong_images = 16;
 constexpr std::size_t most_pairs = 15;
 
 // What `work` returns; nothing, with a remark, where a file is missing or damaged.
