@@ -133,6 +133,24 @@ void OptionTable::give(const std::string& name, const std::string& value, const 
   given_.push_back({option, key, value, where, from_file});
 }
 
+// Options whose value may be left out get one: a whole number behind them, otherwise their standard.
+std::vector<std::string> OptionTable::with_all_values(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> complete;
+  bool options = true;  // until "--"
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    options = options && arguments[i] != "--";
+    complete.push_back(arguments[i]);
+    for (const Option& option : options_) {
+      if (!options || option.facts.without.empty() || arguments[i] != "--" + option.facts.name) continue;
+      const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
+      const bool number = !next.empty() && next.find_first_not_of("0123456789") == std::string::npos;
+      complete.back() += "=" + (number ? next : option.facts.without);
+      i += number ? 1 : 0;
+    }
+  }
+  return complete;
+}
+
 void OptionTable::read_command_line(const std::vector<std::string>& arguments,
                                     std::vector<std::string>& plain) {
   po::options_description all;
@@ -140,16 +158,17 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
   for (const Option& option : options_) {
     if (option.facts.flag)
       all.add_options()(option.facts.name.c_str(), po::bool_switch());
-    else if (!option.facts.without.empty())
-      all.add_options()(option.facts.name.c_str(),
-                        po::value<std::string>()->implicit_value(option.facts.without));
     else
       all.add_options()((option.facts.name + (option.facts.keyed ? ".*" : "")).c_str(),
                         po::value<std::string>());
   }
   po::parsed_options parsed(nullptr);
   try {
-    parsed = po::command_line_parser(arguments).options(all).style(style).allow_unregistered().run();
+    parsed = po::command_line_parser(with_all_values(arguments))
+                 .options(all)
+                 .style(style)
+                 .allow_unregistered()
+                 .run();
   } catch (const po::invalid_command_line_syntax& error) {
     fail(ExitCode::usage, "{}: {}; see {} --help", command_, error.what(), command_);
   } catch (const po::error& error) {
@@ -167,10 +186,7 @@ void OptionTable::read_command_line(const std::vector<std::string>& arguments,
     const std::string typed =
         option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
     if (option.unregistered) refuse_unknown(typed.substr(0, typed.find('=')), "");
-    std::string key;
-    const Option* known = find(option.string_key, key);
-    const std::string without = known != nullptr && !known->without.empty() ? known->without : "on";
-    give(option.string_key, option.value.empty() ? without : option.value.front(),
+    give(option.string_key, option.value.empty() ? "on" : option.value.front(),
          fmt::format("--{}", option.string_key), false);
   }
 }
