@@ -267,7 +267,7 @@ void OptionTable::refuse_unknown(const std::string& typed, const std::string& wh
 }
 
 std::string OptionFacts::usage() const {
-  if (!without.empty()) return fmt::format("--{}[={}]", name, value_name);
+  if (!without.empty()) return fmt::format("--{} [{}]", name, value_name);
   return fmt::format("--{}{}{}{}", name, keyed ? ".KEY" : "", flag ? "" : " ", value_name);
 }
 

@@ -28,7 +28,7 @@ struct OptionFacts {
   std::string without = {};             // what it means without a value; empty: it needs one
   std::vector<std::string> words = {};  // values that its value_name does not list: names of networks
 
-  // "--lr.KEY RATE", "--watch[=SECONDS]".
+  // "--lr.KEY RATE", "--watch [SECONDS]".
   std::string usage() const;
 };
 
@@ -53,8 +53,8 @@ class OptionTable {
   // Error(ExitCode::usage) saying what would be accepted. Options are set in the order of their declaration.
   void add(std::string name, std::string value_name, std::string help, Setter set);
 
-  // An option whose value may be left out: --watch stands for --watch=`without`, and only = gives another
-  // one.
+  // An option whose value, a whole number, may be left out: --watch 5, or --watch alone, which stands for
+  // --watch=`without`.
   void add_optional(std::string name, std::string value_name, std::string help, std::string without,
                     Setter set);
 
@@ -124,6 +124,7 @@ class OptionTable {
 
   const Option* find(std::string_view name, std::string& key) const;
   void give(const std::string& name, const std::string& value, const std::string& where, bool from_file);
+  std::vector<std::string> with_all_values(const std::vector<std::string>& arguments) const;
   void read_command_line(const std::vector<std::string>& arguments, std::vector<std::string>& plain);
   void read_file(const std::string& name);
   void set_positionals(const std::vector<std::string>& plain) const;

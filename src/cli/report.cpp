@@ -34,7 +34,7 @@ until the runs have ended.)";
   }
   std::string_view example() const override {
     return R"(  convoy report runs/owt
-  convoy report runs/owt --watch=30
+  convoy report runs/owt --watch 30
   convoy report runs/lr-0.01 runs/lr-0.02 --output comparison.html)";
   }
   bool uses_ranks() const override { return false; }
@@ -73,9 +73,7 @@ until the runs have ended.)";
     std::error_code error;
     if (fs::is_directory(run, error)) return;
     if (fs::exists(run, error)) fail(ExitCode::usage, "{} is a file: pass the output folder of a run", run);
-    const bool number = run.find_first_not_of("0123456789") == std::string::npos;
-    fail(ExitCode::usage, "{}: there is no such folder{}", run,
-         number ? fmt::format("; the seconds of --watch are given as --watch={}", run) : "");
+    fail(ExitCode::usage, "{}: there is no such folder", run);
   }
 
   ReportRequest request(int reload_seconds) const {

@@ -108,7 +108,6 @@ TEST_F(ReportCommand, RefusesWhatItCannotDo) {
   expect_refused({place("nowhere")}, 64, {"nowhere", "no such folder"});
   expect_refused({place("trained") / "run.json"}, 64, {"run.json is a file", "output folder"});
   expect_refused({store()}, 64, {"holds no run"});
-  expect_refused({trained(), "--watch", "7"}, 64, {"--watch=7"});
   expect_refused({trained(), "--watch=0"}, 64, {"--watch"});
   expect_refused({trained(), "--output", place("nowhere") / "page.html"}, 64, {"there is no folder"});
   expect_refused({trained(), "--output", trained()}, 64, {"is a folder"});

@@ -68,7 +68,7 @@ std::string option_entry(const OptionFacts& option) {
   std::string text = fmt::format(".TP\n\\fB{}\\fR", roff_text("--" + option.name));
   if (option.keyed) text += ".\\fIKEY\\fR";
   if (!option.without.empty())
-    text += fmt::format("[=\\fI{}\\fR]", roff_text(option.value_name));
+    text += fmt::format(" [\\fI{}\\fR]", roff_text(option.value_name));
   else if (!option.flag)
     text += fmt::format(" \\fI{}\\fR", roff_text(option.value_name));
   return text + "\n" + filled(option.help);

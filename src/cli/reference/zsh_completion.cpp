@@ -32,8 +32,8 @@ std::string action_of(const ValueKind& kind) {
 
 std::string specification_of(const OptionFacts& option) {
   if (option.flag) return fmt::format("'--{}[{}]'", option.name, escaped(option.help));
-  if (!option.without.empty())  // a value only behind =
-    return fmt::format("'--{}=-[{}]::{}:{}'", option.name, escaped(option.help), escaped(option.value_name),
+  if (!option.without.empty())
+    return fmt::format("'--{}=[{}]::{}:{}'", option.name, escaped(option.help), escaped(option.value_name),
                        action_of(kind_of(option.value_name, option.words)));
   // Of an option with keys only what precedes the dot can be offered.
   const std::string name =
