@@ -9,7 +9,7 @@ namespace convoy {
 
 std::optional<ForeignFormat> foreign_format(const std::filesystem::path& path) {
   if (is_torch_zip(path)) return ForeignFormat::pytorch;
-  if (is_old_torch_file(path)) return ForeignFormat::pytorch_old;
+  if (is_old_torch_file(path) || is_torch_tar(path)) return ForeignFormat::pytorch_old;
   if (is_safetensors(path)) return ForeignFormat::safetensors;
   if (is_caffemodel(path)) return ForeignFormat::caffemodel;
   return std::nullopt;
@@ -39,7 +39,7 @@ std::vector<NamedTensor> read_foreign(const std::filesystem::path& path) {
     case ForeignFormat::pytorch:
       return read_torch_zip(path);
     case ForeignFormat::pytorch_old:
-      return read_old_torch_file(path);
+      return is_torch_tar(path) ? read_torch_tar(path) : read_old_torch_file(path);
     case ForeignFormat::caffemodel:
       return read_caffemodel(path).tensors;
     case ForeignFormat::safetensors:

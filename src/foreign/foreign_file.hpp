@@ -11,11 +11,12 @@
 
 namespace convoy {
 
-// pytorch: the zip that torch.save writes since version 1.6; pytorch_old: the pickles that it wrote before.
+// pytorch: the zip that torch.save writes since version 1.6; pytorch_old: what it wrote before.
 enum class ForeignFormat { pytorch, pytorch_old, safetensors, caffemodel };
 
 // The format by the file's first bytes and content, not by its name; nothing for any other file, such as a
-// checkpoint of Convoy. Throws ExitCode::io if the file cannot be read.
+// checkpoint of Convoy. Throws ExitCode::io if the file cannot be read,
+// ExitCode::bad_data for a damaged tar.
 std::optional<ForeignFormat> foreign_format(const std::filesystem::path& path);
 
 // "PyTorch", "PyTorch (before 1.6)", "safetensors", "Caffe".

@@ -288,6 +288,13 @@ bool torch_global(std::string_view name) {
          is_one_of(name, ignored_globals);
 }
 
+std::uint64_t torch_number_bytes(std::string_view storage_type_name) {
+  const StorageType* type = storage_type(storage_type_name);
+  if (type == nullptr)
+    fail(ExitCode::bad_data, "it has a storage of the unknown type '{}'", readable(storage_type_name));
+  return type->bytes;
+}
+
 TorchStateDict torch_state_dict(const Pickle& pickle, std::uint64_t most_bytes) {
   return StateDictReader(pickle, most_bytes).read();
 }

@@ -40,6 +40,10 @@ struct TorchStateDict {
 // Whether a pickle that holds a state dict may refer to this global: for read_pickle.
 bool torch_global(std::string_view name);
 
+// The bytes of one number in a storage of this type ("torch.FloatStorage"). Throws ExitCode::bad_data
+// (without the file's name) for what is no such type.
+std::uint64_t torch_number_bytes(std::string_view storage_type_name);
+
 // The state dict in what was saved: the value itself, the value of "state_dict", "model_state_dict" or
 // "model" in it, or the only dictionary of tensors in it. Tensors of integers are left out. The file has room
 // for storages of at most `most_bytes` together. Throws ExitCode::bad_data (without the file's name).
