@@ -27,12 +27,15 @@ add_terminal_options() {
   fi
 }
 
-# show_command: prints the array `command`, unless Convoy is told to print nothing but errors and the result.
+# show_command: prints the array `command`, unless Convoy is told to print nothing but errors and the result; paler than what
+# Convoy prints where the terminal has colours.
 show_command() {
-  case " ${command[*]} " in
-    *" --quiet "*) ;;
-    *) echo "${command[*]}" >&2 ;;
-  esac
+  case " ${command[*]} " in *" --quiet "*) return ;; esac
+  if [ -t 2 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+    printf '\033[2m%s\033[0m\n' "${command[*]}" >&2
+  else
+    echo "${command[*]}" >&2
+  fi
 }
 
 # wait_briefly PID...: waits until all of them have ended, but at most three seconds. mpirun may leave a process that

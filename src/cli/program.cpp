@@ -9,8 +9,6 @@
 #include "base/log.hpp"
 #include "base/startup_clock.hpp"
 #include "base/terminal.hpp"
-#include "base/text_list.hpp"
-#include "base/text_wrap.hpp"
 #include "cli/command.hpp"
 #include "cli/common_options.hpp"
 #include "cli/reference/command_reference.hpp"
@@ -39,11 +37,10 @@ Convoy is installed.
 Several ranks: launch/local train … (this node), launch/mpirun HOSTFILE train … (hosts), srun convoy train …
 
 )";
-  text += styled("Exit codes:", Style::bold, colour);
-  std::vector<std::string> codes;
+  text += styled("Exit codes:", Style::bold, colour) + "\n";
   for (const auto& [code, meaning] : exit_code_meanings())
-    codes.push_back(fmt::format("{} {}", static_cast<int>(code), meaning));
-  return text + " " + wrapped(text_list(codes), 90) + ".\n";
+    text += fmt::format("  {:<3} {}\n", static_cast<int>(code), meaning);
+  return text;
 }
 
 void print_help(const Command& command, const OptionTable& table) {
@@ -58,6 +55,10 @@ Command& find_command(const std::vector<std::unique_ptr<Command>>& commands, con
     if (command->name() == name) return *command;
     names.push_back(command->name());
   }
+  if (name.starts_with('-'))
+    fail(ExitCode::usage,
+         "{} comes before the command; write convoy COMMAND {}. convoy --help lists the commands", name,
+         name);
   const std::string near = nearest_name(name, names);
   fail(ExitCode::usage, "unknown command '{}'{}; convoy --help lists the commands", name,
        near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
