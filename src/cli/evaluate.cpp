@@ -27,7 +27,9 @@ is needed.)";
 
   void declare(OptionTable& table) override {
     table.group("What");
-    table.add_text("checkpoint", "FILE", "the checkpoint, for example runs/owt/checkpoints/best, or weights of another program (convoy import)",
+    table.add_text("checkpoint", "FILE",
+                   "the checkpoint, for example runs/owt/checkpoints/best, or weights of another program "
+                   "(convoy import)",
                    options_.checkpoint);
     table.add_text("data", "STORE", "the store", options_.data);
     table.add_word<std::string>("split", "the split to evaluate", options_.split,

@@ -41,7 +41,9 @@ are named on standard error, and the exit code is that of the first one.)";
   void declare(OptionTable& table) override {
     table.positional("IMAGE", "image files", images_, true, true);
     table.group("What");
-    table.add_text("checkpoint", "FILE", "the checkpoint, for example runs/owt/checkpoints/best, or weights of another program (convoy import)",
+    table.add_text("checkpoint", "FILE",
+                   "the checkpoint, for example runs/owt/checkpoints/best, or weights of another program "
+                   "(convoy import)",
                    checkpoint_);
     table.add_integer("top", "number of classes to print for each image", top_, 1, 1 << 20);
     table.add_flag("json", "print one JSON object per image instead of text", json_);
