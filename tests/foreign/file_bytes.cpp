@@ -155,4 +155,30 @@ std::string old_torch_file(const std::string& value, const std::vector<OldStorag
   return file;
 }
 
+std::string tar(const std::vector<TarPart>& parts) {
+  constexpr std::size_t block = 512;
+  const auto octal = [](std::size_t value, int digits) {
+    std::string text(digits, '0');
+    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value /= 8)
+      *digit = static_cast<char>('0' + value % 8);
+    return text;
+  };
+  std::string file;
+  for (const TarPart& part : parts) {
+    std::string header = part.name;
+    header.resize(100);
+    header += octal(0644, 7) + '\0' + octal(0, 7) + '\0' + octal(0, 7) + '\0';
+    header += octal(part.content.size(), 11) + '\0' + octal(0, 11) + '\0' + std::string(8, ' ') + '0';
+    header.resize(257);
+    header += std::string("ustar\0", 6) + "00";
+    header.resize(block);
+    std::size_t sum = 0;
+    for (const char c : header) sum += static_cast<unsigned char>(c);
+    header.replace(148, 7, octal(sum, 6) + '\0');
+    file += header + part.content;
+    file.resize((file.size() + block - 1) / block * block);
+  }
+  return file + std::string(2 * block, '\0');
+}
+
 }  // namespace convoy::test

@@ -62,4 +62,10 @@ struct OldStorage {
 };
 std::string old_torch_file(const std::string& value, const std::vector<OldStorage>& storages);
 
+// A file of torch.save before version 0.2: a tar of these members.
+struct TarPart {
+  std::string name, content;
+};
+std::string tar(const std::vector<TarPart>& parts);
+
 }  // namespace convoy::test

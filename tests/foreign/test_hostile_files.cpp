@@ -315,6 +315,61 @@ std::vector<Hostile> damaged() {
   };
 }
 
+// Tars from before version 0.2: one tensor of a storage of one number.
+std::vector<Hostile> tars() {
+  const std::string record = pickle::whole(
+      pickle::tuple({pickle::integer(1), pickle::integer(2), pickle::global("torch", "FloatTensor")}));
+  const auto view = [&](std::uint64_t dimensions, std::uint64_t offset) {
+    std::string bytes = pickle::whole(pickle::integer(1)) + record + little_endian(dimensions, 8);
+    if (dimensions == 1) bytes += little_endian(1, 8) + little_endian(1, 8) + little_endian(offset, 8);
+    return bytes;
+  };
+  const auto numbers = [](std::uint64_t count, const std::string& type = "FloatStorage") {
+    return pickle::whole(pickle::integer(1)) +
+           pickle::whole(
+               pickle::tuple({pickle::integer(2), pickle::text("cpu"), pickle::global("torch", type)})) +
+           little_endian(count, 8) + "1234";
+  };
+  const auto file = [](const std::string& value, const std::string& tensors, const std::string& storages) {
+    return tar({{"pickle", pickle::whole(value)}, {"tensors", tensors}, {"storages", storages}});
+  };
+  const std::string state = pickle::dict({{"w", pickle::text("1") + "Q"}});
+  std::string sixty_four = pickle::whole(pickle::integer(1)) + record + little_endian(64, 8);
+  for (int i = 0; i < 128; ++i) sixty_four += little_endian(1, 8);
+  return {
+      {"call in a tar",
+       file(pickle::call("os", "system", ")"), view(1, 0), numbers(1)),
+       {"os.system", "refused"}},
+      {"tensor that is not there",
+       file(pickle::dict({{"w", pickle::text("5") + "Q"}}), view(1, 0), numbers(1)),
+       {"tensor 5 is missing"}},
+      {"dimensions without end",
+       file(state, view(0x7fffffff, 0), numbers(1)),
+       {"tensor 1 has 2147483647 dimensions"}},
+      {"view beyond", file(state, view(1, 1), numbers(1)), {"w: it reaches beyond the 1 numbers"}},
+      {"view of a negative offset",
+       file(state, view(1, ~std::uint64_t{0}), numbers(1)),
+       {"w: it reaches beyond"}},
+      {"numbers beyond the tar",
+       file(state, view(1, 0), numbers(1 << 20)),
+       {"a member of the tar is truncated"}},
+      {"numbers of 2^63",
+       file(state, view(1, 0), numbers(std::uint64_t{1} << 63)),
+       {"storage 2 has a size that cannot be"}},
+      {"numbers of no type",
+       file(state, view(1, 0), numbers(1, "ByteTensor")),
+       {"unknown type 'torch.ByteTensor'"}},
+      {"storages without end",
+       file(state, view(1, 0), pickle::whole(pickle::integer(std::int64_t{1} << 62))),
+       {"truncated"}},
+      {"many references to many dimensions",
+       file("(" + repeated(pickle::text("1") + "Q", 200'000) + "t", sixty_four + little_endian(0, 8),
+            numbers(1)),
+       {"no dictionary of tensors"}},
+      {"truncated tar", file(state, view(1, 0), numbers(1)).substr(0, 2000), {"truncated"}},
+  };
+}
+
 class HostileFile : public ::testing::TestWithParam<Hostile> {};
 
 TEST_P(HostileFile, IsRefused) {
@@ -347,6 +402,7 @@ INSTANTIATE_TEST_SUITE_P(Calling, HostileFile, ::testing::ValuesIn(calling()), t
 INSTANTIATE_TEST_SUITE_P(Growing, HostileFile, ::testing::ValuesIn(growing()), test_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, HostileFile, ::testing::ValuesIn(malformed()), test_name);
 INSTANTIATE_TEST_SUITE_P(Views, HostileFile, ::testing::ValuesIn(views()), test_name);
+INSTANTIATE_TEST_SUITE_P(Tars, HostileFile, ::testing::ValuesIn(tars()), test_name);
 INSTANTIATE_TEST_SUITE_P(Damaged, HostileFile, ::testing::ValuesIn(damaged()), test_name);
 
 }  // namespace

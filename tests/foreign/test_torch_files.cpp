@@ -218,5 +218,42 @@ TEST_F(TorchFile, StridesOffsetsAndSharedStorages) {
   expect_tensor(tensors[5], "none", {0, 3}, {});
 }
 
+// Before version 0.2: tensors are keys, whose views and numbers are other members of a tar.
+TEST_F(TorchFile, Tars) {
+  const auto key = [](int number) { return pickle::integer(number); };
+  const auto reference = [](const char* number) { return pickle::text(number) + "Q"; };
+  const auto storage = [&](int number, const std::string& type, std::uint64_t numbers,
+                           const std::string& bytes) {
+    return pickle::whole(pickle::tuple({key(number), pickle::text("cpu"), pickle::global("torch", type)})) +
+           little_endian(numbers, 8) + bytes;
+  };
+  const auto view = [&](int number, int of_storage, const std::vector<std::uint64_t>& numbers) {
+    std::string bytes =
+        pickle::whole(pickle::tuple({key(number), key(of_storage), pickle::global("torch", "FloatTensor")})) +
+        little_endian((numbers.size() - 1) / 2, 8);
+    for (const std::uint64_t value : numbers) bytes += little_endian(value, 8);
+    return bytes;
+  };
+  const std::string state = pickle::ordered_dict(
+      {{"fc.weight", pickle::call("torch.nn.parameter", "Parameter", reference("11") + "\x85")},
+       {"counter", reference("13")},
+       {"fc.bias", reference("12")}});
+  const std::string file =
+      tar({{"sys_info", "ignored"},
+           {"pickle", pickle::whole(state)},
+           {"tensors", pickle::whole(key(3)) + view(11, 1, {2, 3, 3, 1, 0}) + view(12, 2, {2, 1, 1}) +
+                           view(13, 3, {1, 1, 0})},
+           {"storages", pickle::whole(key(3)) + storage(3, "LongStorage", 1, std::string(8, '\0')) +
+                            storage(1, "FloatStorage", 6, small_storages[0].second) +
+                            storage(2, "DoubleStorage", 3, bytes_of_numbers<double>({9, 10, 11})) +
+                            pickle::whole("]")}});
+  EXPECT_EQ(format(file), ForeignFormat::pytorch_old);
+  const std::vector<NamedTensor> tensors = read(file);
+  ASSERT_EQ(tensors.size(), 2U);
+  expect_tensor(tensors[0], "fc.weight", {2, 3}, counted(6));
+  expect_tensor(tensors[1], "fc.bias", {2}, counted(2, 10), "float64");
+  EXPECT_EQ(format(tar({{"photo.jpg", "photo"}})), std::nullopt);
+}
+
 }  // namespace
 }  // namespace convoy
