@@ -43,7 +43,7 @@ function pairsTable(run) {
   return element('div', {class: 'table', id: 'table-pairs'}, element('div', {class: 'scroll'}, element('table', {},
     element('caption', {}, 'Most confused'),
     element('thead', {}, element('tr', {}, ...['Images of', 'taken for'].map((text) => element('th', {scope: 'col'}, text)),
-      ...['times', 'of the class'].map((text) => element('th', {scope: 'col', class: 'number'}, text)), element('th', {scope: 'col'}))),
+      ...['times', 'of the class'].map((text) => element('th', {scope: 'col', class: 'number'}, text)), element('th', {scope: 'col', class: 'gauge'}))),
     element('tbody', {}, ...pairs.map(row)))));
 }
 
