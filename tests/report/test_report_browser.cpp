@@ -103,6 +103,42 @@ TEST_F(ReportInBrowser, ChartsShowTheValuesOfTheRun) {
   EXPECT_NE(dom.find("class=\"state finished\""), std::string::npos);
 }
 
+// What a reader does, done by a script behind the page's own; what is shown then becomes the page's title.
+constexpr const char* reading = R"(<script>
+const said = [];
+const at = (chart) => [...document.querySelectorAll(`#chart-${chart} .readout b`)].map((one) => one.dataset.step).join();
+const key = (name) => document.querySelector('#chart-loss .canvas').dispatchEvent(new KeyboardEvent('keydown', {key: name}));
+const steps = () => document.querySelector('#chart-loss .steps').textContent;
+key('Home');
+said.push(at('loss'), at('speed'));
+key('ArrowRight');
+said.push(at('speed'));
+const whole = steps();
+key('+');
+said.push(steps() !== whole && document.body.className);
+key('0');
+said.push(steps() === whole && document.body.className === '');
+key('Escape');
+const box = document.querySelector('#chart-speed .canvas').getBoundingClientRect();
+document.querySelector('#chart-speed .canvas').dispatchEvent(new PointerEvent('pointermove', {clientX: box.right, clientY: box.top + 9}));
+said.push(at('loss'));
+document.querySelector('#chart-loss .toggle').click();
+said.push(document.querySelector('#chart-loss .toggle').getAttribute('aria-pressed'));
+document.querySelector('[data-value=epoch]').click();
+said.push(steps());
+document.title = said.join(' / ');
+</script></body>)";
+
+TEST_F(ReportInBrowser, KeysAndPointerReadValues) {
+  write_run(folder_ / "run", {.steps = 60});
+  std::string html = make_report({.runs = {folder_ / "run"}, .store = {}, .reload_seconds = 0}).html;
+  html.replace(html.rfind("</body>"), 7, reading);
+  const std::string dom = shown(html);
+  const std::size_t title = dom.find("<title>") + 7;
+  EXPECT_EQ(dom.substr(title, dom.find("</title>") - title),
+            "10,100 / 10 / 20 / zoomed / true / 600,600 / true / 0123456");
+}
+
 TEST_F(ReportInBrowser, EveryKindOfRunIsDrawn) {
   const auto page = [&](const std::string& metrics) {
     write_text(folder_ / "run" / "metrics.jsonl", metrics);

@@ -19,7 +19,7 @@ function linearTicks(least, most, count, integral = false) {
   return ticks;
 }
 
-// Powers of ten, with 2 and 5 between them where there is room.
+// Powers of ten, with values between them where there is room; round values in a range that holds hardly any.
 function logTicks(least, most, count) {
   const decades = Math.log10(most / least);
   const factors = decades > count ? [1] : decades > count / 3 ? [1, 3] : [1, 2, 3, 5, 7];
@@ -31,7 +31,7 @@ function logTicks(least, most, count) {
       const tick = Number((factor * 10 ** power).toPrecision(12));
       if (tick >= least * (1 - 1e-9) && tick <= most * (1 + 1e-9)) ticks.push(tick);
     }
-  return ticks;
+  return ticks.length < 3 ? linearTicks(least, most, count) : ticks;
 }
 
 // Maps [least, most] to [from, to]; on a logarithmic scale values at or below 0 have no place.

@@ -44,7 +44,7 @@ function markStrip(chart, domain) {
   for (const mark of chart.marks) {
     const at = markX(mark);
     if (at < domain[0] || at > domain[1]) continue;
-    strip.append(glyph(mark.kind, chart.x(at), chart.box.bottom + (mark.kind === 'checkpoint' ? 38 : 29), mark.text));
+    strip.append(glyph(mark.kind, Math.round(chart.x(at)), chart.box.bottom + (mark.kind === 'checkpoint' ? 38 : 29), mark.text));
   }
   return strip;
 }
