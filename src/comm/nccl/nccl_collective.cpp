@@ -48,8 +48,8 @@ class NcclCollective final : public Collective {
     connect();
     const std::size_t number = started_++;
     if (number == slices_.size()) slices_.push_back({make_event(), make_event()});
+    if (marks_) marks_(number, values.size_bytes(), SumMark::ready, {compute_});  // before the sum can begin
     follow(stream_.get(), compute_, slices_[number].final.get());
-    if (marks_) marks_(number, values.size_bytes(), SumMark::ready, {compute_});
     enqueue_sum(values);
     if (marks_) marks_(number, values.size_bytes(), SumMark::done, {stream_.get()});
     check(cudaEventRecord(slices_[number].summed.get(), stream_.get()), "marking the end of a sum");
