@@ -45,14 +45,14 @@ TrainedModel foreign_model(const std::filesystem::path& path) {
 TrainedModel load_model(const std::filesystem::path& path) {
   if (foreign_format(path)) return foreign_model(path);
   TrainedModel model;
-  const CheckpointFile file(path);
-  model.header = file.header();
+  const std::unique_ptr<CheckpointFile> file = open_checkpoint(path);
+  model.header = file->header();
   try {
     model.network = network_of(model.header);
   } catch (const Error& error) {
     fail(ExitCode::bad_data, "{}: {}", path.string(), error.what());
   }
-  model.parameters = file.read_parameters(ParameterTable(model.network));
+  model.parameters = file->read_parameters(ParameterTable(model.network));
   return model;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/counted.hpp"
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "base/text_list.hpp"
 
 namespace convoy {
@@ -61,9 +62,19 @@ bool are_numbered(const std::vector<ClassEntry>& classes) {
   return true;
 }
 
+std::unique_ptr<CheckpointFile> open_checkpoint(const std::filesystem::path& path) {
+  constexpr std::string_view hdf5 = "\x89HDF\r\n\x1A\n";
+  const FileDescriptor file = open_regular_file(path);
+  if (file.size() >= hdf5.size() && file.read_part(0, hdf5.size()) != hdf5)
+    fail(ExitCode::bad_data,
+         "{} is neither a checkpoint of Convoy nor weights of PyTorch (.pth), safetensors or Caffe",
+         path.string());
+  return std::make_unique<CheckpointFile>(path);
+}
+
 WeightsFile::WeightsFile(const std::filesystem::path& path, const std::string& network) {
   if (!foreign_format(path)) {
-    file_ = std::make_unique<CheckpointFile>(path);
+    file_ = open_checkpoint(path);
     return;
   }
   ForeignModel model =

@@ -24,6 +24,9 @@ std::string input_text(const InputSpec& input, Fit fit);
 // Whether these are the classes of weights that name none: "class-0", "class-1", ….
 bool are_numbered(const std::vector<ClassEntry>& classes);
 
+// Opens a checkpoint. Throws ExitCode::bad_data for a file that is neither one nor foreign, saying so.
+std::unique_ptr<CheckpointFile> open_checkpoint(const std::filesystem::path& path);
+
 // Opened to take single tensors from.
 class WeightsFile {
  public:

@@ -18,14 +18,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // One number for all channels, or three separated by commas.
-Channels parse_channels(const std::string& text, double least) {
+Channels parse_channels(const std::string& text, const Bounds& bounds) {
   const std::vector<std::string> parts = split_list(text, ',');
   if (parts.size() != 1 && parts.size() != 3)
     fail(ExitCode::usage, "'{}' is neither one number nor three (red, green, blue) separated by commas",
          text);
   Channels channels{};
   for (std::size_t i = 0; i < channels.size(); ++i)
-    channels[i] = parse_real(parts.size() == 1 ? parts[0] : parts[i], {.least = least});
+    channels[i] = parse_real(parts.size() == 1 ? parts[0] : parts[i], bounds);
   return channels;
 }
 
@@ -138,10 +138,12 @@ the file), and 1000 outputs are ImageNet's classes.)";
         "--deviation is above 1, of 0…255; or Caffe's mean.binaryproto [torchvision's or Caffe's]",
         mean_);
     table.add("deviation", "R,G,B", "what they are divided by then [torchvision's]",
-              [this](const std::string& value) { options_.input.deviation = parse_channels(value, 1e-9); });
-    table.add("scale", "F",
-              "instead of --deviation: the factor for pixels of 0…255, such as 1/255 [Caffe's: 1]",
-              [this](const std::string& value) { options_.input.scale = parse_channels(value, 1e-9); });
+              [this](const std::string& value) {
+                options_.input.deviation = parse_channels(value, factor_bounds);
+              });
+    table.add(
+        "scale", "F", "instead of --deviation: the factor for pixels of 0…255, such as 1/255 [Caffe's: 1]",
+        [this](const std::string& value) { options_.input.scale = parse_channels(value, factor_bounds); });
     table.add_integer("resize", "side to which images are resized; 0: the network's usual one, mostly 256",
                       options_.input.stored_side, 0, largest_side);
     table.add_integer("crop", "side of the network's input, cut from their centre; 0: the network's own",
@@ -155,7 +157,7 @@ the file), and 1000 outputs are ImageNet's classes.)";
 
   Channels parse_mean() const {
     try {
-      return parse_channels(mean_, -255);
+      return parse_channels(mean_, {.least = -255, .most = 255});
     } catch (const Error& error) {
       fail(error.category(), "--mean: {}", error.what());
     }
@@ -183,6 +185,7 @@ the file), and 1000 outputs are ImageNet's classes.)";
   }
 
   static constexpr int largest_side = 65'536;
+  static constexpr Bounds factor_bounds{.least = 1e-9};
 
   std::vector<std::string> files_;
   std::string output_, classes_, mean_;

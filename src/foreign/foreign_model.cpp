@@ -74,10 +74,9 @@ void reverse_channels(const Parameter& parameter, std::span<float> weight) {
 void take_values(const fs::path& path, std::vector<NamedTensor>& tensors, ForeignModel& model) {
   const ParameterTable table(model.network);
   model.parameters.resize(table.size());
-  for (const auto& [index, parameter_name] : model.match.pairs) {
-    NamedTensor& tensor = tensors[index];
-    const auto parameter = std::ranges::find_if(
-        table.parameters(), [&](const Parameter& candidate) { return candidate.path() == parameter_name; });
+  for (const NetworkMatch::Pair& pair : model.match.pairs) {
+    NamedTensor& tensor = tensors[pair.tensor];
+    const auto parameter = std::ranges::find(table.parameters(), pair.parameter, &Parameter::path);
     ensure(parameter != table.parameters().end() && tensor.values.size() == parameter->elements,
            "a matched tensor has the parameter's size");
     if (!std::ranges::all_of(tensor.values, [](float value) { return std::isfinite(value); }))
@@ -85,7 +84,7 @@ void take_values(const fs::path& path, std::vector<NamedTensor>& tensors, Foreig
     const std::span<float> target =
         std::span(model.parameters).subspan(parameter->offset, parameter->elements);
     std::ranges::copy(tensor.values, target.begin());
-    if (model.format == ForeignFormat::caffemodel && parameter_name == "conv1/weight")
+    if (model.format == ForeignFormat::caffemodel && pair.parameter == "conv1/weight")
       reverse_channels(*parameter, target);
     std::vector<float>().swap(tensor.values);  // memory holds each tensor once
   }

@@ -96,8 +96,8 @@ std::vector<std::string> read_class_list(const fs::path& path) {
          path.string());
   }
   check_unique(path, lines);
-  std::vector<std::string> ids;
-  for (const TextRecord& line : lines) ids.push_back(line.fields[0]);
+  std::vector<std::string> ids(lines.size());
+  std::ranges::transform(lines, ids.begin(), [](const TextRecord& line) { return line.fields[0]; });
   return ids;
 }
 
@@ -145,6 +145,7 @@ std::vector<ClassEntry> read_output_classes(const fs::path& path) {
   const std::vector<TextRecord> columns = records_of(path, text, Separator::tab);
   if (std::ranges::all_of(columns, [](const TextRecord& record) { return record.fields.size() == 2; })) {
     check_unique(path, columns);
+    classes.reserve(columns.size());
     for (const TextRecord& line : columns) classes.push_back({line.fields[0], line.fields[1]});
     return classes;
   }

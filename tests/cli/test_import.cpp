@@ -109,6 +109,8 @@ TEST_F(Import, ClassesAndImagesAreTheUsers) {
   expect_refused(import("net.pth", "x.h5", {"--classes", place("three.txt")}), 64,
                  {"three.txt", "3 classes", "4 outputs"});
   expect_refused(import("net.pth", "x.h5", {"--mean", "1,2"}), 64, {"--mean", "'1,2'", "three"});
+  expect_refused(import("net.pth", "x.h5", {"--mean", "300"}), 64, {"--mean", "'300'"});
+  expect_refused(import("net.pth", "x.h5", {"--deviation", "0"}), 64, {"--deviation", "'0'"});
   expect_refused(import("net.pth", "x.h5", {"--mean", place("absent")}), 74, {"absent"});
   expect_refused(import("net.pth", "x.h5", {"--mean", place("net.pth")}), 65, {"net.pth", "mean image"});
   EXPECT_FALSE(std::filesystem::exists(place("x.h5")));
@@ -153,6 +155,8 @@ TEST_F(Import, RefusalsNameTheRemedy) {
   EXPECT_EQ(import("net.pth", "precious.h5", {"--replace"}).code, 0);
   expect_refused(import("absent.pth", "x.h5"), 74, {"absent.pth"});
   expect_refused(import("image.png", "x.h5"), 65, {"image.png", "safetensors"});
+  expect_refused(run({program, "predict", "--checkpoint", place("image.png"), place("image.png")}), 65,
+                 {"image.png", "neither a checkpoint of Convoy nor weights of PyTorch"});
   expect_refused(run({program, "import", checkpoint(), "--output", place("x.h5")}), 65, {"need no import"});
   expect_refused(import("net.pth", "x.h5", {"--model", "alexnet-owt"}), 64,
                  {"--model alexnet-owt", "64 × 3 × 11 × 11", "48 × 3 × 5 × 5"});

@@ -146,11 +146,14 @@ TEST(OutputClasses, IdsWithWordsOrNames) {
   EXPECT_EQ(read("n01443537 goldfish, Carassius auratus\nn01440764 tench\n"), fish);
   EXPECT_EQ(read("n01443537\tgoldfish, Carassius auratus\nn01440764\ttench\n"), fish);
   EXPECT_EQ(read("cat\tHouse cat\r\ndog\tDog\r\n"), (Classes{{"cat", "House cat"}, {"dog", "Dog"}}));
-  EXPECT_EQ(read("great white shark\n\ntench, Tinca tinca\n"),
-            (Classes{{"great white shark", "great white shark"}, {"tench, Tinca tinca", "tench, Tinca tinca"}}));
-  EXPECT_EQ(read("crane\ntoad\ncrane\n"), (Classes{{"crane", "crane"}, {"toad", "toad"}, {"crane 2", "crane"}}));
+  EXPECT_EQ(
+      read("great white shark\n\ntench, Tinca tinca\n"),
+      (Classes{{"great white shark", "great white shark"}, {"tench, Tinca tinca", "tench, Tinca tinca"}}));
+  EXPECT_EQ(read("crane\ntoad\ncrane\n"),
+            (Classes{{"crane", "crane"}, {"toad", "toad"}, {"crane 2", "crane"}}));
   expect_error(ExitCode::bad_data, {"list is empty"}, [&] { read("\n"); });
-  expect_error(ExitCode::bad_data, {"class cat occurs twice, in lines 1 and 2"}, [&] { read("cat\tA\ncat\tB\n"); });
+  expect_error(ExitCode::bad_data, {"class cat occurs twice, in lines 1 and 2"},
+               [&] { read("cat\tA\ncat\tB\n"); });
   expect_error(ExitCode::bad_data, {"n01440764 occurs twice"}, [&] { read("n01440764 a\nn01440764 b\n"); });
 }
 
