@@ -3,8 +3,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/error.hpp"
 #include "foreign/foreign_error.hpp"
@@ -51,8 +51,8 @@ std::vector<std::byte> ZipReader::read(std::uint64_t most) {
     const std::size_t end = bytes.size();
     // Grows to what has come: a claimed size costs nothing.
     if (bytes.capacity() < end + size) bytes.reserve(std::min<std::uint64_t>(most, 2 * (end + size)));
-    bytes.resize(end + size);
-    std::memcpy(bytes.data() + end, block, size);
+    const auto* first = static_cast<const std::byte*>(block);
+    bytes.insert(bytes.end(), first, first + size);
   }
 }
 
