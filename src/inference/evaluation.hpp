@@ -29,7 +29,7 @@ struct EvaluationResult {
 
 struct EvaluationOptions {
   std::string checkpoint, data, split = "val";
-  std::string predictions;  // a file for predictions_csv; empty: none
+  std::string predictions = {};  // a file for predictions_csv; empty: none
   bool ten_crop = false;
   std::int64_t global_batch = 256;
   DeviceKind device = DeviceKind::automatic;

@@ -79,7 +79,7 @@ std::int64_t now() {
 
 }  // namespace
 
-std::string script_safe(std::string json) {
+std::string script_safe(const std::string& json) {
   std::string safe;
   safe.reserve(json.size());
   // In JSON these stand only in texts, where an escape means the same.

@@ -25,7 +25,7 @@ struct ReportPage {
 ReportPage make_report(const ReportRequest& request);
 
 // `json` inside a <script> element: no text in it can end the element or begin a comment.
-std::string script_safe(std::string json);
+std::string script_safe(const std::string& json);
 
 // Names for runs, as short as they can be told apart: the last parts of their paths.
 std::vector<std::string> run_names(const std::vector<std::filesystem::path>& runs);
