@@ -48,6 +48,17 @@ wait_briefly() {
   done
 }
 
+# request_stop PID: asks the ranks to stop. The first time it says what will come, in place of a line that may be there: mpirun
+# speaks of aborted jobs.
+request_stop() {
+  if [ "${training:-false}" = true ] && [ "${stopping:-false}" = false ]; then
+    if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then printf '\r\033[J' >&2; fi
+    echo "Stopping: the ranks save a checkpoint and end with exit code 75, which mpirun will mention." >&2
+  fi
+  stopping=true
+  kill -USR1 "$1" 2>/dev/null
+}
+
 # run_stoppable COMMAND...: runs it and exits with its code. mpirun kills its ranks on INT, TERM and HUP but forwards
 # USR1 to them, which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training
 # (training=true), whose result is in its output folder.
@@ -64,7 +75,7 @@ run_stoppable() {
   child=$!
   set +m
   exec 4>&- 5>&-
-  trap 'kill -USR1 "$child" 2>/dev/null' INT TERM HUP USR1
+  trap 'request_stop "$child"' INT TERM HUP USR1
   while true; do
     wait "$child"
     code=$?
