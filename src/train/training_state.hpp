@@ -17,7 +17,7 @@ namespace convoy {
 struct TrainingWindow {
   std::int64_t steps = 0, samples = 0, top1 = 0;
   double loss = 0;
-  std::optional<double> loss_scale;  // in fp16: of the newest step; not kept in checkpoints
+  std::optional<double> loss_scale{};  // in fp16: of the newest step; not kept in checkpoints
 };
 
 struct TrainingState {
