@@ -100,7 +100,7 @@ TEST_F(ReportCommand, AnotherStoreIsNotShown) {
   const Outcome outcome =
       run({program, "report", trained(), "--data", place("other"), "--output", place("other.html")});
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_NE(outcome.err.find("not those of the run"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("is not the store of the run"), std::string::npos) << outcome.err;
 }
 
 TEST_F(ReportCommand, RefusesWhatItCannotDo) {

@@ -47,7 +47,13 @@ Store open_store_of(const RunSource& source, const Json& run) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
     fail(ExitCode::usage, "the store {} is not there; pass it as --data STORE", folder.string());
-  return parse_store(read_store_text(folder), folder);
+  Store store = parse_store(read_store_text(folder), folder);
+  const Json::json_pointer place("/store/fingerprint");
+  const Json expected = run.is_object() && run.contains(place) ? run[place] : Json();
+  if (expected.is_string() && expected != "" && expected != store.fingerprint)
+    fail(ExitCode::bad_data, "{} is not the store of the run (fingerprint {} instead of {})", folder.string(),
+         store.fingerprint, expected.get<std::string>());
+  return store;
 }
 
 Json picture_of(const SamplePrediction& one, const Thumbnail& thumbnail) {
