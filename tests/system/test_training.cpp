@@ -64,16 +64,16 @@ TEST_F(Training, LearnsAndKeepsTheBestAndTheLast) {
   }
 }
 
-// `best` is the best validation, wherever checkpoints are due; a run that keeps only its end has no
-// other checkpoint to offer.
 TEST_F(Training, PredictionsCountAsTheMetricsDo) {
-  TrainConfiguration c = configuration("predicted");
-  c.epochs = 2;
+  TrainConfiguration configuration = tiny_configuration(folder_, "predicted");
+  configuration.epochs = 2;
   Recorder recorder;
-  ASSERT_EQ(train(c, world(), recorder).code, ExitCode::done);
+  ASSERT_EQ(train(configuration, world(), recorder).code, ExitCode::done);
   expect_predictions_fit(recorder, world());
 }
 
+// `best` is the best validation, wherever checkpoints are due; a run that keeps only its end has no
+// other checkpoint to offer.
 TEST_F(Training, TheBestValidationIsKeptBetweenCheckpoints) {
   for (const Interval every : {Interval{7, false}, Interval{0, false}}) {
     TrainConfiguration configuration = tiny_configuration(folder_, fmt::format("every{}", every.count));
