@@ -157,6 +157,7 @@ std::vector<ClassEntry> classes_of(const Content& content, int count) {
   if (static_cast<int>(content.own.classes.size()) == count) return content.own.classes;
   if (count == imagenet_size) return imagenet_classes();
   std::vector<ClassEntry> classes;
+  classes.reserve(static_cast<std::size_t>(count));
   for (int index = 0; index < count; ++index)
     classes.push_back({fmt::format("class-{}", index), fmt::format("class {}", index)});
   return classes;

@@ -138,6 +138,7 @@ std::vector<ClassEntry> read_output_classes(const fs::path& path) {
   std::vector<TextRecord> lines = records_of(path, text, Separator::none);
   if (std::ranges::all_of(lines, [](const auto& line) { return is_synset_with_words(line.fields[0]); })) {
     std::vector<std::string> ids;
+    ids.reserve(lines.size());
     for (TextRecord& line : lines) ids.push_back(line.fields[0] = line.fields[0].substr(0, synset_letters));
     check_unique(path, lines);
     return name_classes(ids, read_class_names(path, ids));
