@@ -37,6 +37,15 @@ Configuration read_configuration(const std::string& path) {
   }
 }
 
+// Whether what follows an option whose value may be left out is that value: one of its words or, if it has
+// none, a whole number.
+bool follows_as_value(const OptionFacts& option, const std::string& next) {
+  if (option.value_name.find('|') == std::string::npos)
+    return !next.empty() && next.find_first_not_of("0123456789") == std::string::npos;
+  const std::vector<std::string> words = split_list(option.value_name, '|');
+  return std::ranges::find(words, next) != words.end();
+}
+
 }  // namespace
 
 void OptionTable::group(std::string title) {
@@ -50,12 +59,6 @@ void OptionTable::add(std::string name, std::string value_name, std::string help
                                 .help = std::move(help)},
                       .set = std::move(set),
                       .set_keyed = {}});
-}
-
-void OptionTable::add_optional(std::string name, std::string value_name, std::string help,
-                               std::string without, Setter set) {
-  add(std::move(name), std::move(value_name), fmt::format("{} [{}]", help, without), std::move(set));
-  options_.back().facts.without = std::move(without);
 }
 
 void OptionTable::add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set) {
@@ -133,7 +136,7 @@ void OptionTable::give(const std::string& name, const std::string& value, const 
   given_.push_back({option, key, value, where, from_file});
 }
 
-// Options whose value may be left out get one: a whole number behind them, otherwise their standard.
+// Options whose value may be left out get one: the one that follows, otherwise their standard.
 std::vector<std::string> OptionTable::with_all_values(const std::vector<std::string>& arguments) const {
   std::vector<std::string> complete;
   bool options = true;  // until "--"
@@ -143,9 +146,9 @@ std::vector<std::string> OptionTable::with_all_values(const std::vector<std::str
     for (const Option& option : options_) {
       if (!options || option.facts.without.empty() || arguments[i] != "--" + option.facts.name) continue;
       const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
-      const bool number = !next.empty() && next.find_first_not_of("0123456789") == std::string::npos;
-      complete.back() += "=" + (number ? next : option.facts.without);
-      i += number ? 1 : 0;
+      const bool given = follows_as_value(option.facts, next);
+      complete.back() += "=" + (given ? next : option.facts.without);
+      i += given ? 1 : 0;
     }
   }
   return complete;

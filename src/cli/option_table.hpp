@@ -53,10 +53,9 @@ class OptionTable {
   // Error(ExitCode::usage) saying what would be accepted. Options are set in the order of their declaration.
   void add(std::string name, std::string value_name, std::string help, Setter set);
 
-  // An option whose value, a whole number, may be left out: --watch 5, or --watch alone, which stands for
-  // --watch=`without`.
-  void add_optional(std::string name, std::string value_name, std::string help, std::string without,
-                    Setter set);
+  // The value of the option declared last, a whole number or one of the words of its value_name, may be left
+  // out: --watch 5, or --watch alone, which stands for --watch=`without`.
+  void value_optional(std::string without) { options_.back().facts.without = std::move(without); }
 
   // `prefix`.KEY = value, for instance lr.conv1; set after `prefix` itself when declared after it.
   void add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set);

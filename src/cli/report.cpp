@@ -45,11 +45,13 @@ until the runs have ended.)";
     table.add_text("output", "FILE", "the page [RUN/report.html; of several runs comparison.html]", output_);
     table.add_text("data", "STORE", "the store with the validation images [the one that the run names]",
                    store_);
-    table.add_optional("watch", "SECONDS",
-                       "write the page again when a run has logged something, and look every so many seconds",
-                       "10", [this](const std::string& value) {
-                         watch_seconds_ = static_cast<int>(parse_integer(value, 1, 86400));
-                       });
+    table.add("watch", "SECONDS",
+              "write the page again when a run has logged something, and look every so many seconds "
+              "[10]",
+              [this](const std::string& value) {
+                watch_seconds_ = static_cast<int>(parse_integer(value, 1, 86400));
+              });
+    table.value_optional("10");
   }
 
   void check(const OptionTable&) override {

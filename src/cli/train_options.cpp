@@ -19,6 +19,7 @@ void declare(OptionTable& table, const TrainOption& option, TrainConfiguration& 
     table.add(option.name(), option.value_name(), std::move(help),
               [read](const std::string& value) { read("", value); });
   table.offer(option.words());
+  if (option.value_name() == "on|off") table.value_optional("on");
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ void check_records(const TrainConfiguration& c) {
   if (c.histogram_every.count > 0 && !c.tensorboard)
     fail(ExitCode::usage,
          "--tensorboard-histograms {} adds histograms to TensorBoard's files, which are not written: add "
-         "--tensorboard on",
+         "--tensorboard",
          interval_text(c.histogram_every));
   const StepRange standard = TrainConfiguration().trace_steps;
   const bool other_steps = c.trace_steps.first != standard.first || c.trace_steps.last != standard.last;

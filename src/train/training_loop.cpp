@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/counted.hpp"
-#include "base/text_list.hpp"
 #include "train/agreement.hpp"
+#include "train/start_messages.hpp"
 
 namespace convoy {
 namespace {
@@ -48,6 +48,13 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
       checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report, parts.timeline),
       trace_(parts.timeline, parts.run.configuration.trace_steps, state.step, parts.communicator,
              parts.replica, parts.report),
+      validation_({.run = parts.run,
+                   .communicator = parts.communicator,
+                   .log = parts.log,
+                   .replica = parts.replica,
+                   .report = parts.report,
+                   .watchdog = parts.watchdog,
+                   .stop_requested = parts.stop_requested}),
       sums_(parts.communicator, parts.replica,
             parts.run.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
             parts.stop_requested) {
@@ -61,46 +68,24 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
   for (const Decision& decision : parts_.replica.tuning_decisions())
     parts_.log.debug("{}", decision_text(decision));
   end_startup_phase("compiling");
-  loader_ = std::make_unique<Loader>(
-      run.store, loader_options(run, parts_.communicator, parts_.replica, state_.step, parts_.timeline));
+  const LoaderOptions options =
+      loader_options(run, parts_.communicator, parts_.replica, state_.step, parts_.timeline);
+  loader_ = std::make_unique<Loader>(run.store, options);
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
-  log_plan();
+  log_step_plan(parts_.log, run, parts_.replica.table().size(), options);
   end_startup_phase("input");
-}
-
-// What --log-level debug tells about the steps.
-void TrainingLoop::log_plan() const {
-  const std::size_t elements = parts_.replica.table().size();
-  const std::size_t buckets = plan_buckets(elements, bucket_bytes).size();
-  const LoaderOptions options =
-      loader_options(parts_.run, parts_.communicator, parts_.replica, state_.step, parts_.timeline);
-  parts_.log.debug("gradient: {:.1f} MB, summed in {} of {:.1f} MB",
-                   static_cast<double>(elements * sizeof(float)) / 1e6, counted(buckets, "bucket"),
-                   static_cast<double>(elements * sizeof(float)) / 1e6 / static_cast<double>(buckets));
-  parts_.log.debug("input: {} of each rank, {} in {}; {} of {} in memory", counted(options.workers, "worker"),
-                   counted(parts_.run.plan.images, "image"),
-                   counted(parts_.run.store.train->shards.size(), "shard"),
-                   fmt::format("{} batches", options.buffers + options.held), parts_.run.plan.rows_at_most());
 }
 
 void TrainingLoop::end_startup_phase(const char* name) {
   parts_.log.debug("start: {} took {:.3f} s", name, parts_.startup.end_phase(name));
 }
 
-// "ready after 3.2 s: store 0.1, compiling 2.4, first step 0.5"; phases that nobody notices are left out.
 void TrainingLoop::report_ready() {
   if (ready_) return;
   ready_ = true;
   end_startup_phase("first step");
-  constexpr double noticeable = 0.05;
-  double total = 0;
-  std::vector<std::string> parts;
-  for (const auto& [name, seconds] : parts_.startup.phases()) {
-    total += seconds;
-    if (seconds >= noticeable) parts.push_back(fmt::format("{} {:.1f}", name, seconds));
-  }
-  parts_.log.info("ready after {:.1f} s{}{}", total, parts.empty() ? "" : ": ", text_list(parts));
+  parts_.log.info("{}", ready_text(parts_.startup));
   parts_.report.startup(parts_.startup.phases());
 }
 
@@ -113,15 +98,11 @@ TrainingLoop::~TrainingLoop() {
   }
 }
 
-bool TrainingLoop::has_validation() const {
-  return parts_.run.store.val && parts_.run.store.val->images > 0;
-}
-
 TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
   const TrainConfiguration& c = parts_.run.configuration;
   const std::int64_t steps_per_epoch = parts_.run.length.steps_per_epoch;
   return {.log = step % c.log_every == 0 || step == parts_.run.length.last_step,
-          .evaluation = has_validation() && is_due(c.evaluate_every, step, steps_per_epoch),
+          .evaluation = validation_.possible() && is_due(c.evaluate_every, step, steps_per_epoch),
           .checkpoint = is_due(c.checkpoint_every, step, steps_per_epoch),
           .histograms = is_due(c.histogram_every, step, steps_per_epoch),
           .trace_end = trace_.ends_with(step),
@@ -143,8 +124,8 @@ TrainingResult TrainingLoop::train() {
   const bool owed = state_.step > 0 && state_.step < parts_.run.length.last_step &&
                     due_at(state_.step).evaluation && state_.evaluated_step != state_.step;
   if (owed) {
-    if (!evaluate()) return stop();
-    if (take_best()) checkpoints_.mark_best(state_.step);
+    if (!validate()) return stop();
+    if (validation_.take_best(state_)) checkpoints_.mark_best(state_.step);
   }
   while (state_.step < parts_.run.length.last_step) {
     if (epoch_begins) parts_.report.moment(Moment::epoch_begins, state_.step);
@@ -308,12 +289,12 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
     compare_replicas();
     if (weights_broke()) return diverge();
   }
-  if (due.evaluation && !evaluate()) return stop();
+  if (due.evaluation && !validate()) return stop();
   // The best validation is kept although no checkpoint is due, unless the run keeps only its end.
   const bool keeps_best = due.evaluation && parts_.run.configuration.checkpoint_every.count > 0 &&
-                          is_better(last_top1_, state_.best_checkpoint_top1);
+                          is_better(validation_.top1(), state_.best_checkpoint_top1);
   if (due.checkpoint || keeps_best) {
-    const bool best = take_best();
+    const bool best = validation_.take_best(state_);
     note_loss_scale();
     const TimelineScope scope(trace_.row(), "copy for a checkpoint");
     checkpoints_.save(state_, best);
@@ -338,55 +319,17 @@ void TrainingLoop::report_rate_changes(std::int64_t step) {
 }
 
 // False when it was given up for a request to stop: a resumed run begins with it.
-bool TrainingLoop::evaluate() {
-  const ResolvedRun& run = parts_.run;
-  const TimelineScope scope(trace_.row(), "validation", {{"step", state_.step}});
-  parts_.report.moment(Moment::validation_begins, state_.step);
-  if (!evaluator_) {
-    const std::int64_t share = (run.store.val->images + run.plan.ranks - 1) / run.plan.ranks;
-    const int rows = static_cast<int>(std::min<std::int64_t>(run.plan.rows_at_most(), share));
-    evaluator_ = std::make_unique<Evaluator>(run.store, parts_.replica,
-                                             EvaluatorOptions{.split = "val",
-                                                              .input = run.input,
-                                                              .precision = run.configuration.precision,
-                                                              .rows = std::max(rows, 1),
-                                                              .workers = run.configuration.workers});
-    parts_.report.tuning(parts_.replica.tuning_decisions());
-  }
-  std::vector<SamplePrediction> predictions;
-  std::optional<ProgressMeter> meter(std::in_place, parts_.log, "validation", run.store.val->images,
-                                     ProgressMeter::Elsewhere::nothing);
-  const std::optional<EvaluationResult> evaluated =
-      evaluator_->run(parts_.communicator, {.watchdog = &parts_.watchdog,
-                                            .step = state_.step,
-                                            .stop_requested = &parts_.stop_requested,
-                                            .meter = &*meter,
-                                            .predictions = &predictions});
-  meter.reset();
-  if (!evaluated) return false;
-  const EvaluationResult& result = *evaluated;
-  parts_.report.validation(state_.step, result);
-  if (run.configuration.tensorboard) parts_.report.weights(state_.step, parts_.replica, std::nullopt);
-  last_top1_ = result.top1;
-  state_.evaluated_step = state_.step;
-  const bool best = is_better(result.top1, state_.best_top1);
-  if (best) state_.best_top1 = result.top1;
-  parts_.report.predictions({.step = state_.step, .best = best, .samples = predictions});
-  const ScheduleSettings& schedule = run.configuration.schedule;
+bool TrainingLoop::validate() {
+  if (!validation_.run(state_, trace_.row())) return false;
+  const ScheduleSettings& schedule = parts_.run.configuration.schedule;
   if (schedule.kind != ScheduleKind::plateau) return true;
   const double before = rate_of(state_.step);
-  if (update_plateau(schedule, state_.plateau, run.length.epoch_of(state_.step), 1 - result.top1))
+  if (update_plateau(schedule, state_.plateau, parts_.run.length.epoch_of(state_.step),
+                     1 - validation_.top1()))
     parts_.report.event(
         state_.step, "rate",
         fmt::format("the validation error stopped falling: the learning rate goes from {:.6g} to {:.6g}",
                     before, rate_of(state_.step)));
-  return true;
-}
-
-bool TrainingLoop::take_best() {
-  if (state_.evaluated_step != state_.step || !is_better(last_top1_, state_.best_checkpoint_top1))
-    return false;
-  state_.best_checkpoint_top1 = last_top1_;
   return true;
 }
 
@@ -438,8 +381,8 @@ TrainingResult TrainingLoop::diverge() {
 TrainingResult TrainingLoop::finish() {
   compare_replicas();
   if (weights_broke()) return diverge();
-  if (has_validation() && state_.evaluated_step != state_.step && !evaluate()) return stop();
-  const bool best = take_best();
+  if (validation_.possible() && state_.evaluated_step != state_.step && !validate()) return stop();
+  const bool best = validation_.take_best(state_);
   parts_.watchdog.beat("checkpoint", state_.step);
   note_loss_scale();
   checkpoints_.save_now(state_, best);

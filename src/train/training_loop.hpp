@@ -14,11 +14,11 @@
 #include "comm/collective.hpp"
 #include "comm/watchdog.hpp"
 #include "data/loader.hpp"
-#include "inference/evaluation.hpp"
 #include "train/gradient_reducer.hpp"
 #include "train/resolved_run.hpp"
 #include "train/run_checkpoints.hpp"
 #include "train/run_report.hpp"
+#include "train/run_validation.hpp"
 #include "train/schedule.hpp"
 #include "train/step_sums.hpp"
 #include "train/trace_window.hpp"
@@ -78,11 +78,9 @@ class TrainingLoop {
   void take(const StepSums& sums);
   void end_startup_phase(const char* name);
   void report_ready();
-  void log_plan() const;
   void report_overflow(const StepSums& sums);
   void report_step(bool last);
-  bool evaluate();
-  bool take_best();
+  bool validate();
   SchedulePoint schedule_point(std::int64_t step) const;
   double rate_of(std::int64_t step) const;
   void report_rate_changes(std::int64_t step);
@@ -92,18 +90,16 @@ class TrainingLoop {
   TrainingResult stop();
   TrainingResult diverge();
   TrainingResult finish();
-  bool has_validation() const;
 
   TrainingParts parts_;
   TrainingState state_;
   RunCheckpoints checkpoints_;
   TraceWindow trace_;
+  RunValidation validation_;
   StepSumQueue sums_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<GradientReducer> reducer_;
-  std::unique_ptr<Evaluator> evaluator_;
-  double last_top1_ = 0;            // of the validation at state_.evaluated_step
   double loss_scale_ = 1;           // of the newest step whose sums were taken
   std::int64_t diverged_step_ = 0;  // first step with a non-finite loss, gradient or weight; 0: none
   bool stop_agreed_ = false, ready_ = false;

@@ -57,6 +57,22 @@ class OptionFiles : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
+TEST(OptionTable, WordsBehindAnOptionThatNeedsNoneAreItsValue) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--records", "off", "a"}, "off"}, {{"--records", "a"}, "on"}, {{"a", "--records"}, "on"}};
+  for (const auto& [arguments, expected] : cases) {
+    OptionTable table("convoy test");
+    std::string given;
+    std::vector<std::string> files;
+    table.positional("FILE", "a file", files, true, false);
+    table.add("records", "on|off", "keep records", [&](const std::string& value) { given = value; });
+    table.value_optional("on");
+    table.parse(arguments);
+    EXPECT_EQ(given, expected);
+    EXPECT_EQ(files, std::vector<std::string>{"a"});
+  }
+}
+
 TEST(OptionTable, AnOptionWhoseValueMayBeLeftOut) {
   for (const auto& [arguments, expected] :
        std::vector<std::pair<std::vector<std::string>, std::string>>{{{"a"}, "none"},
@@ -69,8 +85,8 @@ TEST(OptionTable, AnOptionWhoseValueMayBeLeftOut) {
     std::string given = "none";
     std::vector<std::string> files;
     table.positional("FILE", "files", files, true, true);
-    table.add_optional("watch", "SECONDS", "look every so often", "10",
-                       [&](const std::string& value) { given = value; });
+    table.add("watch", "SECONDS", "look every so often", [&](const std::string& value) { given = value; });
+    table.value_optional("10");
     table.parse(arguments);
     EXPECT_EQ(given, expected);
     EXPECT_EQ(files, std::vector<std::string>{"a"});
