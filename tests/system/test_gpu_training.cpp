@@ -115,11 +115,11 @@ TEST_F(GpuTraining, EqualsSerialTrainingOnTheCpu) {
   });
 }
 
-// A run that is begun on one engine goes on upon the other as if nothing had happened.
 TEST_F(GpuTraining, PredictionsCountAsTheMetricsDo) {
   expect_predictions_fit(run(on_gpu("predicted")), world());
 }
 
+// A run that is begun on one engine goes on upon the other as if nothing had happened.
 TEST_F(GpuTraining, CheckpointsGoFromOneEngineToTheOther) {
   const TrainConfiguration straight = on(DeviceKind::cpu, "straight");
   write_start(straight);
