@@ -66,7 +66,7 @@ class ImportCommand : public Command {
  public:
   std::string_view name() const override { return "import"; }
   std::string_view summary() const override {
-    return "make a checkpoint from weights of PyTorch, safetensors or Caffe";
+    return "make a checkpoint from PyTorch, safetensors or Caffe weights";
   }
   std::string_view description() const override {
     return R"(Reads the weights of an AlexNet from a state dict of PyTorch (.pth, .pt), from safetensors or from a

@@ -38,8 +38,9 @@ Configuration read_configuration(const std::string& path) {
 }
 
 // Whether what follows an option whose value may be left out is that value: one of its words or, if it has
-// none, a whole number.
-bool follows_as_value(const OptionFacts& option, const std::string& next) {
+// none, a whole number; where nothing else may stand there (`alone`), everything but an option.
+bool follows_as_value(const OptionFacts& option, const std::string& next, bool alone) {
+  if (alone && !next.empty()) return next.front() != '-';
   if (option.value_name.find('|') == std::string::npos)
     return !next.empty() && next.find_first_not_of("0123456789") == std::string::npos;
   const std::vector<std::string> words = split_list(option.value_name, '|');
@@ -146,7 +147,7 @@ std::vector<std::string> OptionTable::with_all_values(const std::vector<std::str
     for (const Option& option : options_) {
       if (!options || option.facts.without.empty() || arguments[i] != "--" + option.facts.name) continue;
       const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
-      const bool given = follows_as_value(option.facts, next);
+      const bool given = follows_as_value(option.facts, next, positionals_.empty());
       complete.back() += "=" + (given ? next : option.facts.without);
       i += given ? 1 : 0;
     }

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/option_table.hpp"
+#include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace convoy {
@@ -71,6 +72,18 @@ TEST(OptionTable, WordsBehindAnOptionThatNeedsNoneAreItsValue) {
     EXPECT_EQ(given, expected);
     EXPECT_EQ(files, std::vector<std::string>{"a"});
   }
+}
+
+TEST(OptionTable, AWordThatAnOptionDoesNotHaveIsRefusedWhereNothingElseMayStand) {
+  OptionTable table("convoy test");
+  bool records = false;
+  table.add("records", "on|off", "keep records", [&](const std::string& value) {
+    records = parse_word<bool>(value, {{"on", true}, {"off", false}});
+  });
+  table.value_optional("on");
+  test::expect_error(ExitCode::usage, {"--records", "'of' is not"}, [&] {
+    table.parse({"--records", "of"});
+  });
 }
 
 TEST(OptionTable, AnOptionWhoseValueMayBeLeftOut) {

@@ -170,7 +170,9 @@ TEST(TrainOptions, TheHelpNamesEach) {
   const std::vector<std::string> groups = train_option_groups();
   for_options([&](const TrainOption& option, const OtherValue&, const Change&) {
     const std::string name = "  --" + option.name() + (option.keyed() ? ".KEY " : " ");
-    EXPECT_NE(help.find(name + option.value_name()), std::string::npos) << help;
+    const bool may_be_left_out = option.value_name() == "on|off";
+    const std::string value = may_be_left_out ? "[" + option.value_name() + "]" : option.value_name();
+    EXPECT_NE(help.find(name + value), std::string::npos) << help;
     EXPECT_NE(std::ranges::find(groups, option.group()), groups.end());
   });
 }
@@ -179,8 +181,9 @@ TEST(TrainOptions, TheHelpNamesEach) {
 TEST(TrainOptions, AnUnknownWordIsRefused) {
   int lists = 0;
   for (const TrainOption& option : train_options()) {
-    if (option.keyed() || option.name() == "resume" || option.value_name().find('|') == std::string::npos)
-      continue;
+    const std::string values = option.value_name();
+    if (option.keyed() || option.name() == "resume" || values.find('|') == std::string::npos) continue;
+    if (values.starts_with("CHECKPOINT")) continue;
     ++lists;
     try {
       given({"--" + option.name(), "median"});
