@@ -11,14 +11,14 @@ struct LayerName {
 };
 
 // torchvision counts every module of its two nn.Sequential: ReLU, pooling and dropout have numbers too.
-constexpr std::array<LayerName, 8> layers{{{"conv1", "features.0"},
-                                           {"conv2", "features.3"},
-                                           {"conv3", "features.6"},
-                                           {"conv4", "features.8"},
-                                           {"conv5", "features.10"},
-                                           {"fc6", "classifier.1"},
-                                           {"fc7", "classifier.4"},
-                                           {"fc8", "classifier.6"}}};
+constexpr std::array<LayerName, 8> layer_names{{{"conv1", "features.0"},
+                                                {"conv2", "features.3"},
+                                                {"conv3", "features.6"},
+                                                {"conv4", "features.8"},
+                                                {"conv5", "features.10"},
+                                                {"fc6", "classifier.1"},
+                                                {"fc7", "classifier.4"},
+                                                {"fc8", "classifier.6"}}};
 
 }  // namespace
 
@@ -32,7 +32,7 @@ TensorNames usual_names(std::string_view network) {
 
 std::vector<TensorName> tensor_names(TensorNames names) {
   std::vector<TensorName> result;
-  for (const LayerName& layer : layers) {
+  for (const LayerName& layer : layer_names) {
     const std::string foreign = names == TensorNames::torchvision ? layer.torchvision : layer.ours;
     for (const char* kind : {"weight", "bias"})
       result.push_back({foreign + "." + kind, std::string(layer.ours) + "/" + kind});

@@ -30,9 +30,10 @@ class OptionList {
   template <typename Member, typename Value>
   TrainOption& add(const char* name, Member member, Notation<Value> notation, const char* help) {
     std::string value_name = notation.value_name;
+    std::vector<std::string> words = notation.words;
     return list_.emplace_back(name, std::move(value_name), help)
         .in(group_, concern_)
-        .offering(notation.words)
+        .offering(std::move(words))
         .template of<Value>(member, std::move(notation));
   }
   TrainOption& add(const char* name, const char* value_name, const char* help, TrainOption::Reader read,

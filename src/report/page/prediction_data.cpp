@@ -49,10 +49,11 @@ Store open_store_of(const RunSource& source, const Json& run) {
     fail(ExitCode::usage, "the store {} is not there; pass it as --data STORE", folder.string());
   Store store = parse_store(read_store_text(folder), folder);
   const Json::json_pointer place("/store/fingerprint");
-  const Json expected = run.is_object() && run.contains(place) ? run[place] : Json();
-  if (expected.is_string() && expected != "" && expected != store.fingerprint)
+  const std::string expected =
+      run.is_object() && run.contains(place) && run[place].is_string() ? run[place].get<std::string>() : "";
+  if (!expected.empty() && expected != store.fingerprint)
     fail(ExitCode::bad_data, "{} is not the store of the run (fingerprint {} instead of {})", folder.string(),
-         store.fingerprint, expected.get<std::string>());
+         store.fingerprint, expected);
   return store;
 }
 

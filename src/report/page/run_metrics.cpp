@@ -14,7 +14,7 @@
 namespace convoy {
 namespace {
 
-using Json = nlohmann::json;
+using JsonValue = nlohmann::json;
 
 constexpr std::int64_t piece_bytes = std::int64_t{4} << 20;  // of the file, for one thread at a time
 constexpr int threads = 4;
@@ -44,7 +44,7 @@ constexpr std::array keys = {Key{"step", Column::step},
                              Key{"seconds", Column::seconds}};
 
 // One line, taken apart while it is parsed: no tree of its values is built.
-class LineReader : public nlohmann::json_sax<Json> {
+class LineReader : public nlohmann::json_sax<JsonValue> {
  public:
   Columns::Row row;
   std::string kind, what, text, path, host;
@@ -103,7 +103,7 @@ class LineReader : public nlohmann::json_sax<Json> {
       text_ = &host;
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
+  bool parse_error(std::size_t, const std::string&, const JsonValue::exception&) override { return false; }
 
  private:
   static constexpr int deep = 100;
@@ -153,7 +153,7 @@ RunMetrics parse_piece(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (one.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     line.begin();
-    if (Json::sax_parse(one, &line))
+    if (JsonValue::sax_parse(one, &line))
       add_record(line, metrics);
     else if (whole)
       ++metrics.unreadable;
