@@ -35,13 +35,13 @@ function sortableTable({id, caption, columns, rows, order, first = Infinity, mat
     place.set(`table-${id}`, {column: state.column, down: state.down, all: state.all});
   }
   fill();
-  const search = matches && rows.length > first ? element('input', {
-    type: 'search', placeholder: 'Find a class', 'aria-label': 'Find a class',
+  const search = matches && rows.length > first ? element('label', {class: 'find'}, 'Find a class', element('input', {
+    type: 'search',
     oninput: (event) => {
       state.words = event.target.value.trim().toLowerCase();
       fill();
     },
-  }) : null;
+  })) : null;
   return element('div', {class: 'table', id: `table-${id}`}, search,
     element('div', {class: 'scroll'},
       element('table', {}, element('caption', {}, caption), element('thead', {}, element('tr', {}, ...headings)), body)), more);
