@@ -5,7 +5,7 @@ Writes networks with random weights as torchvision, safetensors and Caffe (by Py
 Caffe's versions wrote) store them, lets `convoy import` read them and `convoy predict` classify images, and prints
 for each file the largest difference of a class's log-probability (logits minus their logarithmic sum) and how often the five
 best classes are the same. Images are compared twice: as squares, which both sides decode to equal pixels, and as files,
-which torchvision resizes by a triangle filter and Convoy by area. Exits with 1 if a difference exceeds 1e-4.
+which torchvision resizes by a triangle filter and Convoy by area. Exits with 1 if a difference of squares exceeds 1e-4.
 
     python3 -m venv venv && venv/bin/pip install torch torchvision numpy pillow safetensors protobuf
     venv/bin/python benchmarks/peers/weights.py build/convoy FOLDER_OF_IMAGES [--count 20]
