@@ -5,11 +5,11 @@
 #   . tests/system/hosts/hosts.bash
 #   trap hosts_down EXIT
 #   hosts_available || { echo "skipped: $hosts_missing"; exit 77; }
-#   hosts_up 2                              # two hosts; hosts_up 2 1gbit 1ms: 1 Gb/s each way and 1 ms one way
+#   hosts_up 2                              # two hosts; hosts_up 2 1gbit 1000: each sends 1 Gb/s, and all takes 1000 µs one way
 #   host_run 1 launch/mpirun "$hosts_file" doctor        # on node1, with mpirun's variables for this network
 #   host_run 1 mpirun --hostfile "$hosts_file" --map-by slot "$convoy" doctor
 #   host_cut 2; host_join 2                 # pulls node2's cable; plugs it in again
-#   host_rate 2 100mbit 5ms                 # another rate and one-way delay for what node2 sends; 0 0: no limits
+#   host_rate 2 100mbit                     # another rate for what node2 sends; 0: no limit
 #   host_pids 2                             # the processes of node2, one a line
 #
 # hosts_up sets: hosts_folder (scratch files, removed by hosts_down), hosts_file (a host file of `hosts_slots` ranks a host, 1
@@ -19,6 +19,7 @@
 #   hosts_slots=2                           # ranks a host in hosts_file
 #   hosts_own="/scratch /var/spool/slurmd"  # folders that exist and that each host has for itself (hosts_folder/nodeN/own/…)
 #   hosts_pass="LD_LIBRARY_PATH"            # variables that the stand-in for ssh passes on; like ssh it passes nothing else
+#   hosts_delay_line=…/delay_line           # the built target of that name, for delays, if it is not under build/
 #
 # hosts_down kills the processes in these namespaces and removes everything; it may be called again, and from a trap. Several
 # scripts may do this at a time: all names contain the process id of the script that called hosts_up.
@@ -26,6 +27,8 @@
 
 hosts_count=0
 hosts_missing=""
+hosts_cables=()
+: "${hosts_delay_line:=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)/build/tests/system/hosts/delay_line}"
 
 hosts_name() { echo "convoy-$hosts_owner-$1"; }
 
@@ -49,9 +52,13 @@ hosts_available() {
   [ -z "$hosts_missing" ]
 }
 
-# hosts_up COUNT [RATE [DELAY]]: makes the hosts. Returns 1 with a message if something fails; then call hosts_down.
+# hosts_up COUNT [RATE [MICROSECONDS]]: makes the hosts. Returns 1 with a message if something fails; then call hosts_down.
 hosts_up() {
   local count=$1 rate=${2:-0} delay=${3:-0} number switch
+  if [ "$delay" != 0 ] && [ ! -x "$hosts_delay_line" ]; then
+    echo "hosts.bash: $hosts_delay_line does not exist; build the target delay_line" >&2
+    return 1
+  fi
   hosts_owner=$$
   hosts_folder=$(mktemp -d "${TMPDIR:-/tmp}/convoy-hosts-$$-XXXXXX") || return 1
   hosts_file=$hosts_folder/hosts
@@ -65,25 +72,44 @@ hosts_up() {
   for ((number = 1; number <= count; ++number)); do
     echo "10.77.0.$number node$number" >>"$hosts_folder/names"
     echo "node$number slots=${hosts_slots:-1}" >>"$hosts_file"
-    hosts_add "$number" "$switch" || return 1
-    host_rate "$number" "$rate" "$delay" || return 1
+    hosts_add "$number" "$switch" "$delay" || return 1
+    host_rate "$number" "$rate" || return 1
   done
   hosts_write_enter
   hosts_write_agent
 }
 
-# hosts_add NUMBER SWITCH: a namespace, joined to the bridge by a pair of virtual interfaces.
+# hosts_add NUMBER SWITCH DELAY: a namespace, joined to the bridge by a cable.
 hosts_add() {
-  local number=$1 switch=$2 name folder
+  local number=$1 switch=$2 delay=$3 name folder
   name=$(hosts_name "node$number")
   mkdir -p "$hosts_folder/node$number/tmp"
   for folder in ${hosts_own:-}; do mkdir -p "$hosts_folder/node$number/own$folder"; done
   ip netns add "$name" &&
-    ip -n "$name" link add eth0 type veth peer name "port$number" netns "$switch" &&
+    hosts_join_by_cable "$name" "$switch" "port$number" "$delay" &&
     ip -n "$switch" link set "port$number" master bridge up &&
     ip -n "$name" address add "10.77.0.$number/24" dev eth0 &&
     ip -n "$name" link set lo up &&
     ip -n "$name" link set eth0 up
+}
+
+# hosts_join_by_cable NAMESPACE SWITCH PORT DELAY: makes eth0 there and PORT in the switch, which are the two ends of a cable. With
+# a delay the cable is a program, since many kernels lack netem, which tc would delay packets with.
+hosts_join_by_cable() {
+  local name=$1 switch=$2 port=$3 delay=$4 tries
+  if [ "$delay" = 0 ]; then
+    ip -n "$name" link add eth0 type veth peer name "$port" netns "$switch"
+    return
+  fi
+  "$hosts_delay_line" "$name" eth0 "$switch" "$port" "$delay" >"$hosts_folder/$port" 2>&1 </dev/null &
+  hosts_cables+=($!)
+  for ((tries = 0; tries < 100; ++tries)); do
+    if [ -s "$hosts_folder/$port" ]; then break; fi
+    sleep 0.05
+  done
+  if [ "$(<"$hosts_folder/$port")" = ready ]; then return 0; fi
+  cat "$hosts_folder/$port" >&2
+  return 1
 }
 
 # The program `enter`: runs a command as a process of a host. Mounts concern this process and its children only.
@@ -138,23 +164,13 @@ host_run() {
 host_cut() { ip -n "$(hosts_name switch)" link set "port$1" down; }
 host_join() { ip -n "$(hosts_name switch)" link set "port$1" up; }
 
-# host_rate NUMBER RATE [DELAY]: for what the host sends. A token bucket sets the rate (netem's own sends in bursts); a kernel
-# without netem cannot delay packets.
+# host_rate NUMBER RATE: for what the host sends.
 host_rate() {
-  local number=$1 rate=${2:-0} delay=${3:-0} name parent=root
+  local number=$1 rate=$2 name
   name=$(hosts_name "node$number")
   ip netns exec "$name" tc qdisc delete dev eth0 root 2>/dev/null
-  if [ "$delay" != 0 ]; then
-    if ! ip netns exec "$name" tc qdisc add dev eth0 root handle 1: netem limit 20000 delay "$delay" 2>/dev/null; then
-      hosts_missing="this machine's kernel has no netem, which delays packets"
-      echo "hosts.bash: $hosts_missing" >&2
-      return 1
-    fi
-    parent="parent 1:1"
-  fi
   if [ "$rate" = 0 ]; then return 0; fi
-  # shellcheck disable=SC2086  # two words
-  ip netns exec "$name" tc qdisc add dev eth0 $parent tbf rate "$rate" burst 128kb limit 4mb
+  ip netns exec "$name" tc qdisc add dev eth0 root tbf rate "$rate" burst 128kb limit 4mb
 }
 
 host_pids() { ip netns pids "$(hosts_name "node$1")" 2>/dev/null; }
@@ -177,6 +193,8 @@ hosts_down() {
     ip netns delete "$(hosts_name "node$number")" 2>/dev/null
   done
   ip netns delete "$(hosts_name switch)" 2>/dev/null
+  if [ "${#hosts_cables[@]}" -gt 0 ]; then kill -KILL "${hosts_cables[@]}" 2>/dev/null; fi
+  hosts_cables=()
   rm -rf -- "$hosts_folder"
   hosts_count=0
 }
