@@ -21,6 +21,7 @@
 namespace {
 
 using namespace convoy;
+using namespace convoy::benchmark;
 using namespace convoy::gpu_benchmark;
 
 struct Settings {

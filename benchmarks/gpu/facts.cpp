@@ -13,6 +13,7 @@
 namespace {
 
 using namespace convoy;
+using namespace convoy::benchmark;
 using namespace convoy::gpu_benchmark;
 
 void print(const Records& records, bool small) {

@@ -19,6 +19,7 @@
 namespace {
 
 using namespace convoy;
+using namespace convoy::benchmark;
 using namespace convoy::gpu_benchmark;
 using cuda::bytes_of;
 using cuda::DeviceMemory;

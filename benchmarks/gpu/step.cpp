@@ -24,6 +24,7 @@
 namespace {
 
 using namespace convoy;
+using namespace convoy::benchmark;
 using namespace convoy::gpu_benchmark;
 
 struct Settings {

@@ -29,10 +29,11 @@ void add_place_options(OptionList& list) {
   list.in(group_length, Concern::place);
   list.add(
       "evaluate-every", [](auto& c) -> auto& { return c.evaluate_every; }, interval(),
-      "500steps, 1epoch, or 0: only at the end");
+      "500steps, 1epoch, or 0: only at the end; never: not even there");
   list.add(
       "checkpoint-every", [](auto& c) -> auto& { return c.checkpoint_every; }, interval(),
-      "500steps, 1epoch, or 0: only at the end; also after the best validation so far");
+      "500steps, 1epoch, or 0: only at the end; also after the best validation so far; never: only when the "
+      "run is asked to stop");
   list.add(
       "keep", [](auto& c) -> auto& { return c.keep; }, whole_number<int>(0, any_int),
       "newest checkpoints to keep beside the best one; 0: all");
@@ -46,7 +47,7 @@ void add_place_options(OptionList& list) {
       "validation");
   list.add(
           "tensorboard-histograms", [](auto& c) -> auto& { return c.histogram_every; }, interval(),
-          "500steps or 1epoch: add histograms of weights and gradients to them; 0: none")
+          "500steps or 1epoch: add histograms of weights and gradients to them; 0 or never: none")
       .when("tensorboard", [](const TrainConfiguration& c) { return c.tensorboard; });
   list.add(
       "mllog", [](auto& c) -> auto& { return c.mlperf_log; }, on_or_off(),

@@ -17,10 +17,11 @@
 
 namespace convoy {
 
-// A count with its unit: "500steps", "1epoch"; 0 means "only at the end".
+// A count with its unit: "500steps", "1epoch"; 0 means "only at the end", `never` "not even there".
 struct Interval {
   std::int64_t count = 0;
   bool epochs = true;
+  bool never = false;  // with count 0
 };
 
 // Steps of an attempt, counted from 1, both ends included.

@@ -141,6 +141,7 @@ std::uint64_t parse_bytes(std::string_view text) {
 }
 
 Interval parse_interval(std::string_view text) {
+  if (trimmed(text) == "never") return {.count = 0, .epochs = true, .never = true};
   const auto [number, unit] = number_and_unit(trimmed(text));
   std::int64_t count = 0;
   const bool steps = unit == "step" || unit == "steps";
@@ -151,11 +152,12 @@ Interval parse_interval(std::string_view text) {
     fail(ExitCode::usage, "'{}' is too long an interval: at most {} steps or epochs are accepted", text,
          most);
   if (error != std::errc() || (!steps && !epochs && (count != 0 || !unit.empty())))
-    fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, or 0", text);
-  return {count, !steps};
+    fail(ExitCode::usage, "'{}' is not a count with its unit: 500steps, 1epoch, 0 or never", text);
+  return {.count = count, .epochs = !steps};
 }
 
 std::string interval_text(const Interval& interval) {
+  if (interval.never) return "never";
   if (interval.count == 0) return "0";
   return fmt::format("{}{}{}", interval.count, interval.epochs ? "epoch" : "step",
                      interval.count == 1 ? "" : "s");

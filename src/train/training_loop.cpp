@@ -381,14 +381,21 @@ TrainingResult TrainingLoop::diverge() {
 TrainingResult TrainingLoop::finish() {
   compare_replicas();
   if (weights_broke()) return diverge();
-  if (validation_.possible() && state_.evaluated_step != state_.step && !validate()) return stop();
-  const bool best = validation_.take_best(state_);
-  parts_.watchdog.beat("checkpoint", state_.step);
-  note_loss_scale();
-  checkpoints_.save_now(state_, best);
-  const std::string text =
-      fmt::format("done: {}, {}; {} holds the checkpoints", counted(state_.step, "step"),
-                  counted(parts_.run.length.epoch_of(state_.step), "epoch"), parts_.run.configuration.output);
+  const TrainConfiguration& c = parts_.run.configuration;
+  const bool validates = validation_.possible() && !c.evaluate_every.never;
+  if (validates && state_.evaluated_step != state_.step && !validate()) return stop();
+  std::string kept = c.output + " holds no checkpoint of its end (--checkpoint-every never)";
+  if (c.checkpoint_every.never) {
+    checkpoints_.collect(true);
+  } else {
+    const bool best = validation_.take_best(state_);
+    parts_.watchdog.beat("checkpoint", state_.step);
+    note_loss_scale();
+    checkpoints_.save_now(state_, best);
+    kept = c.output + " holds the checkpoints";
+  }
+  const std::string text = fmt::format("done: {}, {}; {}", counted(state_.step, "step"),
+                                       counted(parts_.run.length.epoch_of(state_.step), "epoch"), kept);
   parts_.report.event(state_.step, "done", text);
   return {.code = ExitCode::done, .step = state_.step, .text = text};
 }

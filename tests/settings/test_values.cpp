@@ -86,7 +86,10 @@ TEST(Values, Intervals) {
     EXPECT_NE(refusal([&] { parse_interval(text); }).find("at most 1000000000 steps or epochs"),
               std::string::npos)
         << text;
-  for (const char* text : {"500steps", "1epoch", "1step", "3epochs", "0"})
+  EXPECT_EQ(parse_interval("never").count, 0);
+  EXPECT_TRUE(parse_interval("never").never);
+  EXPECT_FALSE(parse_interval("0").never);
+  for (const char* text : {"500steps", "1epoch", "1step", "3epochs", "0", "never"})
     EXPECT_EQ(interval_text(parse_interval(text)), text);
 }
 

@@ -196,6 +196,21 @@ TEST_F(Training, StepsBoundTheSchedule) {
   }
 }
 
+TEST_F(Training, NeverMeansNotEvenAtTheEnd) {
+  TrainConfiguration configuration = tiny_configuration(folder_, "never");
+  configuration.steps = 4;  // beyond the end of an epoch
+  configuration.evaluate_every = configuration.checkpoint_every = {.count = 0, .epochs = true, .never = true};
+  Recorder recorder;
+  const TrainingResult result = train(configuration, world(), recorder);
+  EXPECT_EQ(result.code, ExitCode::done);
+  EXPECT_NE(result.text.find("holds no checkpoint"), std::string::npos) << result.text;
+  EXPECT_TRUE(recorder.validations.empty());
+  EXPECT_TRUE(recorder.checkpoints.empty());
+  if (world().rank() == 0) {
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "never" / "checkpoints" / "latest"));
+  }
+}
+
 TEST_F(Training, SettingsThatHardlyAnyoneMeansAreReported) {
   TrainConfiguration configuration = tiny_configuration(folder_, "run");
   configuration.global_batch = 1000;  // 18 images

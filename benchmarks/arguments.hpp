@@ -1,4 +1,4 @@
-// The options that the programs of this folder have in common, and their main().
+// What the command lines of the benchmarks have in common, and their main().
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 
-namespace convoy::gpu_benchmark {
+namespace convoy::benchmark {
 
 // "64,128" → {"64", "128"}
 inline std::vector<std::string> split_list(const std::string& text) {
@@ -30,32 +30,35 @@ inline void add_json_option(boost::program_options::options_description& options
                         "append results to this file, as JSON lines");
 }
 
-// Reads `options`, which gets --help; returns false when help was asked for and printed.
-inline bool read_arguments(boost::program_options::options_description& options, int argc, char** argv) {
+// Reads `options`, which gets --help; returns false when help was asked for and, by the rank that `leads`,
+// printed.
+inline bool read_arguments(boost::program_options::options_description& options, int argc, char** argv,
+                           bool leads = true) {
   namespace po = boost::program_options;
   options.add_options()("help", "this text");
   po::variables_map given;
   po::store(po::parse_command_line(argc, argv, options), given);
   if (given.count("help") != 0) {
-    std::cout << options << '\n';
+    if (leads) std::cout << options << '\n';
     return false;
   }
   po::notify(given);
   return true;
 }
 
-// Runs `work`; returns the exit code of what it throws.
-inline int report_errors(const std::function<void()>& work) {
+// Runs `work`; returns the exit code of what it throws. All ranks have the same mistakes of usage: only the
+// one that `leads` prints them.
+inline int report_errors(const std::function<void()>& work, bool leads = true) {
   try {
     work();
     return 0;
   } catch (const Error& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    if (leads || error.category() != ExitCode::usage) fmt::print(stderr, "{}\n", error.what());
     return static_cast<int>(error.category());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    if (leads) fmt::print(stderr, "{}\n", error.what());
     return static_cast<int>(ExitCode::usage);
   }
 }
 
-}  // namespace convoy::gpu_benchmark
+}  // namespace convoy::benchmark
