@@ -1,5 +1,5 @@
 # Sourced by run: what the tests of the batch scripts share. A test is a function test_NAME that runs in a shell of its own, in
-# a folder of its own ($here_folder, whose name contains a blank); `broken` ends it.
+# a folder of its own ($folder, whose name contains a blank); `broken` ends it.
 # shellcheck shell=bash
 
 broken() {
@@ -26,12 +26,29 @@ wait_for() {
   done
 }
 
-# submit OPTION…: sbatch in this test's folder; sets `job`. Every job writes its log to JOB.log.
+# submit OPTION…: sbatch; sets `job`. The job's log is in this test's folder.
 submit() {
-  job=$(cd "$root" && sbatch --parsable --output "$here_folder/%A_%a.log" --time 10 "$@") || broken "sbatch refused: $*"
+  job=$(cd "$root" && sbatch --parsable --output "$folder/%j.log" --time 10 "$@") || broken "sbatch refused: $*"
 }
 
-log_of() { printf '%s\n' "$here_folder/${1}_"*.log; }
+# train OPTION… -- OPTION…: submits a training run of two ranks, with options for sbatch and for Convoy.
+train() {
+  local options=(--ntasks-per-node 2 --cpus-per-task 1)
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  submit "${options[@]}" "$root/cluster/train.sbatch" "${train_options[@]}" "$@"
+}
+
+# train_slowly …: the same, but its first attempt reads slowly, about 0.5 s a step.
+train_slowly() {
+  SLOW_CONVOY=$CONVOY SLOW_READS=$build/tests/support/libslow_reads.so SLOW_READS_MILLISECONDS=${SLOW_READS_MILLISECONDS:-250} CONVOY=$here/slow_at_first \
+    train "$@"
+}
+
+log_of() { echo "$folder/$1.log"; }
 
 # show JOB FIELD: a field of scontrol, such as JobState, ExitCode, Restarts, Reason.
 show() { scontrol -o show job "$1" | grep -oP "(?<= $2=)\S*" | head -n 1; }
@@ -66,4 +83,10 @@ expect_whole_run() {
   expect_equal "the list of recorded steps" "$(steps_of "$run" | tr '\n' ' ')" "$(seq "$train_steps" | tr '\n' ' ')"
   expect_equal "the last checkpoint's step" "$(saved_step "$run")" "$train_steps"
   cmp "$run/checkpoints/latest" "$straight_run/checkpoints/latest" || broken "the final checkpoint differs from the straight run's"
+}
+
+# expect_resumed RUN: it was stopped and went on, and its end is the straight run's.
+expect_resumed() {
+  expect_equal "the number of attempts" "$(attempts_of "$1")" 2
+  expect_whole_run "$1"
 }

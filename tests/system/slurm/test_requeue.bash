@@ -1,27 +1,9 @@
 # Runs that are asked to stop, or whose time ends: by Slurm's warning, by the time that Slurm says is left, by a preemption.
 # shellcheck shell=bash disable=SC2154  # variables of run and checks.bash
 
-# train_slowly OPTION…: submits a training run of two ranks whose first attempt reads slowly: about 0.5 s a step.
-train_slowly() {
-  local options=()
-  while [ "$1" != -- ]; do
-    options+=("$1")
-    shift
-  done
-  shift
-  SLOW_CONVOY=$CONVOY SLOW_READS=$build/tests/support/libslow_reads.so SLOW_READS_MILLISECONDS=250 CONVOY=$here/slow_at_first \
-    submit --ntasks-per-node 2 --cpus-per-task 1 "${options[@]}" "$root/cluster/train.sbatch" "${train_options[@]}" "$@"
-}
-
-# expect_resumed RUN: it was stopped and went on, and its end is the straight run's.
-expect_resumed() {
-  expect_equal "the number of attempts" "$(attempts_of "$1")" 2
-  expect_whole_run "$1"
-}
-
 # Slurm looks twice a minute, so a warning of 30 seconds comes at most a minute before the limit: here in the first 30 seconds.
 test_warning_before_the_limit() {
-  local run="$here_folder/a run"
+  local run="$folder/a run"
   train_slowly --time 1 --signal USR1@30 -- --output="$run"
   await_success "$job" 120
   expect_text "$(log_of "$job")" "requeueing the job"
@@ -29,7 +11,7 @@ test_warning_before_the_limit() {
 }
 
 test_preemption_with_grace() {
-  local run="$here_folder/a run" preempted
+  local run="$folder/a run" preempted
   train_slowly --partition low --nodelist node6 -- --output "$run"
   preempted=$job
   await_steps "$run" 3
@@ -41,7 +23,7 @@ test_preemption_with_grace() {
 }
 
 test_scancel_keeps_a_checkpoint() {
-  local run="$here_folder/a run" cancelled saved
+  local run="$folder/a run" cancelled saved
   train_slowly -- --output "$run"
   cancelled=$job
   await_steps "$run" 3
@@ -50,17 +32,26 @@ test_scancel_keeps_a_checkpoint() {
   wait_for 40 "the end of job $cancelled" in_state "$cancelled" CANCELLED
   saved=$(saved_step "$run")
   if [ "$saved" -lt 3 ] || [ "$saved" -ge 25 ]; then broken "step $saved was saved instead of one in mid-run"; fi
-  submit --ntasks-per-node 2 --cpus-per-task 1 "$root/cluster/train.sbatch" "${train_options[@]}" --output "$run"
+  train -- --output "$run"
   await_success "$job"
   expect_resumed "$run"
 }
 
 test_refused_requeue() {
-  local run="$here_folder/a run"
+  local run="$folder/a run"
   train_slowly --no-requeue -- --output "$run"
   await_steps "$run" 2
   scancel --signal USR1 "$job"
   wait_for 60 "the end of job $job" in_state "$job" "FAILED COMPLETED CANCELLED"
   expect_equal "the exit code" "$(show "$job" ExitCode)" 75:0
   expect_text "$(log_of "$job")" "the job could not be requeued: submit the same line again"
+}
+
+# No signal that means anything comes (SIGCONT in place of SIGUSR1): the run knows from Slurm when its minute ends.
+test_deadline_without_a_signal() {
+  local run="$folder/a run"
+  SLOW_READS_MILLISECONDS=350 train_slowly --time 1 --signal CONT@1 -- --output "$run"
+  await_success "$job" 150
+  expect_text "$(log_of "$job")" "before the end of Slurm job $job"
+  expect_resumed "$run"
 }
