@@ -20,8 +20,8 @@ namespace convoy {
 struct RankContext {
   Communicator& communicator;
   const Log& log;
-  const StartupClock& startup;              // what came before
-  const std::atomic<bool>& stop_requested;  // set by StopSignals
+  const StartupClock& startup;        // what came before
+  std::atomic<bool>& stop_requested;  // set by StopSignals, or by the command itself
 };
 
 class Command {

@@ -124,7 +124,7 @@ ExitCode run_on_ranks(const Request& request, const Launcher& launcher, Standard
   Command& command = request.command;
   std::optional<StopSignals> signals;
   if (command.answers_stop()) signals.emplace();
-  const std::atomic<bool> never = false;
+  std::atomic<bool> never = false;
   if (launcher.without_pmi && needs_pmi_variables()) {
     if (!request.common.allow_single())
       if (const auto code = check_connection(launcher, 1)) return *code;

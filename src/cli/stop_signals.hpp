@@ -19,7 +19,7 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  const std::atomic<bool>& requested() const { return requested_; }
+  std::atomic<bool>& requested() { return requested_; }
 
  private:
   struct Replaced {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "settings/deadline.hpp"
 #include "settings/train_configuration.hpp"
 #include "settings/values.hpp"
 
@@ -99,6 +100,12 @@ inline Notation<Interval> interval() {
 
 inline Notation<StepRange> step_range() {
   return {.value_name = "FROM-TO", .parse = parse_step_range, .text = step_range_text};
+}
+
+inline Notation<Deadline> deadline() {
+  return {.value_name = "TIME|auto|none",
+          .parse = [](const std::string& text) { return parse_deadline(text); },
+          .text = [](const Deadline& value) { return value.text; }};
 }
 
 inline Notation<DatedRate> dated_rate() {

@@ -88,6 +88,10 @@ void add_machine_options(OptionList& list) {
       "watchdog-seconds", [](auto& c) -> auto& { return c.watchdog_seconds; },
       real_number<double>("S", {.least = 0, .most = most_seconds}),
       "end all ranks, naming the missing one, when no rank makes progress for this long; 0: off");
+  list.add(
+      "deadline", [](auto& c) -> auto& { return c.deadline; }, deadline(),
+      "save a checkpoint and exit with code 75 shortly before this time: 2h30m after the start, "
+      "2026-12-01T08:00, or auto: when the Slurm job ends, of which Slurm is asked now and then");
 }
 
 }  // namespace convoy

@@ -43,6 +43,19 @@ struct InputScale {
   std::string text = "std";  // as it was given: std, none, or a number such as 1/255
 };
 
+// When a run must have stopped with a checkpoint saved.
+struct Deadline {
+  enum class Kind {
+    none,
+    job,    // when the batch system ends its job
+    after,  // so many seconds after the start
+    at,     // so many seconds after 1970
+  };
+  Kind kind = Kind::none;
+  std::int64_t seconds = 0;
+  std::string text = "none";  // as it was given: none, auto, 2h30m, 2026-12-01T08:00
+};
+
 struct TrainConfiguration {
   // what
   std::string model = "alexnet";
@@ -92,6 +105,7 @@ struct TrainConfiguration {
   CollectiveKind collective = CollectiveKind::automatic;
   WirePrecision wire = WirePrecision::fp32;
   double watchdog_seconds = 600;
+  Deadline deadline;
 };
 
 }  // namespace convoy

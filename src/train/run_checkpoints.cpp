@@ -9,8 +9,13 @@ namespace convoy {
 
 RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator,
                                const TrainingReplica& replica, const Log& log, RunReport& report,
-                               Timeline* timeline)
-    : run_(run), communicator_(communicator), replica_(replica), log_(log), report_(report) {
+                               RunDeadline* deadline, Timeline* timeline)
+    : run_(run),
+      communicator_(communicator),
+      replica_(replica),
+      log_(log),
+      report_(report),
+      deadline_(deadline) {
   communicator.on_rank_zero([&] {
     writer_ =
         std::make_unique<BackgroundWriter>(std::filesystem::path(run.configuration.output) / "checkpoints",
@@ -52,7 +57,10 @@ void RunCheckpoints::save(const TrainingState& state, bool best) {
   const Stopwatch watch;
   collect(true);  // so that no two snapshots are in memory at once
   judge_wait(state.step, watch.seconds());
-  writer_->start(snapshot(state), best);
+  const Stopwatch copying;
+  Checkpoint checkpoint = snapshot(state);
+  copy_seconds_ = copying.seconds();
+  writer_->start(std::move(checkpoint), best);
   begun_evaluated_ = state.evaluated_step;
 }
 
@@ -87,6 +95,7 @@ void RunCheckpoints::save_now(const TrainingState& state, bool best) {
 void RunCheckpoints::report_written(const WrittenCheckpoint& written) {
   written_step_ = written.step;
   newest_ = written.path;
+  if (deadline_ != nullptr) deadline_->checkpoint_took(copy_seconds_ + written.seconds);
   report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
   if (!written.error.empty())
     warn(written.step, fmt::format("the checkpoint of step {} is written, but a later step failed: {}",

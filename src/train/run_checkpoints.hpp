@@ -12,6 +12,7 @@
 #include "comm/communicator.hpp"
 #include "engine/training_replica.hpp"
 #include "train/resolved_run.hpp"
+#include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
 #include "train/training_state.hpp"
 
@@ -20,7 +21,7 @@ namespace convoy {
 class RunCheckpoints {
  public:
   RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const TrainingReplica& replica,
-                 const Log& log, RunReport& report, Timeline* timeline);
+                 const Log& log, RunReport& report, RunDeadline* deadline, Timeline* timeline);
 
   // Begins a periodic checkpoint; does nothing but on rank 0. `best`: it is the best so far.
   void save(const TrainingState& state, bool best);
@@ -49,10 +50,12 @@ class RunCheckpoints {
   const TrainingReplica& replica_;
   const Log& log_;
   RunReport& report_;
+  RunDeadline* deadline_;                     // is told how long checkpoints take; may be null
   std::unique_ptr<BackgroundWriter> writer_;  // rank 0 alone
   std::filesystem::path newest_;
   std::int64_t written_step_ = -1;     // newest that is on disk
   std::int64_t begun_evaluated_ = -1;  // evaluated_step of the newest that was begun
+  double copy_seconds_ = 0;            // of the newest that was begun
   Stopwatch since_save_;
   bool first_save_ = true, told_of_wait_ = false;
 };

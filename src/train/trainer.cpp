@@ -16,6 +16,7 @@
 #include "train/agreement.hpp"
 #include "train/batch_text.hpp"
 #include "train/resolved_run.hpp"
+#include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
 #include "train/starting_point.hpp"
 #include "train/trace_window.hpp"
@@ -183,6 +184,23 @@ std::unique_ptr<Collective> make_collective(const ResolvedRun& run, Communicator
                                         .mark_sums = timeline != nullptr ? marks_of(replica) : SumMarks()});
 }
 
+// On rank 0 of a run that has a deadline. Throws on every rank if it is past.
+std::unique_ptr<RunDeadline> make_deadline(const TrainConfiguration& c, Communicator& communicator,
+                                           std::size_t parameters, const Log& log,
+                                           const StartupClock& startup, std::atomic<bool>& stop_requested) {
+  std::unique_ptr<RunDeadline> made;
+  if (c.deadline.kind == Deadline::Kind::none) return made;
+  communicator.on_rank_zero([&] {
+    double running_seconds = 0;
+    for (const auto& [phase, seconds] : startup.phases()) running_seconds += seconds;
+    const auto copies = static_cast<std::size_t>(1 + slot_count(c.optimizer.rule));
+    made = std::make_unique<RunDeadline>(c.deadline, running_seconds, copies * parameters * sizeof(float),
+                                         log, stop_requested);
+    return std::string();
+  });
+  return made;
+}
+
 // What --log-level debug tells about the start.
 void log_details(const ResolvedRun& run, const RunRecord& record, const Log& log) {
   std::string configuration = full_configuration_text(run.configuration);
@@ -197,7 +215,7 @@ void log_details(const ResolvedRun& run, const RunRecord& record, const Log& log
 
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
                             const Log& log, std::span<Observer* const> observers,
-                            const std::atomic<bool>& stop_requested, StartupClock startup) {
+                            std::atomic<bool>& stop_requested, StartupClock startup) {
   const auto started = [&](const char* phase) {
     log.debug("start: {} took {:.3f} s", phase, startup.end_phase(phase));
   };
@@ -227,6 +245,8 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
       return std::string();
     });
   const bool trains = start.state.step < run.length.last_step;
+  const std::unique_ptr<RunDeadline> deadline =
+      make_deadline(configuration, communicator, replica->table().size(), log, startup, stop_requested);
   if (trains) collective = make_collective(run, communicator, *replica, traced);
   Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   watching = &watchdog;
@@ -251,6 +271,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                                .report = report,
                                .watchdog = watchdog,
                                .timeline = traced,
+                               .deadline = deadline.get(),
                                .startup = startup,
                                .stop_requested = stop_requested},
                  start.state);

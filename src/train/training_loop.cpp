@@ -45,7 +45,8 @@ LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communi
 TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& state)
     : parts_(parts),
       state_(state),
-      checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report, parts.timeline),
+      checkpoints_(parts.run, parts.communicator, parts.replica, parts.log, parts.report, parts.deadline,
+                   parts.timeline),
       trace_(parts.timeline, parts.run.configuration.trace_steps, state.step, parts.communicator,
              parts.replica, parts.report),
       validation_({.run = parts.run,
@@ -230,6 +231,7 @@ void TrainingLoop::step() {
   const TimelineScope taking(trace_.row(), "take results");
   sums_.enqueued(state_.step);
   parts_.report.add_step(watch.seconds(), input_seconds, samples);
+  if (parts_.deadline != nullptr) parts_.deadline->step_took(watch.seconds());
   parts_.report.add_phases(sums_.take_seconds());
   report_ready();
 }
@@ -356,9 +358,12 @@ TrainingResult TrainingLoop::stop() {
   if (weights_broke()) return diverge();
   note_loss_scale();
   checkpoints_.save_now(state_, false);
+  const std::string reason = parts_.communicator.on_rank_zero(
+      [&] { return parts_.deadline != nullptr ? parts_.deadline->reason() : std::string(); });
   const std::string text =
-      fmt::format("stopped on request at step {} of {}; a checkpoint is saved: resume with --resume auto",
-                  state_.step, parts_.run.length.last_step);
+      fmt::format("stopped {}at step {} of {}{}; a checkpoint is saved: resume with --resume auto",
+                  reason.empty() ? "on request " : "", state_.step, parts_.run.length.last_step,
+                  reason.empty() ? "" : ", " + reason);
   parts_.report.event(state_.step, "stop", text);
   return {.code = ExitCode::stopped, .step = state_.step, .text = text};
 }

@@ -17,6 +17,7 @@
 #include "train/gradient_reducer.hpp"
 #include "train/resolved_run.hpp"
 #include "train/run_checkpoints.hpp"
+#include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
 #include "train/run_validation.hpp"
 #include "train/schedule.hpp"
@@ -36,7 +37,8 @@ struct TrainingParts {
   Collective* collective;  // null where no step is left to do
   RunReport& report;
   Watchdog& watchdog;
-  Timeline* timeline;  // of --trace; null: no trace
+  Timeline* timeline;     // of --trace; null: no trace
+  RunDeadline* deadline;  // on rank 0 of a run that has one; otherwise null
   StartupClock& startup;
   const std::atomic<bool>& stop_requested;
 };

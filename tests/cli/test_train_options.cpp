@@ -87,6 +87,7 @@ const std::vector<OtherValue>& other_values() {
       {"tune", "off", Resume::ignored},
       {"cuda-graph", "off", Resume::ignored},
       {"watchdog-seconds", "7", Resume::ignored},
+      {"deadline", "2h30m", Resume::ignored},
   };
   return values;
 }

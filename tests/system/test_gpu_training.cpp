@@ -183,6 +183,18 @@ TEST_F(GpuTraining, StopsAndGoesOnBitForBit) {
   if (world().rank() == 0) expect_same(load(straight.output, 12, straight), load(pieces.output, 12, pieces));
 }
 
+TEST_F(GpuTraining, StopsBeforeItsDeadline) {
+  TrainConfiguration configuration = on_gpu("deadline");
+  configuration.epochs = 100'000;
+  configuration.deadline = {.kind = Deadline::Kind::after, .seconds = 4, .text = "4s"};
+  Recorder recorder;
+  const TrainingResult stopped = train(configuration, world(), recorder);
+  EXPECT_EQ(stopped.code, ExitCode::stopped);
+  EXPECT_NE(stopped.text.find("before --deadline 4s"), std::string::npos) << stopped.text;
+  if (world().rank() == 0)
+    EXPECT_EQ(load(configuration.output, stopped.step, configuration).header.step, stopped.step);
+}
+
 // Algorithms are measured once for a machine; a stop ends measuring, and the run ends as after any stop.
 TEST_F(GpuTraining, MeasuresAlgorithmsOnceAndNotAfterAStop) {
   ASSERT_EQ(::setenv("XDG_CACHE_HOME", (folder_ / "cache").c_str(), 1), 0);

@@ -1,6 +1,6 @@
 # Sourced by run: what the tests of the batch scripts share. A test is a function test_NAME that runs in a shell of its own, in
 # a folder of its own ($folder, whose name contains a blank); `broken` ends it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154  # variables of run
 
 broken() {
   echo "FAILED: $*"
@@ -44,8 +44,9 @@ train() {
 
 # train_slowly …: the same, but its first attempt reads slowly, about 0.5 s a step.
 train_slowly() {
-  SLOW_CONVOY=$CONVOY SLOW_READS=$build/tests/support/libslow_reads.so SLOW_READS_MILLISECONDS=${SLOW_READS_MILLISECONDS:-250} CONVOY=$here/slow_at_first \
-    train "$@"
+  local program=$CONVOY
+  SLOW_CONVOY=$program SLOW_READS=$build/tests/support/libslow_reads.so \
+    SLOW_READS_MILLISECONDS=${SLOW_READS_MILLISECONDS:-250} CONVOY=$here/slow_at_first train "$@"
 }
 
 log_of() { echo "$folder/$1.log"; }
