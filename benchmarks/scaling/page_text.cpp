@@ -144,7 +144,8 @@ constexpr const char* meaning = R"(## What the figures mean
 * Efficiency is images/s per rank against the smallest number of ranks of the same series. Weak scaling: each rank has
   the same batch; strong: all ranks together have it.
 * The phases of a step are those of the rank that takes longest in each, so their sum can exceed the step. `exposed`
-  is communication that computation did not hide. On a GPU input overlaps with the other phases.
+  is communication that computation did not hide, and waiting for slower ranks; the plot shows of it what is left to
+  the last rank. On a GPU input overlaps with the other phases.
 * "MB sent" is what each rank must send, and receive, in a step at the least: 2 (P − 1) ÷ P of the gradient.
 * Bus GB/s in the step: these bytes ÷ the time in which at least one bucket of gradients was under way, from the trace
   of a few steps before the repeats, on the rank where that took least. Backward runs at the same time, and waiting

@@ -41,11 +41,19 @@ std::vector<LegendEntry> legend_entries() {
   return entries;
 }
 
+// Ranks that are ahead wait for the others; of the communication the bar shows what the last rank is left with.
+Phases shown_phases(const Repeat& repeat) {
+  Phases phases = repeat.phases;
+  const double others = phases.sum() - phases.exposed;
+  phases.exposed = std::clamp(repeat.step_seconds - others, 0.0, phases.exposed);
+  return phases;
+}
+
 double longest_of(const Results& results, const std::string& model) {
   double longest = 0;
   for (const PointResult& result : results.points)
     if (result.point.model == model && result.measured())
-      longest = std::max({longest, result.median.step_seconds, result.median.phases.sum()});
+      longest = std::max({longest, result.median.step_seconds, shown_phases(result.median).sum()});
   return longest;
 }
 
@@ -67,7 +75,8 @@ void add_bar(Figure& figure, const PointResult& result, const Axis& x, double y)
     figure.add(Box{
         .x = begin, .y = y - bar / 2, .width = x.at(seconds * 1e3) - begin, .height = bar, .fill = colour});
   };
-  for (const Part& part : parts) add(result.median.phases.*part.seconds, part.colour);
+  const Phases phases = shown_phases(result.median);
+  for (const Part& part : parts) add(phases.*part.seconds, part.colour);
   const double step = result.median.step_seconds;
   if (step > seconds) add(step - seconds, other_colour);
   const double end = x.at(step * 1e3);

@@ -44,7 +44,7 @@ class Panels {
   double draw(double top, const std::string& model) {
     figure_.add(Text{.x = margin, .y = top + 12, .text = model, .colour = ink, .size = 17});
     const double legend = add_legend(figure_, legend_entries(), margin, top + 42, width - 2 * margin);
-    const double above = top + 42 + legend + 18;
+    const double above = top + 42 + legend + 30;
     const double middle = 0.62 * width;
     throughput({margin + left_of_panel, middle - between_panels / 2, above, above + panel_height});
     efficiency({middle + between_panels / 2, width - margin - 8, above, above + panel_height});
