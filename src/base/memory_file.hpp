@@ -1,5 +1,5 @@
 // A file in memory, for libraries that read and write only named files. Used by data/ to build the structure
-// of an HDF5 file before anything reaches the disk, and to hand an archive's member to matio.
+// of an HDF5 file before anything reaches the disk.
 #pragma once
 
 #include <string>

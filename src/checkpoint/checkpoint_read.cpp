@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/error.hpp"
@@ -92,8 +93,8 @@ InputSpec take_input(const Hdf5File& file) {
   if (stored != one_a_channel && stored != image)
     refuse(file, "/input/mean is {}, expected {} or {}", shape_text(stored), shape_text(one_a_channel),
            shape_text(image));
-  input.mean.resize(stored == image ? 3 * side * side : 3);
-  take(file, "/input/mean", stored, input.mean);
+  input.mean = file.read<float>("/input/mean");
+  check_sum(file, "/input/mean", format::checksum_of(input.mean));
   take(file, "/input/scale", {3}, input.scale);
   return input;
 }
@@ -179,7 +180,11 @@ std::vector<float> CheckpointFile::read_parameters(const ParameterTable& table) 
 std::optional<StoredTensor> CheckpointFile::read_tensor(const std::string& dataset) const {
   if (!file_->exists(dataset)) return std::nullopt;
   StoredTensor tensor;
-  for (const std::uint64_t extent : file_->shape(dataset)) tensor.shape.push_back(static_cast<int>(extent));
+  for (const std::uint64_t extent : file_->shape(dataset)) {
+    if (extent > static_cast<std::uint64_t>(std::numeric_limits<int>::max()))
+      refuse(*file_, "{} has {} rows, more than any network", dataset, extent);
+    tensor.shape.push_back(static_cast<int>(extent));
+  }
   tensor.values = file_->read<float>(dataset);
   check_sum(*file_, dataset, format::checksum_of(tensor.values));
   return tensor;

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <charconv>
 #include <concepts>
+#include <memory>
+#include <new>
 
 #include "base/error.hpp"
 
@@ -15,6 +17,8 @@ namespace convoy {
 static_assert(std::same_as<hid_t, hdf5::Id>, "HDF5 1.10 or newer: identifiers have 64 bits");
 
 namespace {
+
+using hdf5::Handle;
 
 // HDF5 has one global state per process, and therefore one lock.
 std::mutex& library_mutex() {
@@ -31,6 +35,37 @@ herr_t collect_reason(unsigned depth, const H5E_error2_t* entry, void* out) {
     std::from_chars(text.data() + at + mark.size(), text.data() + text.size(), reason.system_error);
   return 0;
 }
+
+constexpr std::uint64_t largest_ratio = 1032;  // of deflate
+
+// Memory for the texts that HDF5 reads from a file's heap. Any number of entries may name the same text there: together they
+// get no more than `most` bytes, as many as a file has that stores each of them.
+class TextMemory {
+ public:
+  explicit TextMemory(std::uint64_t most) : left_(most) {}
+  Handle transfer_list() {
+    Handle list(H5Pcreate(H5P_DATASET_XFER));
+    H5Pset_vlen_mem_manager(list, allocate, this, release, nullptr);
+    return list;
+  }
+
+ private:
+  static void* allocate(std::size_t bytes, void* self) {
+    auto& memory = *static_cast<TextMemory*>(self);
+    if (bytes > memory.left_) return nullptr;
+    try {
+      memory.texts_.push_back(std::make_unique<char[]>(bytes));
+    } catch (const std::bad_alloc&) {  // must not cross HDF5
+      return nullptr;
+    }
+    memory.left_ -= bytes;
+    return memory.texts_.back().get();
+  }
+  static void release(void*, void*) {}  // all together, by the destructor
+
+  std::uint64_t left_;
+  std::vector<std::unique_ptr<char[]>> texts_;
+};
 
 std::string describe_shape(const std::vector<std::uint64_t>& shape) {
   std::string text;
@@ -130,7 +165,12 @@ Handle Hdf5File::State::checked(Id id, const char* verb, const std::string& obje
 
 Handle Hdf5File::State::open_dataset(const std::string& name) const {
   if (!exists(name)) refuse_content(name, "no such dataset");
-  return checked(H5Dopen2(file, name.c_str(), H5P_DEFAULT), "open dataset", name);
+  Handle dataset = checked(H5Dopen2(file, name.c_str(), H5P_DEFAULT), "open dataset", name);
+  const Handle layout = checked(H5Dget_create_plist(dataset), "read the layout of", name);
+  // It could be any file that this user may read.
+  if (H5Pget_external_count(layout) != 0 || H5Pget_layout(layout) == H5D_VIRTUAL)
+    refuse_content(name, "its values are in another file, which Convoy does not open");
+  return dataset;
 }
 
 Handle Hdf5File::State::open_object(const std::string& name) const {
@@ -147,7 +187,12 @@ Handle Hdf5File::State::open_attribute(const std::string& object, const std::str
 bool Hdf5File::State::exists(const std::string& name) const {
   for (std::size_t at = name.find_first_not_of('/'); at != name.npos;) {
     const std::size_t end = name.find('/', at);
-    if (H5Lexists(file, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+    const std::string part = name.substr(0, end);
+    if (H5Lexists(file, part.c_str(), H5P_DEFAULT) <= 0) return false;
+    // A link by name may lead to another file.
+    H5L_info_t link{};
+    if (H5Lget_info(file, part.c_str(), &link, H5P_DEFAULT) < 0) refuse("look up " + part);
+    if (link.type != H5L_TYPE_HARD) refuse_content(part, "is a link to a name, which Convoy does not follow");
     at = end == name.npos ? end : name.find_first_not_of('/', end);
   }
   return true;
@@ -204,13 +249,19 @@ void Hdf5File::State::check_kind(Id type, Id wanted, const std::string& name) co
 
 void Hdf5File::State::check_extent(const std::string& name, Id dataset, std::uint64_t count) const {
   const Handle layout = checked(H5Dget_create_plist(dataset), "read the layout of", name);
-  if (H5Pget_layout(layout) != H5D_CONTIGUOUS || H5Pget_external_count(layout) != 0 || count == 0) return;
-  hsize_t file_bytes = 0;
-  H5Fget_filesize(file, &file_bytes);
-  const Handle type(H5Dget_type(dataset));
-  if (count > file_bytes / std::max<std::size_t>(1, H5Tget_size(type)))
-    refuse_content(
-        name, fmt::format("claims {} values, more than the file's {} bytes can hold", count, file_bytes));
+  const Handle type = checked(H5Dget_type(dataset), "read the type of", name);
+  std::uint64_t most = file_bytes();
+  if (H5Pget_layout(layout) == H5D_CHUNKED) {
+    most = std::min<std::uint64_t>(most, H5Dget_storage_size(dataset)) * largest_ratio;
+  }
+  if (count > most / std::max<std::size_t>(1, H5Tget_size(type)))
+    refuse_content(name, fmt::format("claims {} values, more than the file's {} bytes can hold", count, file_bytes()));
+}
+
+std::uint64_t Hdf5File::State::file_bytes() const {
+  hsize_t bytes = 0;
+  if (H5Fget_filesize(file, &bytes) < 0) refuse("find the size of it");
+  return bytes;
 }
 
 void Hdf5File::State::read_all(const std::string& name, Id type, void* values, std::uint64_t count) const {
@@ -220,6 +271,7 @@ void Hdf5File::State::read_all(const std::string& name, Id type, void* values, s
   const auto found = shape_of(dataset, name);
   if (hdf5::product(found) != count)
     refuse_content(name, fmt::format("has shape {}, expected {} values", describe_shape(found), count));
+  check_extent(name, dataset, count);
   if (count != 0 && H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) refuse("read " + name);
 }
 
@@ -238,6 +290,7 @@ void Hdf5File::State::read_rows(const std::string& name, std::uint64_t first, st
   if (hdf5::product({size.begin(), size.end()}) != count)
     refuse_content(name, fmt::format("has shape {}, but {} of its rows were requested as {} values",
                                      describe_shape(extents), rows, count));
+  check_extent(name, dataset, hdf5::product({extents.begin(), extents.end()}));
   if (count == 0) return;
   const Handle selection = checked(H5Dget_space(dataset), "read the shape of", name);
   const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr));
@@ -245,23 +298,25 @@ void Hdf5File::State::read_rows(const std::string& name, std::uint64_t first, st
   if (H5Dread(dataset, type, memory, selection, H5P_DEFAULT, values) < 0) refuse("read " + name);
 }
 
-std::vector<std::string> Hdf5File::State::read_texts(Id type, Id space, std::uint64_t count,
-                                                     const std::string& name,
-                                                     const std::function<int(Id, void*)>& read) const {
+std::vector<std::string> Hdf5File::State::read_texts(Id type, std::uint64_t count, const std::string& name,
+                                                     const std::function<int(Id, Id, void*)>& read) const {
   if (H5Tget_class(type) != H5T_STRING) refuse_content(name, "holds something other than text");
   std::vector<std::string> texts;
   texts.reserve(count);
   const Handle memory(H5Tcopy(type));
   if (H5Tis_variable_str(type) > 0) {
     std::vector<char*> pointers(count, nullptr);
-    if (count != 0 && read(memory, pointers.data()) < 0) refuse("read " + name);
+    TextMemory texts_memory(file_bytes() + count);
+    const Handle transfer = texts_memory.transfer_list();
+    if (count != 0 && read(memory, transfer, pointers.data()) < 0) refuse("read " + name);
     for (const char* pointer : pointers) texts.emplace_back(pointer == nullptr ? "" : pointer);
-    if (count != 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, pointers.data());
     return texts;
   }
   const std::size_t length = H5Tget_size(type);
+  if (count != 0 && length > file_bytes() * largest_ratio / count)
+    refuse_content(name, fmt::format("claims texts of {} bytes, more than the file can hold", length));
   std::vector<char> characters(count * length);
-  if (count != 0 && read(memory, characters.data()) < 0) refuse("read " + name);
+  if (count != 0 && read(memory, H5P_DEFAULT, characters.data()) < 0) refuse("read " + name);
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string text(characters.data() + i * length, length);
     const char padding = H5Tget_strpad(type) == H5T_STR_SPACEPAD ? ' ' : '\0';

@@ -96,7 +96,9 @@ struct Hdf5File::State {
   // …").
   Handle checked(Id id, const char* verb, const std::string& object) const;
 
+  // Throws for a link by name on the way, which could lead to another file.
   bool exists(const std::string& name) const;
+  // Throws also for values that are in another file.
   Handle open_dataset(const std::string& name) const;
   Handle open_object(const std::string& name) const;
   Handle open_attribute(const std::string& object, const std::string& name) const;
@@ -107,15 +109,18 @@ struct Hdf5File::State {
   // Rejects a dataset that does not contain integers or reals, whichever `wanted` is; HDF5 converts width and
   // byte order.
   void check_kind(Id type, Id wanted, const std::string& name) const;
-  // Rejects a dataset that claims more values than the file can hold, before memory is allocated.
+  // Rejects a dataset that claims more values than the file can hold, before memory is allocated for them. Compressed ones
+  // may have as many as deflate can pack.
   void check_extent(const std::string& name, Id dataset, std::uint64_t count) const;
   void read_all(const std::string& name, Id type, void* values, std::uint64_t count) const;
   // Rows [first, first + rows), `count` values.
   void read_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
                  Id type, void* values) const;
-  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type.
-  std::vector<std::string> read_texts(Id type, Id space, std::uint64_t count, const std::string& name,
-                                      const std::function<int(Id, void*)>& read) const;
+  std::uint64_t file_bytes() const;
+  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type, with a given list
+  // of transfer properties.
+  std::vector<std::string> read_texts(Id type, std::uint64_t count, const std::string& name,
+                                      const std::function<int(Id, Id, void*)>& read) const;
   // A single value of the given type on disk and in memory; replaces an existing one.
   void put_attribute(const std::string& object, const std::string& name, Id stored, Id memory,
                      const void* value) const;

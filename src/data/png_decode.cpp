@@ -87,7 +87,7 @@ bool read_end(PngState& state) {
 // Owns the state and with it libpng's memory.
 class PngReader {
  public:
-  explicit PngReader(std::span<const std::byte> bytes) : state_{} {
+  explicit PngReader(std::span<const std::byte> bytes) : state_{}, bytes_(bytes.size()) {
     state_.rest = bytes;
     check(create(state_), "unreadable");
   }
@@ -103,6 +103,7 @@ class PngReader {
       fail(ExitCode::bad_data, "{} x {} pixels exceed the limit of {} million", width, height,
            most_pixels / 1'000'000);
     }
+    require_room(static_cast<std::uint64_t>(height) * png_get_rowbytes(state_.png, state_.info), bytes_);
     check(convert_to_rgb(state_), "unreadable");
     RgbImage image;
     image.width = static_cast<int>(width);
@@ -140,7 +141,16 @@ class PngReader {
     return 1;
   }
 
+  // The size in the header is a claim: memory is allocated for it only if the file can hold `claimed` bytes.
+  static void require_room(std::uint64_t claimed, std::size_t bytes) {
+    constexpr std::uint64_t largest_ratio = 1032;  // of deflate
+    if (claimed / largest_ratio > bytes)
+      fail(ExitCode::bad_data, "unreadable PNG: its pixels need {} bytes, more than its {} compressed bytes can hold",
+           claimed, bytes);
+  }
+
   PngState state_;
+  std::size_t bytes_;  // of the whole file
 };
 
 }  // namespace

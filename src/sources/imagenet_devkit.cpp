@@ -1,19 +1,17 @@
 #include "sources/imagenet_devkit.hpp"
 
-#include <matio.h>
-
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <fstream>
-#include <map>
-#include <memory>
+#include <limits>
 #include <optional>
-#include <span>
+#include <variant>
 
 #include "base/atomic_file.hpp"
 #include "base/error.hpp"
-#include "base/memory_file.hpp"
 #include "base/text_file.hpp"
+#include "sources/matlab_file.hpp"
 #include "sources/tar_file.hpp"
 
 namespace convoy {
@@ -24,80 +22,41 @@ namespace {
 
 constexpr std::string_view meta_file = "meta.mat", truth_file = "ILSVRC2012_validation_ground_truth.txt";
 
-// A field of element `i` of a struct array; an error if it is absent.
-const matvar_t& field(const matvar_t& synsets, const char* name, std::size_t i) {
-  const matvar_t* value = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(&synsets), name, i);
-  if (value == nullptr || value->data == nullptr)
-    fail(ExitCode::bad_data, "{}: synsets({}) has no {}", meta_file, i + 1, name);
+// The field of element `i`, counted from 0; an error if it is absent or of another kind.
+template <typename Value>
+const Value& field(const MatlabRecord& synset, const char* name, std::size_t i) {
+  const auto found = synset.find(name);
+  const auto* value = found == synset.end() ? nullptr : std::get_if<Value>(&found->second);
+  if (value == nullptr)
+    fail(ExitCode::bad_data, "{}: synsets({}) has no {} that is {}", meta_file, i + 1, name,
+         std::same_as<Value, double> ? "a number" : "text");
   return *value;
 }
 
-int integer_field(const matvar_t& synsets, const char* name, std::size_t i) {
-  const matvar_t& value = field(synsets, name, i);
-  if (value.nbytes < static_cast<std::size_t>(value.data_size))
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is empty", meta_file, i + 1, name);
-  switch (value.data_type) {
-    case MAT_T_DOUBLE:
-      return static_cast<int>(*static_cast<const double*>(value.data));
-    case MAT_T_SINGLE:
-      return static_cast<int>(*static_cast<const float*>(value.data));
-    case MAT_T_UINT8:
-      return *static_cast<const std::uint8_t*>(value.data);
-    case MAT_T_UINT16:
-      return *static_cast<const std::uint16_t*>(value.data);
-    case MAT_T_INT16:
-      return *static_cast<const std::int16_t*>(value.data);
-    case MAT_T_INT32:
-      return *static_cast<const std::int32_t*>(value.data);
-    case MAT_T_UINT32:
-      return static_cast<int>(*static_cast<const std::uint32_t*>(value.data));
-    default:
-      fail(ExitCode::bad_data, "{}: synsets({}).{} is not a number", meta_file, i + 1, name);
-  }
+int integer_field(const MatlabRecord& synset, const char* name, std::size_t i) {
+  constexpr double most = std::numeric_limits<int>::max();
+  const double value = field<double>(synset, name, i);
+  if (!(value >= 0 && value <= most))
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is {}, not a number of things", meta_file, i + 1, name, value);
+  return static_cast<int>(value);
 }
 
-// Text is stored as bytes or, by newer writers, as 16-bit units; characters other than ASCII are converted to
-// UTF-8.
-std::string text_field(const matvar_t& synsets, const char* name, std::size_t i) {
-  const matvar_t& value = field(synsets, name, i);
-  if (value.class_type != MAT_C_CHAR)
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is not text", meta_file, i + 1, name);
-  if (value.data_size != 2) return {static_cast<const char*>(value.data), value.nbytes};
-  std::string text;
-  for (const std::uint16_t unit :
-       std::span(static_cast<const std::uint16_t*>(value.data), value.nbytes / sizeof(std::uint16_t))) {
-    if (unit < 0x80) {
-      text += static_cast<char>(unit);
-    } else if (unit < 0x800) {
-      text += static_cast<char>(0xC0 | unit >> 6);
-      text += static_cast<char>(0x80 | (unit & 0x3F));
-    } else {
-      text += static_cast<char>(0xE0 | unit >> 12);
-      text += static_cast<char>(0x80 | (unit >> 6 & 0x3F));
-      text += static_cast<char>(0x80 | (unit & 0x3F));
-    }
+std::vector<MatlabRecord> read_synsets(std::string_view bytes) {
+  try {
+    return read_matlab_structs(bytes, "synsets");
+  } catch (const Error& error) {
+    fail(error.category(), "{}: {}", meta_file, error.what());
   }
-  return text;
 }
 
 std::vector<Synset> parse_meta(std::string_view bytes) {
-  // matio reads files only by name.
-  const MemoryFile file("meta.mat");
-  file.descriptor().write(bytes);
-  const std::unique_ptr<mat_t, int (*)(mat_t*)> mat(Mat_Open(file.path().c_str(), MAT_ACC_RDONLY), Mat_Close);
-  if (!mat) fail(ExitCode::bad_data, "{} is not a MATLAB file", meta_file);
-  const std::unique_ptr<matvar_t, void (*)(matvar_t*)> synsets(Mat_VarRead(mat.get(), "synsets"),
-                                                               Mat_VarFree);
-  if (!synsets || synsets->class_type != MAT_C_STRUCT || synsets->rank < 1)
-    fail(ExitCode::bad_data, "{} has no struct array synsets", meta_file);
-  std::size_t count = 1;
-  for (int axis = 0; axis < synsets->rank; ++axis) count *= synsets->dims[axis];
+  const std::vector<MatlabRecord> synsets = read_synsets(bytes);
   std::vector<Synset> leaves;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (integer_field(*synsets, "num_children", i) != 0)
+  for (std::size_t i = 0; i < synsets.size(); ++i) {
+    if (integer_field(synsets[i], "num_children", i) != 0)
       continue;  // an inner node of WordNet's tree, not a class
-    leaves.push_back({integer_field(*synsets, "ILSVRC2012_ID", i), text_field(*synsets, "WNID", i),
-                      text_field(*synsets, "words", i)});
+    leaves.push_back({integer_field(synsets[i], "ILSVRC2012_ID", i), field<std::string>(synsets[i], "WNID", i),
+                      field<std::string>(synsets[i], "words", i)});
   }
   std::ranges::sort(leaves, {}, &Synset::id);
   if (leaves.empty()) fail(ExitCode::bad_data, "{} has no synset without children", meta_file);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -186,6 +187,26 @@ ArchiveListing list_tar(const FilePart& part) {
   return listing;
 }
 
+namespace {
+
+// Up to `bytes` bytes of the current member, fewer if it ends before. The size in its header is a claim: memory grows with the
+// bytes that come.
+std::vector<std::byte> read_content(archive* handle, std::uint64_t bytes) {
+  constexpr std::uint64_t step = 1 << 20;
+  std::vector<std::byte> content;
+  while (content.size() < bytes) {
+    const std::size_t before = content.size();
+    content.resize(before + std::min(bytes - before, std::max<std::uint64_t>(step, before)));
+    const auto count = archive_read_data(handle, content.data() + before, content.size() - before);
+    const std::size_t wanted = content.size() - before;
+    content.resize(before + static_cast<std::size_t>(std::max<la_ssize_t>(count, 0)));
+    if (std::cmp_not_equal(count, wanted)) break;
+  }
+  return content;
+}
+
+}  // namespace
+
 std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
                                            const std::function<bool(const std::string&)>& wanted) {
   const Archive handle(archive_read_new(), archive_read_free);
@@ -204,9 +225,8 @@ std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
     if (!plain)
       fail(ExitCode::bad_data,
            "{}: {} is a link or a device, not a file: create the archive again with the file", file, member);
-    std::vector<std::byte> bytes(static_cast<std::size_t>(archive_entry_size(entry)));
-    const auto count = archive_read_data(handle.get(), bytes.data(), bytes.size());
-    if (count < 0 || static_cast<std::size_t>(count) != bytes.size())
+    std::vector<std::byte> bytes = read_content(handle.get(), static_cast<std::uint64_t>(archive_entry_size(entry)));
+    if (std::cmp_not_equal(bytes.size(), archive_entry_size(entry)))
       fail(ExitCode::bad_data, "{} is damaged or truncated: {} is incomplete", file, member);
     members.push_back({std::move(member), std::move(bytes)});
   }

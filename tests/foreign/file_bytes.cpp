@@ -9,7 +9,7 @@ namespace convoy::test {
 
 std::string little_endian(std::uint64_t value, int size) {
   std::string bytes;
-  for (int i = 0; i < size; ++i) bytes.push_back(static_cast<char>(value >> (8 * i) & 255));
+  for (int i = 0; i < size; ++i) bytes.push_back(i < 8 ? static_cast<char>(value >> (8 * i) & 255) : '\0');
   return bytes;
 }
 

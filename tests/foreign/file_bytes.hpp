@@ -12,7 +12,7 @@
 
 namespace convoy::test {
 
-// `size` bytes of a little-endian number.
+// `size` bytes of a little-endian number; those beyond the eighth are zero.
 std::string little_endian(std::uint64_t value, int size);
 
 // The bytes of numbers in memory.
