@@ -45,33 +45,41 @@ std::vector<std::uint32_t> sample_order(std::uint64_t seed, std::uint32_t epoch,
   return order;
 }
 
-std::vector<std::uint32_t> sample_order_by_node(std::uint64_t seed, std::uint32_t epoch,
-                                                const BatchPlan& plan, int nodes) {
+std::vector<Range> node_pieces(const BatchPlan& plan, int nodes) {
   ensure(nodes >= 1, "an order by node needs a node");
-  // piece[n]: first of node n's samples.
-  std::vector<std::int64_t> piece(static_cast<std::size_t>(nodes) + 1, 0);
   const std::int64_t steps = plan.steps_per_epoch();
+  std::vector<Range> pieces;
+  std::int64_t begin = 0;
   for (int node = 0; node < nodes; ++node) {
     std::int64_t size = 0;
     if (steps > 0) {  // all steps but the last have the same number of samples
       size = (steps - 1) * part_of(plan.samples_in_step(0), nodes, node).size() +
              part_of(plan.samples_in_step(steps - 1), nodes, node).size();
     }
-    piece[node + 1] = piece[node] + size;
+    pieces.push_back({begin, begin + size});
+    begin += size;
   }
+  return pieces;
+}
+
+std::vector<std::uint32_t> sample_order_by_node(std::uint64_t seed, std::uint32_t epoch,
+                                                const BatchPlan& plan, int nodes) {
+  std::vector<Range> pieces = node_pieces(plan, nodes);
   std::vector<std::uint32_t> shuffled(static_cast<std::size_t>(plan.images));
   std::iota(shuffled.begin(), shuffled.end(), 0U);
   for (int node = 0; node < nodes; ++node) {
-    const std::span<std::uint32_t> ids(shuffled.data() + piece[node], shuffled.data() + piece[node + 1]);
+    const Range& piece = pieces[static_cast<std::size_t>(node)];
+    const std::span<std::uint32_t> ids(shuffled.data() + piece.begin, shuffled.data() + piece.end);
     shuffle(ids, seed, epoch, static_cast<std::uint32_t>(node));
   }
   std::vector<std::uint32_t> order;
   order.reserve(shuffled.size());
-  for (std::int64_t step = 0; step < steps; ++step) {
+  for (std::int64_t step = 0; step < plan.steps_per_epoch(); ++step) {
     for (int node = 0; node < nodes; ++node) {
       const std::int64_t count = part_of(plan.samples_in_step(step), nodes, node).size();
-      order.insert(order.end(), shuffled.begin() + piece[node], shuffled.begin() + piece[node] + count);
-      piece[node] += count;
+      std::int64_t& next = pieces[static_cast<std::size_t>(node)].begin;
+      order.insert(order.end(), shuffled.begin() + next, shuffled.begin() + next + count);
+      next += count;
     }
   }
   return order;

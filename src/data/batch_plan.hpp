@@ -1,5 +1,5 @@
 // The assignment of samples to steps, micro-batches and ranks: a pure function, the same on every rank. Used
-// by the loader and the trainer (steps of an epoch, true counts).
+// by the loader, the trainer (steps of an epoch, true counts) and stage/ (what a node reads).
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,16 @@ struct BatchPlan {
 // Philox.
 std::vector<std::uint32_t> sample_order(std::uint64_t seed, std::uint32_t epoch, std::int64_t images);
 
-// The order of `--shuffle node`: the split is divided into one contiguous piece per node, as long as the
-// positions of the plan's steps that belong to that node (part `node` of `nodes` of each step), and shuffled
-// within each piece, so that a node reads the same images every epoch and can keep them in its own cache.
-// Also a permutation of [0, images), a function of only (seed, epoch, images, global batch, number of nodes).
-// If ranks are numbered node by node, with the same number on each, they find all their samples in their own
-// node's piece; any other numbering is also correct, but nodes then read each other's pieces too.
+// The part of the split that each node reads with `--shuffle node`: contiguous, in order of the nodes,
+// together the whole split, as long as the positions of the plan's steps that belong to the node (part `node`
+// of `nodes` of each step).
+std::vector<Range> node_pieces(const BatchPlan& plan, int nodes);
+
+// The order of `--shuffle node`: the split is divided into node_pieces and shuffled within each piece, so
+// that a node reads the same images every epoch and can keep them in its own cache. Also a permutation of [0,
+// images), a function of only (seed, epoch, images, global batch, number of nodes). If ranks are numbered
+// node by node, with the same number on each, they find all their samples in their own node's piece; any
+// other numbering is also correct, but nodes then read each other's pieces too.
 std::vector<std::uint32_t> sample_order_by_node(std::uint64_t seed, std::uint32_t epoch,
                                                 const BatchPlan& plan, int nodes);
 

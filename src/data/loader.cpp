@@ -93,7 +93,7 @@ struct Loader::State {
 Loader::State::State(const Store& store, const LoaderOptions& given)
     : options(given),
       plan(make_plan(given, store.split(given.split).images)),
-      reader(store, given.split),
+      reader(store, given.split, shards_kept_open(), given.copies),
       stored_side(store.image_size) {
   if (plan.images == 0)
     fail(ExitCode::bad_data, "the split '{}' of {} contains no images", given.split, store.folder.string());

@@ -12,6 +12,7 @@
 #include "data/augmentation.hpp"
 #include "data/batch.hpp"
 #include "data/batch_plan.hpp"
+#include "data/shard_copies.hpp"
 #include "data/store.hpp"
 
 namespace convoy {
@@ -35,6 +36,8 @@ struct LoaderOptions {
   // (Replica::transfer_memory).
   std::pmr::memory_resource* memory = nullptr;
   Timeline* timeline = nullptr;  // where workers record what they do, in rows "loader 1", …; null: nowhere
+  ShardCopies* copies =
+      nullptr;  // on this node's own disk, to be read instead of the store's shards; null: none
   AugmentationSettings augmentation;
   int crop_side = 0;
 };

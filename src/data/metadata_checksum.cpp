@@ -93,4 +93,16 @@ void compare_metadata_checksum(const std::filesystem::path& path) {
   if (!sound) fail(ExitCode::bad_data, "{} is damaged: the checksum of its metadata is wrong", path.string());
 }
 
+std::optional<std::uint32_t> metadata_checksum_of(const std::filesystem::path& path) {
+  const FileDescriptor file = open_regular_file(path);
+  const std::uint64_t size = file.size();
+  if (size < tail_bytes) return std::nullopt;
+  std::byte tail[tail_bytes];
+  file.read_exactly(size - tail_bytes, tail);
+  if (std::memcmp(tail + 12, mark.data(), mark.size()) != 0) return std::nullopt;
+  std::uint32_t checksum = 0;
+  std::memcpy(&checksum, tail + 8, sizeof checksum);
+  return checksum;
+}
+
 }  // namespace convoy

@@ -24,7 +24,9 @@ namespace fs = std::filesystem;
 // An open shard: a descriptor for pread, or HDF5's own handle if the images are chunked or compressed.
 class OpenShard {
  public:
-  OpenShard(const fs::path& path, const ShardEntry& entry);
+  OpenShard(const fs::path& path, const ShardEntry& entry, bool copy);
+
+  bool is_copy() const { return copy_; }
 
   // Images [first, first + count) of `image_bytes` bytes each.
   void read(std::int64_t first, std::int64_t count, std::size_t image_bytes,
@@ -32,13 +34,14 @@ class OpenShard {
 
  private:
   fs::path path_;
+  bool copy_;  // on this node's own disk
   std::uint64_t offset_;
   FileDescriptor file_;
   std::optional<Hdf5File> hdf5_;
 };
 
-OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
-    : path_(path), offset_(entry.images_offset) {
+OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry, bool copy)
+    : path_(path), copy_(copy), offset_(entry.images_offset) {
   FileDescriptor file = try_open(path, O_RDONLY);
   if (!file.is_open()) {
     const int error = errno;
@@ -46,10 +49,9 @@ OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry)
          system_error_text(error));
   }
   if (const std::uint64_t bytes = file.size(); bytes != entry.bytes) {
-    fail(ExitCode::bad_data,
-         "{} has {} bytes, store.json says {}: it was truncated or replaced. `convoy verify` lists "
-         "all errors; copy the file again or pack the store again",
-         path.string(), bytes, entry.bytes);
+    fail(ExitCode::bad_data, "{} has {} bytes, store.json says {}: it was truncated or replaced{}",
+         path.string(), bytes, entry.bytes,
+         copy ? "" : ". `convoy verify` lists all errors; copy the file again or pack the store again");
   }
   if (offset_ != 0)
     file_ = std::move(file);
@@ -81,6 +83,7 @@ struct ShardReader::State {
   std::vector<ShardEntry> shards;
   std::vector<std::int64_t> first;  // first sample id of each shard, then the number of images
   std::size_t most_open = 0;
+  ShardCopies* copies = nullptr;
 
   // Per shard: its tables remain after its check, its descriptor as long as it is among the most recently
   // used. `mutex` is held while the shard is opened, so that other users of this shard wait.
@@ -100,18 +103,28 @@ struct ShardReader::State {
   std::list<std::size_t> recent;  // open shards, the most recently used first
 
   fs::path path(std::size_t shard) const { return folder / shards[shard].file; }
+  bool has_copy(std::size_t shard) const { return copies != nullptr && copies->has(shard); }
   std::size_t image_bytes() const { return static_cast<std::size_t>(3 * image_size * image_size); }
   std::size_t shard_of(std::uint32_t id) const {
     return static_cast<std::size_t>(std::upper_bound(first.begin(), first.end(), std::int64_t{id}) -
                                     first.begin() - 1);
   }
 
+  // A shard as it was just opened: with its tables if they were not known yet.
+  struct Opened {
+    std::shared_ptr<const OpenShard> file;
+    std::unique_ptr<const ShardTables> tables;
+  };
   Ready already_open(std::size_t shard);
   Ready open(std::size_t shard);
-  std::unique_ptr<const ShardTables> check(std::size_t shard) const;
+  Opened open_best(std::size_t shard) const;
+  Opened open_at(const fs::path& file, std::size_t shard, bool copy) const;
+  std::unique_ptr<const ShardTables> check(std::size_t shard, const fs::path& path) const;
   void check_attributes(std::size_t shard, const Hdf5File& file) const;
   void check_layout(std::size_t shard, const Hdf5File& file) const;
   std::string name_of(std::size_t shard, std::int64_t index) const;
+  const ShardTables& read_sound(std::size_t shard, std::int64_t first_index, std::int64_t count,
+                                std::span<std::uint8_t> images);
   std::vector<DamagedImage> compare(const ShardTables& tables, std::int64_t first_index, std::int64_t count,
                                     std::span<const std::uint8_t> images) const;
 };
@@ -119,7 +132,8 @@ struct ShardReader::State {
 ShardReader::State::Ready ShardReader::State::already_open(std::size_t shard) {
   const std::scoped_lock lock(recent_mutex);
   CachedShard& cached = cache[shard];
-  if (!cached.open) return {};
+  // A copy has come, or was rejected, since the shard was opened.
+  if (!cached.open || cached.open->is_copy() != has_copy(shard)) return {};
   recent.splice(recent.begin(), recent, cached.recency);
   return {cached.open, cached.tables.get()};
 }
@@ -131,18 +145,37 @@ ShardReader::State::Ready ShardReader::State::open(std::size_t shard) {
   CachedShard& cached = cache[shard];
   const std::scoped_lock opening(cached.mutex);
   if (Ready ready = already_open(shard); ready.file) return ready;
-  auto opened = std::make_shared<const OpenShard>(path(shard), shards[shard]);
-  // No other thread changes this shard's tables while `opening` is held.
-  std::unique_ptr<const ShardTables> checked = cached.tables ? nullptr : check(shard);
+  Opened opened = open_best(shard);
   const std::scoped_lock lock(recent_mutex);
+  if (cached.open) recent.erase(cached.recency);
+  cached.open.reset();
   while (recent.size() >= most_open) {
     cache[recent.back()].open.reset();
     recent.pop_back();
   }
-  if (checked) cached.tables = std::move(checked);
+  if (opened.tables) cached.tables = std::move(opened.tables);
   cached.recency = recent.insert(recent.begin(), shard);
-  cached.open = std::move(opened);
+  cached.open = std::move(opened.file);
   return {cached.open, cached.tables.get()};
+}
+
+// The copy, or the store's shard if there is none that can be used.
+ShardReader::State::Opened ShardReader::State::open_best(std::size_t shard) const {
+  if (has_copy(shard)) {
+    try {
+      return open_at(copies->path(shard), shard, true);
+    } catch (const Error& error) {
+      copies->reject(shard, error.what());
+    }
+  }
+  return open_at(path(shard), shard, false);
+}
+
+// No other thread changes this shard's tables meanwhile.
+ShardReader::State::Opened ShardReader::State::open_at(const fs::path& file, std::size_t shard,
+                                                       bool copy) const {
+  auto opened = std::make_shared<const OpenShard>(file, shards[shard], copy);
+  return {std::move(opened), cache[shard].tables ? nullptr : check(shard, file)};
 }
 
 void ShardReader::State::check_attributes(std::size_t shard, const Hdf5File& file) const {
@@ -184,8 +217,8 @@ void ShardReader::State::check_layout(std::size_t shard, const Hdf5File& file) c
     refuse(fmt::format("/images is at byte {}, but store.json says {}", offset, entry.images_offset));
 }
 
-std::unique_ptr<const ShardTables> ShardReader::State::check(std::size_t shard) const {
-  const Hdf5File file(path(shard), Hdf5File::Access::read);
+std::unique_ptr<const ShardTables> ShardReader::State::check(std::size_t shard, const fs::path& path) const {
+  const Hdf5File file(path, Hdf5File::Access::read);
   check_attributes(shard, file);
   check_layout(shard, file);
   auto tables = std::make_unique<ShardTables>();
@@ -212,6 +245,35 @@ std::vector<DamagedImage> ShardReader::State::compare(const ShardTables& tables,
   return damaged;
 }
 
+// Reads images and throws at the first that is damaged. Those of a copy that proves unusable are read again
+// from the store. Returns the shard's tables.
+const ShardTables& ShardReader::State::read_sound(std::size_t shard, std::int64_t first_index,
+                                                  std::int64_t count, std::span<std::uint8_t> images) {
+  for (;;) {
+    const Ready ready = open(shard);
+    std::vector<DamagedImage> damaged;
+    try {
+      ready.file->read(first_index, count, image_bytes(), images);
+      damaged = compare(*ready.tables, first_index, count, images);
+    } catch (const Error& error) {
+      if (!ready.file->is_copy()) throw;
+      copies->reject(shard, error.what());
+      continue;
+    }
+    if (damaged.empty()) return *ready.tables;
+    const DamagedImage& image = damaged.front();
+    const std::string problem =
+        fmt::format("image {} ('{}') is damaged: its checksum is {:08x}, expected {:08x}", image.index,
+                    name_of(shard, image.index), image.found, image.expected);
+    if (!ready.file->is_copy())
+      fail(ExitCode::bad_data,
+           "{}: {}. `convoy verify {}` lists every damaged image; copy the shard again or pack the store "
+           "again",
+           path(shard).string(), problem, folder.string());
+    copies->reject(shard, fmt::format("{}: {}", copies->path(shard).string(), problem));
+  }
+}
+
 // For an error message: an unreadable name is not a second error.
 std::string ShardReader::State::name_of(std::size_t shard, std::int64_t index) const {
   try {
@@ -229,7 +291,7 @@ int shards_kept_open() {
   return static_cast<int>(std::clamp<rlim_t>(limit.rlim_cur / 4, 1, enough));
 }
 
-ShardReader::ShardReader(const Store& store, const std::string& split, int most_open)
+ShardReader::ShardReader(const Store& store, const std::string& split, int most_open, ShardCopies* copies)
     : state_(std::make_unique<State>()) {
   const SplitEntry& entry = store.split(split);
   state_->folder = store.folder;
@@ -239,6 +301,7 @@ ShardReader::ShardReader(const Store& store, const std::string& split, int most_
   state_->classes_crc32c = classes_checksum(store.classes);
   state_->shards = entry.shards;
   state_->most_open = static_cast<std::size_t>(std::max(1, most_open));
+  state_->copies = copies;
   state_->cache = std::make_unique<State::CachedShard[]>(entry.shards.size());
   state_->first.push_back(0);
   for (const ShardEntry& shard : entry.shards) state_->first.push_back(state_->first.back() + shard.images);
@@ -281,15 +344,9 @@ void ShardReader::read(std::span<const std::uint32_t> ids, std::span<std::uint8_
       ++count;
 
     const std::int64_t index = ids[at] - state_->first[shard];
-    const auto damaged = read_checked(shard, index, static_cast<std::int64_t>(count),
-                                      images.subspan(at * state_->image_bytes()));
-    if (!damaged.empty())
-      fail(ExitCode::bad_data,
-           "{}: image {} ('{}') is damaged: its checksum is {:08x}, expected {:08x}. `convoy verify {}` "
-           "lists every damaged image; copy the shard again or pack the store again",
-           state_->path(shard).string(), damaged.front().index, state_->name_of(shard, damaged.front().index),
-           damaged.front().found, damaged.front().expected, state_->folder.string());
-    const ShardTables& known = tables(shard);
+    const ShardTables& known =
+        state_->read_sound(shard, index, static_cast<std::int64_t>(count),
+                           images.subspan(at * state_->image_bytes(), count * state_->image_bytes()));
     std::copy_n(known.labels.begin() + index, count, labels.begin() + static_cast<std::ptrdiff_t>(at));
     at += count;
   }

@@ -1,6 +1,7 @@
 // Stored images of one split by sample id, for the loader and for `convoy verify`: opens shards on first use,
 // checks that each is the one in store.json, reads with `pread` (or through HDF5 if a shard is chunked or
-// compressed) and verifies every image's checksum. Any number of threads may read at the same time.
+// compressed) and verifies every image's checksum. A copy on the node's own disk is preferred to the store's
+// shard. Any number of threads may read at the same time.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/shard_copies.hpp"
 #include "data/store.hpp"
 
 namespace convoy {
@@ -32,7 +34,10 @@ int shards_kept_open();
 class ShardReader {
  public:
   // At most `most_open` shards have a descriptor at a time; the least recently used is closed for another.
-  ShardReader(const Store& store, const std::string& split, int most_open = shards_kept_open());
+  // `copies` of the split's shards, if there are any, must outlive the reader: a copy is read as soon as it
+  // is there, and rejected, so that the store's shard is read again, if it is unusable.
+  ShardReader(const Store& store, const std::string& split, int most_open = shards_kept_open(),
+              ShardCopies* copies = nullptr);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
   ShardReader& operator=(const ShardReader&) = delete;

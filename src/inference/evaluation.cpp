@@ -184,6 +184,7 @@ std::optional<EvaluationResult> Evaluator::run(Communicator& communicator, const
   options.workers = options_.workers;
   options.crop_side = options_.input.crop_side;
   options.memory = &memory_;
+  options.copies = options_.copies;
   Loader loader(store_, options);
   TenCrop ten(*program_, options_.input, options_.ten_crop ? options_.rows : 0, classes_);
   BatchMetrics total;

@@ -15,6 +15,7 @@
 #include "base/progress_meter.hpp"
 #include "comm/communicator.hpp"
 #include "comm/watchdog.hpp"
+#include "data/shard_copies.hpp"
 #include "data/store.hpp"
 #include "engine/engine.hpp"
 #include "inference/sample_predictions.hpp"
@@ -51,6 +52,7 @@ struct EvaluatorOptions {
   int rows = 1;  // most images that a rank passes at once
   int workers = 2;
   bool ten_crop = false;
+  ShardCopies* copies = nullptr;  // of the split's shards on this node's own disk; null: none
 };
 
 // What a long evaluation reports to and listens to on its way.

@@ -33,10 +33,23 @@ Json startup_object(const StartupPhases& phases) {
   return object;
 }
 
+Json stage_object(const StageRecord& stage) {
+  return {{"folder", stage.folder},
+          {"nodes", stage.nodes},
+          {"shards", stage.shards},
+          {"bytes", stage.bytes},
+          {"staged_shards", stage.staged_shards},
+          {"staged_bytes", stage.staged_bytes},
+          {"copied_bytes", stage.copied_bytes},
+          {"rejected_copies", stage.rejected},
+          {"seconds", stage.seconds},
+          {"done", stage.done}};
+}
+
 // The configuration with which one attempt was started, from a run.json.
 Json attempt_of(const Json& run) {
   Json attempt = Json::object();
-  for (const char* key : {"attempt", "first_step", "last_step", "batch", "startup", "configuration"})
+  for (const char* key : {"attempt", "first_step", "last_step", "batch", "startup", "stage", "configuration"})
     if (run.contains(key)) attempt[key] = run[key];
   return attempt;
 }
@@ -85,6 +98,7 @@ std::string run_to_json(const RunRecord& record, const std::string& before) {
   json["parameters"] = record.parameters;
   json["batch"] = record.batch;
   if (!record.startup.empty()) json["startup"] = startup_object(record.startup);
+  if (record.stage) json["stage"] = stage_object(*record.stage);
   json["configuration"] = configuration_object(record.configuration);
   json["store"] = {{"fingerprint", record.store_fingerprint},
                    {"classes", record.classes},
@@ -169,6 +183,10 @@ void RunFile::on_tuning(const RunRecord& record) {
 }
 
 void RunFile::on_startup(const RunRecord& record) {
+  write_again(record);
+}
+
+void RunFile::on_stage(const RunRecord& record) {
   write_again(record);
 }
 

@@ -1,6 +1,6 @@
 // run.json in a run's folder: configuration, versions and hardware of the run, and what each attempt was
-// started with; written at each start of the run, when algorithms have been chosen and after the first step,
-// complete or not at all (README, "Reading the output").
+// started with; written at each start of the run, when algorithms have been chosen, after the first step
+// and when staging is done, complete or not at all (README, "Reading the output").
 #pragma once
 
 #include <filesystem>
@@ -18,6 +18,7 @@ class RunFile : public Observer {
   void on_start(const RunRecord& record) override;
   void on_tuning(const RunRecord& record) override;
   void on_startup(const RunRecord& record) override;
+  void on_stage(const RunRecord& record) override;
 
  private:
   void write_again(const RunRecord& record);

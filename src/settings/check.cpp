@@ -1,5 +1,7 @@
 #include "settings/check.hpp"
 
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "model/networks.hpp"
 #include "settings/train_option.hpp"
@@ -66,6 +68,9 @@ void check_configuration(const TrainConfiguration& configuration) {
   if (c.output.empty())
     fail(ExitCode::usage,
          "--output is missing: the folder that the run writes its checkpoints and figures into");
+  std::error_code unknown;  // a folder that is missing is refused later, with the node's name
+  if (!c.stage.empty() && std::filesystem::equivalent(c.stage, c.data, unknown))
+    fail(ExitCode::usage, "--stage {} is the store itself: name a folder on each node's own disk", c.stage);
   check_ranges(c);
   check_lengths(c);
   check_records(c);

@@ -15,6 +15,12 @@ void add_place_options(OptionList& list) {
       "data", [](auto& c) -> auto& { return c.data; }, plain_text("STORE"),
       "the store to train on, made by convoy pack or convoy synthesize");
   list.add(
+          "stage", [](auto& c) -> auto& { return c.stage; }, some_text("FOLDER"),
+          "copy the shards to this folder on each node's own disk during the first epoch and read them "
+          "there; the "
+          "next run finds them")
+      .when([](const TrainConfiguration& c) { return !c.stage.empty(); });
+  list.add(
       "output", [](auto& c) -> auto& { return c.output; }, plain_text("FOLDER"),
       "where the run writes: run.json, metrics.jsonl, checkpoints/");
   list.add(

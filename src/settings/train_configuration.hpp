@@ -60,6 +60,7 @@ struct TrainConfiguration {
   // what
   std::string model = "alexnet";
   std::string data, output, weights;
+  std::string stage;            // folder for copies of shards on each node's own disk; empty: none
   std::string resume = "none";  // auto, none or a path
   std::uint64_t seed = 1;
   int classes = 0;  // 0: the store's

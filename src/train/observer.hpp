@@ -17,6 +17,18 @@
 
 namespace convoy {
 
+// Copies of shards on the nodes' own disks (--stage), over all nodes.
+struct StageRecord {
+  std::string folder;                          // rank 0's, with its subfolder for the store
+  int nodes = 1;                               // folders with copies of their own
+  std::int64_t shards = 0, staged_shards = 0;  // of all nodes; staged: with a copy so far
+  std::uint64_t bytes = 0, staged_bytes = 0;
+  std::uint64_t copied_bytes = 0;  // by this attempt; the others were there, or another job copied them
+  std::int64_t rejected = 0;       // copies that were damaged
+  double seconds = 0;              // on the slowest node
+  bool done = false;               // whatever can be staged is
+};
+
 // What is known when training begins, before the first step of this attempt.
 struct RunRecord {
   int attempt = 1;               // 1 for the first start of a run, 2 after one resume, …
@@ -38,8 +50,9 @@ struct RunRecord {
   std::vector<std::string> devices;                           // what each rank computes on, by rank
   std::string collective;                                     // "mpi", "nccl", "none" (one rank)
   std::vector<std::pair<std::string, std::string>> versions;  // "convoy" → "0.1.0", "mpi" → …
-  std::vector<Decision> tuning;  // which algorithms were chosen; empty until a program has been compiled
-  StartupPhases startup;         // where the time until the first step went; empty before it
+  std::vector<Decision> tuning;      // which algorithms were chosen; empty until a program has been compiled
+  StartupPhases startup;             // where the time until the first step went; empty before it
+  std::optional<StageRecord> stage;  // with --stage; empty before the first step record
 };
 
 // How long ranks work on a step by themselves, without waiting for other ranks, in seconds.
@@ -124,6 +137,8 @@ class Observer {
   virtual void on_tuning(const RunRecord&) {}
   // After the first step of this attempt, with the record of on_start.
   virtual void on_startup(const RunRecord&) {}
+  // When more shards were staged, or all, with the record of on_start.
+  virtual void on_stage(const RunRecord&) {}
   // The figures of on_step so far, between two of them; a few times a second at most.
   virtual void on_progress(const StepRecord&) {}
   virtual void on_step(const StepRecord&) {}

@@ -90,6 +90,11 @@ void RunReport::startup(const StartupPhases& phases) {
   notify(&Observer::on_startup, started_);
 }
 
+void RunReport::stage(const StageRecord& record) {
+  started_.stage = record;
+  notify(&Observer::on_stage, started_);
+}
+
 void RunReport::tuning(std::span<const Decision> decisions) {
   if (decisions.size() == started_.tuning.size()) return;
   started_.tuning.assign(decisions.begin(), decisions.end());

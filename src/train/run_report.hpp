@@ -31,6 +31,9 @@ class RunReport {
   // Where the time until the first step went.
   void startup(const StartupPhases& phases);
 
+  // How far staging has come.
+  void stage(const StageRecord& record);
+
   // All choices of algorithms so far, when a program has been compiled; nothing where there are no new ones.
   void tuning(std::span<const Decision> decisions);
 

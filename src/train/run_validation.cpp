@@ -17,7 +17,8 @@ void RunValidation::prepare() {
                                                             .input = run.input,
                                                             .precision = run.configuration.precision,
                                                             .rows = std::max(rows, 1),
-                                                            .workers = run.configuration.workers});
+                                                            .workers = run.configuration.workers,
+                                                            .copies = parts_.copies});
   parts_.report.tuning(parts_.replica.tuning_decisions());
 }
 

@@ -24,6 +24,7 @@ struct ValidationParts {
   TrainingReplica& replica;
   RunReport& report;
   Watchdog& watchdog;
+  ShardCopies* copies;  // of the validation split's shards; null: none
   const std::atomic<bool>& stop_requested;
 };
 

@@ -18,6 +18,7 @@
 #include "train/resolved_run.hpp"
 #include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
+#include "train/run_stage.hpp"
 #include "train/starting_point.hpp"
 #include "train/trace_window.hpp"
 #include "train/training_loop.hpp"
@@ -61,6 +62,13 @@ RunRecord describe(const ResolvedRun& run, Communicator& communicator, const Rep
   record.collective = collective != nullptr ? collective->name() : "none";
   record.versions = library_versions(communicator, run.device.kind);
   return record;
+}
+
+// What must be the same on all ranks. Nodes may have different folders on their own disks.
+std::string common_configuration_text(const TrainConfiguration& configuration) {
+  TrainConfiguration common = configuration;
+  if (!common.stage.empty()) common.stage = "on each node's own disk";
+  return full_configuration_text(common);
 }
 
 // One line for ranks on equal devices, else one for each.
@@ -219,7 +227,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   const auto started = [&](const char* phase) {
     log.debug("start: {} took {:.3f} s", phase, startup.end_phase(phase));
   };
-  require_same_text(communicator, "configuration", full_configuration_text(configuration), ExitCode::usage);
+  require_same_text(communicator, "configuration", common_configuration_text(configuration), ExitCode::usage);
   check_configuration(configuration);
   const ResolvedRun run = resolve_run(configuration, communicator);
   log.info("global batch: {}",
@@ -232,6 +240,11 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   started("store");
   StartingPoint start = prepare_start(run, communicator, log);
   started("weights");
+  std::optional<RunStage> stage;  // outlives the loop, which reads its copies
+  if (!configuration.stage.empty() && start.state.step < run.length.last_step) {
+    stage.emplace(run, communicator, log);
+    started("stage");
+  }
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
   Watchdog* watching = nullptr;            // the one below, once it is there
   const std::unique_ptr<TrainingReplica> replica =
@@ -270,6 +283,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
                                .collective = collective.get(),
                                .report = report,
                                .watchdog = watchdog,
+                               .stage = stage ? &*stage : nullptr,
                                .timeline = traced,
                                .deadline = deadline.get(),
                                .startup = startup,

@@ -16,8 +16,13 @@ bool is_due(const Interval& interval, std::int64_t step, std::int64_t steps_per_
   return step % (interval.epochs ? interval.count * steps_per_epoch : interval.count) == 0;
 }
 
+ShardCopies* copies_of(RunStage* stage, const char* split) {
+  return stage != nullptr ? stage->copies(split) : nullptr;
+}
+
 LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communicator,
-                             TrainingReplica& replica, std::int64_t step, Timeline* timeline) {
+                             TrainingReplica& replica, std::int64_t step, Timeline* timeline,
+                             ShardCopies* copies) {
   const TrainConfiguration& c = run.configuration;
   const std::int64_t steps_per_epoch = run.length.steps_per_epoch;
   LoaderOptions options;
@@ -34,6 +39,7 @@ LoaderOptions loader_options(const ResolvedRun& run, const Communicator& communi
   options.augmentation = run.augmentation;
   options.crop_side = run.input.crop_side;
   options.timeline = timeline;
+  options.copies = copies;
   // A batch is read where it lies until its step's result was taken.
   options.held = c.accumulate * (1 + replica.steps_ahead()) - 1;
   options.memory = &replica.transfer_memory();
@@ -55,6 +61,7 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
                    .replica = parts.replica,
                    .report = parts.report,
                    .watchdog = parts.watchdog,
+                   .copies = copies_of(parts.stage, "val"),
                    .stop_requested = parts.stop_requested}),
       sums_(parts.communicator, parts.replica,
             parts.run.configuration.precision == Precision::fp16 ? Overflow::skips : Overflow::diverges,
@@ -69,8 +76,10 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
   for (const Decision& decision : parts_.replica.tuning_decisions())
     parts_.log.debug("{}", decision_text(decision));
   end_startup_phase("compiling");
-  const LoaderOptions options =
-      loader_options(run, parts_.communicator, parts_.replica, state_.step, parts_.timeline);
+  // What was measured on the way here was not disturbed by copying.
+  if (parts_.stage != nullptr) parts_.stage->start();
+  const LoaderOptions options = loader_options(run, parts_.communicator, parts_.replica, state_.step,
+                                               parts_.timeline, copies_of(parts_.stage, "train"));
   loader_ = std::make_unique<Loader>(run.store, options);
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
@@ -113,6 +122,7 @@ TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
 
 TrainingResult TrainingLoop::run() {
   TrainingResult result = train();
+  report_stage(true);
   trace_.finish(parts_.log);
   return result;
 }
@@ -307,8 +317,13 @@ std::optional<TrainingResult> TrainingLoop::after_step() {
 
 void TrainingLoop::report_step(bool last) {
   parts_.report.step(state_, rate_of(state_.step - 1));
+  report_stage(false);
   // A run that ends between two records leaves its window open: continued, it logs what a longer run logs.
   if (!last || state_.step % parts_.run.configuration.log_every == 0) state_.window = {};
+}
+
+void TrainingLoop::report_stage(bool ends) {
+  if (parts_.stage != nullptr) parts_.stage->report(state_.step, ends, parts_.report);
 }
 
 void TrainingLoop::report_rate_changes(std::int64_t step) {

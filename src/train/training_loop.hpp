@@ -19,6 +19,7 @@
 #include "train/run_checkpoints.hpp"
 #include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
+#include "train/run_stage.hpp"
 #include "train/run_validation.hpp"
 #include "train/schedule.hpp"
 #include "train/step_sums.hpp"
@@ -37,6 +38,7 @@ struct TrainingParts {
   Collective* collective;  // null where no step is left to do
   RunReport& report;
   Watchdog& watchdog;
+  RunStage* stage;        // of --stage; null: shards are read from the store alone
   Timeline* timeline;     // of --trace; null: no trace
   RunDeadline* deadline;  // on rank 0 of a run that has one; otherwise null
   StartupClock& startup;
@@ -80,6 +82,7 @@ class TrainingLoop {
   void take(const StepSums& sums);
   void end_startup_phase(const char* name);
   void report_ready();
+  void report_stage(bool ends);
   void report_overflow(const StepSums& sums);
   void report_step(bool last);
   bool validate();

@@ -28,6 +28,7 @@ const std::vector<OtherValue>& other_values() {
   static const std::vector<OtherValue> values{
       {"model", "caffenet", Resume::refused},
       {"data", "elsewhere", Resume::ignored},
+      {"stage", "elsewhere", Resume::ignored},
       {"output", "elsewhere", Resume::ignored},
       {"weights", "a.h5", Resume::ignored},
       {"resume", "auto", Resume::ignored},
