@@ -1,13 +1,14 @@
 # Sourced by launch/local and launch/mpirun: runs mpirun, turns INT, TERM and HUP into the request to stop, and keeps
 # mpirun alive when its output breaks.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # run_mark: bounded.bash
 
-# relay: copies its input to its output to the end, even if nobody reads its output any more. mpirun aborts its ranks
-# after a few writes to a closed pipe: a Ctrl-C that also ends the `tee` in "launch/local train … | tee log" would end
-# the run before its checkpoint. Fails if the output cannot be written for another reason.
+# relay [COMMAND...]: copies its input to its output to the end, even if nobody reads its output any more, and to COMMAND.
+# mpirun aborts its ranks after a few writes to a closed pipe: a Ctrl-C that also ends the `tee` in "launch/local train … | tee
+# log" would end the run before its checkpoint. Fails if the output cannot be written for another reason.
 relay() {
   trap '' INT TERM HUP USR1
-  exec tee --output-error=warn-nopipe /dev/null
+  if [ $# -eq 0 ]; then exec tee --output-error=warn-nopipe /dev/null; fi
+  exec tee --output-error=warn-nopipe /dev/null >("$@")
 }
 
 # The width of the user's terminal, which the ranks cannot ask: mpirun gives them a terminal of its own.
@@ -27,14 +28,24 @@ add_terminal_options() {
   fi
 }
 
-# show_command: prints the array `command`, unless Convoy is told to print nothing but errors and the result; paler than what
-# Convoy prints where the terminal has colours.
+# command_line WORD...: as a shell would read it.
+command_line() {
+  local word line=""
+  for word in "$@"; do
+    if ! [[ $word =~ ^[A-Za-z0-9_@%+=:,./^-]+$ ]]; then printf -v word %q "$word"; fi
+    line+=" $word"
+  done
+  printf '%s\n' "${line# }"
+}
+
+# show_command WORD...: prints the command line, unless Convoy is told to print nothing but errors and the result; paler than
+# what Convoy prints where the terminal has colours.
 show_command() {
-  case " ${command[*]} " in *" --quiet "*) return ;; esac
+  case " $* " in *" --quiet "*) return ;; esac
   if [ -t 2 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
-    printf '\033[2m%s\033[0m\n' "${command[*]}" >&2
+    printf '\033[2m%s\033[0m\n' "$(command_line "$@")" >&2
   else
-    echo "${command[*]}" >&2
+    command_line "$@" >&2
   fi
 }
 
@@ -48,34 +59,41 @@ wait_briefly() {
   done
 }
 
-# request_stop PID: asks the ranks to stop. The first time it says what will come, in place of a line that may be there: mpirun
+# request_stop: asks the ranks to stop. The first time it says what will come, in place of a line that may be there: mpirun
 # speaks of aborted jobs.
 request_stop() {
-  if [ "${training:-false}" = true ] && [ "${stopping:-false}" = false ]; then
+  if [ "$training" = true ] && [ "$stopping" = false ] && [ -n "$child" ]; then
     if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then printf '\r\033[J' >&2; fi
     echo "Stopping: the ranks save a checkpoint and end with exit code 75, which mpirun will mention." >&2
   fi
   stopping=true
-  kill -USR1 "$1" 2>/dev/null
+  if [ -n "$child" ]; then kill -USR1 "$child" 2>/dev/null; fi
 }
 
-# run_stoppable COMMAND...: runs it and exits with its code. mpirun kills its ranks on INT, TERM and HUP but forwards
-# USR1 to them, which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training
-# (training=true), whose result is in its output folder.
+training=false  # the command is `train`: its result is in its output folder, and all ranks stay to the end
+stopping=false  # somebody asked to stop
+child=""        # the process id of the mpirun that runs
+
+# run_stoppable COMMAND...: runs it and returns its code. mpirun kills its ranks on INT, TERM and HUP but forwards USR1 to them,
+# which is Convoy's request to stop. If output is lost, the code is 74 instead of 0, except for training. What ends an mpirun
+# that does not end by itself is in bounded.bash.
 run_stoppable() {
-  local child code last out err printed
+  local code last out err printed bound
   exec 3<&0
   exec 4> >(relay)
   out=$!
-  exec 5> >(relay >&2 4>&-)
+  exec 6<> <(:)  # a pipe
+  exec 5> >(relay note_abort >&2 4>&-)
   err=$!
   # Job control gives the child its own process group, so a Ctrl-C in the terminal reaches only this script.
   set -m
-  "$@" <&3 >&4 2>&5 4>&- 5>&- &
+  CONVOY_RUN=$run_mark "$@" <&3 >&4 2>&5 4>&- 5>&- 6>&- &
   child=$!
   set +m
   exec 4>&- 5>&-
-  trap 'request_stop "$child"' INT TERM HUP USR1
+  trap request_stop INT TERM HUP USR1
+  bound_end "$child" &
+  bound=$!
   while true; do
     wait "$child"
     code=$?
@@ -85,6 +103,12 @@ run_stoppable() {
   wait "$child" 2>/dev/null
   last=$?
   if [ "$last" -ne 127 ]; then code=$last; fi
+  child=""
+  echo ended >&6
+  wait "$bound"
+  last=$?
+  if [ "$last" -ne 0 ]; then code=$last; fi
+  exec 6>&-
   # A relay that still runs is left behind, so that a slow reader of its output loses nothing.
   wait_briefly "$out" "$err"
   printed=0
@@ -92,7 +116,6 @@ run_stoppable() {
     wait "$out"
     printed=$?
   fi
-  if [ "$code" -eq 0 ] && [ "$printed" -ne 0 ] && [ "${training:-false}" = false ]; then code=74; fi
-  if [ "$code" -eq 75 ]; then echo "Stopped with a checkpoint saved. To resume, run the same command with --resume auto." >&2; fi
-  exit "$code"
+  if [ "$code" -eq 0 ] && [ "$printed" -ne 0 ] && [ "$training" = false ]; then code=74; fi
+  return "$code"
 }

@@ -1,0 +1,92 @@
+# Sourced by launch/local and launch/mpirun: ends what does not end by itself. mpirun waits for ever for a host that was cut off
+# from the network, even after its ranks have given up, and ranks whose mpirun was killed may take a while.
+# shellcheck shell=bash disable=SC2034,SC2154  # variables of stoppable.bash and programs.bash
+
+# Stands in the environment of mpirun and of the ranks on this host, and tells them from other runs'.
+run_mark=$$.$(date +%s%N)
+
+abort_patience=10  # seconds for mpirun to end after a rank has aborted the run
+alone_patience=15  # seconds for mpirun to end after the last rank on this host has ended
+
+# note_abort: passes on, to pipe 6, the two lines of mpirun's messages that tell of a rank that ended the run, and its code.
+note_abort() {
+  trap '' INT TERM HUP USR1
+  exec grep -a -m 1 -A 1 "MPI_ABORT was invoked" >&6
+}
+
+# children_of PID: its children, separated by blanks, as far as the kernel tells.
+children_of() {
+  local file line
+  for file in "/proc/$1/task/"*/children; do
+    { IFS= read -r line || [ -n "$line" ]; } 2>/dev/null <"$file" && printf '%s' "$line"
+  done
+}
+
+# bound_end PID: waits until that mpirun has ended. Ends it some seconds after a rank has aborted the run, or after the last rank
+# on this host has ended if all ranks stay to the end, and returns the code of the run: 0 if mpirun ended by itself.
+bound_end() {
+  local run=$1 line code=0 aborted_at="" seen=false alone_at="" limit_reached=""
+  trap '' INT TERM HUP USR1
+  exec 4>&- 5>&- </dev/null
+  while kill -0 "$run" 2>/dev/null; do
+    if IFS= read -r -t 1 line <&6; then
+      case $line in
+        *"MPI_ABORT was invoked"*) aborted_at=$SECONDS ;;
+        *errorcode*) code=${line//[^0-9]/} ;;
+      esac
+    elif [ "$training" = true ]; then
+      if [ -n "$(children_of "$run")" ]; then
+        seen=true alone_at=""
+      elif [ "$seen" = true ] && [ -z "$alone_at" ]; then
+        alone_at=$SECONDS
+      fi
+    fi
+    if [ -n "$aborted_at" ] && [ $((SECONDS - aborted_at)) -ge "$abort_patience" ]; then
+      limit_reached="$abort_patience s after a rank ended the run"
+    elif [ -n "$alone_at" ] && [ $((SECONDS - alone_at)) -ge "$alone_patience" ]; then
+      limit_reached="$alone_patience s after the last rank on this host ended"
+    fi
+    if [ -n "$limit_reached" ]; then
+      echo "${0##*/}: mpirun still waits $limit_reached, perhaps for a host that does not answer: it is ended" >&2
+      end_mpirun "$run"
+      if [ "${code:-0}" -eq 0 ]; then code=71; fi
+      end_ranks
+      return "$code"
+    fi
+  done
+  end_ranks
+  return 0
+}
+
+# end_mpirun PID: with the processes that it has started, such as ssh. It gets a chance to remove its files.
+end_mpirun() {
+  local run=$1 started tries
+  read -ra started <<<"$(children_of "$run")"
+  kill -TERM "$run" 2>/dev/null
+  for ((tries = 0; tries < 20; ++tries)); do
+    kill -0 "$run" 2>/dev/null || break
+    if [ "$tries" -eq 10 ]; then kill -TERM "$run" 2>/dev/null; fi  # twice: at once
+    sleep 0.1
+  done
+  kill -KILL "$run" ${started[@]+"${started[@]}"} 2>/dev/null
+}
+
+# ranks_left: the ranks of this run on this host.
+ranks_left() {
+  local file name
+  grep -alsz "^CONVOY_RUN=$run_mark\$" /proc/[0-9]*/environ | while IFS= read -r file; do
+    file=${file%/environ}
+    if IFS= read -r name <"$file/comm" && [[ ${convoy##*/} == "$name"* ]]; then echo "${file##*/}"; fi
+  done 2>/dev/null
+}
+
+# end_ranks: those that are left when their mpirun has ended; they notice it themselves within a moment.
+end_ranks() {
+  local left tries
+  for ((tries = 0; tries < 20; ++tries)); do
+    read -ra left <<<"$(ranks_left | tr '\n' ' ')"
+    if [ "${#left[@]}" -eq 0 ]; then return; fi
+    sleep 0.25
+  done
+  kill -KILL "${left[@]}" 2>/dev/null
+}
