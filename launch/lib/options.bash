@@ -35,7 +35,7 @@ take_option() {
       ;;
   esac
   if ! [[ $value =~ ^[0-9]{1,6}$ ]] || [ "$((10#$value))" -lt "$least" ]; then
-    echo "$script: $name requires a number of at least $least" >&2
+    echo "$script: $name requires a number from $least to 999999" >&2
     exit 64
   fi
   value=$((10#$value))
