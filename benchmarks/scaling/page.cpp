@@ -30,11 +30,22 @@ namespace {
 using namespace convoy;
 using namespace convoy::scaling;
 
+// Calls `read` for each part of an option's list; its errors name the option.
+template <typename Read>
+void read_list(const char* option, const std::string& text, const Read& read) {
+  try {
+    for (const std::string& word : benchmark::split_list(text)) read(word);
+  } catch (const Error& error) {
+    fail(ExitCode::usage, "--{}: {}", option, error.what());
+  }
+}
+
 // Ascending, without repetitions.
 std::vector<int> rank_counts(const std::string& text) {
   std::vector<int> ranks;
-  for (const std::string& word : benchmark::split_list(text))
+  read_list("ranks", text, [&](const std::string& word) {
     ranks.push_back(static_cast<int>(parse_integer(word, 1, 1'000'000)));
+  });
   std::ranges::sort(ranks);
   const auto repeated = std::ranges::unique(ranks);
   ranks.erase(repeated.begin(), repeated.end());
@@ -55,10 +66,12 @@ PlanOptions options_of(const PlanArguments& arguments) {
   options.weak = arguments.mode != "strong";
   options.strong = arguments.mode != "weak";
   options.models = benchmark::split_list(arguments.models);
-  options.precisions = benchmark::split_list(arguments.precisions);
-  for (const std::string& precision : options.precisions) parse_word(precision, precision_words());
-  for (const std::string& word : benchmark::split_list(arguments.batches))
-    options.batches.push_back(parse_integer(word, 1, 1'000'000));
+  read_list("precision", arguments.precisions, [&](const std::string& word) {
+    parse_word(word, precision_words());
+    options.precisions.push_back(word);
+  });
+  read_list("batch", arguments.batches,
+            [&](const std::string& word) { options.batches.push_back(parse_integer(word, 1, 1'000'000)); });
   options.global_batch = arguments.global_batch;
   options.stores = arguments.stores;
   return options;
