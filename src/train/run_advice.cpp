@@ -136,9 +136,9 @@ void RunAdvisor::judge_input(const Measures& m, std::vector<Advice>& advice) {
       {"starved", change,
        change == Change::clears
            ? fmt::format("input no longer delays the steps: it waits {} of a step", percent(m.input))
-           : fmt::format("input {}waits {} of the step{}: raise --workers (now {}) or stage the shards on a "
-                         "local disk",
-                         change == Change::worsens ? "now " : "", percent(m.input), where, facts_.workers)});
+           : fmt::format("input {}waits {} of the step{}: raise --workers (now {}){}",
+                         change == Change::worsens ? "now " : "", percent(m.input), where, facts_.workers,
+                         facts_.staged ? "" : " or copy the shards to a local disk with --stage")});
 }
 
 void RunAdvisor::judge_ranks(const Measures& m, std::vector<Advice>& advice) {

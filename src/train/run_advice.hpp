@@ -31,7 +31,8 @@ struct AdviceFacts {
   std::vector<std::string> hosts;  // by rank
   int nodes = 1;
   int workers = 1;
-  bool nccl = false;  // what sums gradients
+  bool staged = false;  // shards are copied to local disks already
+  bool nccl = false;    // what sums gradients
   WirePrecision wire = WirePrecision::fp32;
 };
 

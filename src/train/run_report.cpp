@@ -80,6 +80,7 @@ void RunReport::start(const RunRecord& record) {
   advisor_.emplace(AdviceFacts{.hosts = record.hosts,
                                .nodes = record.nodes,
                                .workers = run_.configuration.workers,
+                               .staged = !run_.configuration.stage.empty(),
                                .nccl = record.collective == "nccl",
                                .wire = run_.configuration.wire});
   notify(&Observer::on_start, record);

@@ -232,8 +232,7 @@ TEST_F(StageTest, RefusesFoldersThatCannotWork) {
 }
 
 TEST_F(StageTest, AFolderThatCannotBeWrittenServesIfItHoldsEverything) {
-  fs::permissions(folder_.path(), fs::perms::others_exec, fs::perm_options::add);
-  fs::permissions(folder_.path() / "..", fs::perms::others_exec, fs::perm_options::add);
+  fs::permissions(folder_.path(), fs::perms::others_exec | fs::perms::group_exec, fs::perm_options::add);
   {
     const WithoutPrivilege other_user;
     expect_error(ExitCode::io, {"cannot create", "Permission denied"},

@@ -58,8 +58,8 @@ TEST_F(StageDamage, AnImageOfACopy) {
   expect_rejected("image 3 ('" + small_name("train", 11) + "') is damaged");
 }
 
-TEST_F(StageDamage, LabelsOfACopy) {
-  damage_byte(copy_of(2), shard(2).labels_offset);
+TEST_F(StageDamage, StructureOfACopy) {
+  damage_byte(copy_of(2), 20);
   expect_rejected("checksum of its metadata is wrong");
 }
 

@@ -41,8 +41,18 @@ TEST(RunAdvice, AStarvedRunHearsTheRemedyOnce) {
   EXPECT_EQ(told[0].what, "starved");
   EXPECT_EQ(told[0].change, Change::begins);
   EXPECT_EQ(told[0].text,
-            "input waits 31 % of the step: raise --workers (now 2) or stage the shards on a local disk");
+            "input waits 31 % of the step: raise --workers (now 2) or copy the shards to a local disk with "
+            "--stage");
   EXPECT_TRUE(judge(advisor, {rank(0.69, 0.31)}, 100).empty());
+}
+
+TEST(RunAdvice, AStagedRunIsNotToldToStage) {
+  AdviceFacts staged = facts(1);
+  staged.staged = true;
+  RunAdvisor advisor(staged);
+  const std::vector<Advice> told = judge(advisor, {rank(0.69, 0.31)}, 3);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].text, "input waits 31 % of the step: raise --workers (now 2)");
 }
 
 TEST(RunAdvice, ItIsToldWhenItWorsensAndWhenItClears) {
