@@ -18,7 +18,17 @@ struct Log::Screen {
   std::mutex mutex;
   std::string status;  // the live line; guarded by the mutex
 
+  // A message that nobody reads must not stop the program, least of all the watchdog. Waits for a reader
+  // once.
+  bool accepts() {
+    constexpr double patience = 1;  // seconds
+    accepted = accepts_text(Stream::messages, accepted ? patience : 0);
+    return accepted;
+  }
+  bool accepted = true;
+
   void draw(std::string_view text) const {
+    if (!accepts_text(Stream::messages, 0)) return;
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
   }
@@ -58,6 +68,7 @@ Log& Log::operator=(Log&&) noexcept = default;
 
 void Log::write(LogLevel level, std::string_view text) const {
   const std::scoped_lock lock(screen_->mutex);
+  if (!screen_->accepts()) return;
   // The logger itself filters nothing and writes each line in one piece.
   screen_->logger->info("{}: {}", label_of(level, screen_->colour), text);
   if (!screen_->status.empty()) screen_->draw(live_line(screen_->status));

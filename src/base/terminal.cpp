@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 namespace convoy {
@@ -55,6 +57,15 @@ std::size_t terminal_columns(Stream stream) {
     if (columns > 0) return columns;
   const int columns = std::atoi(std::string(variable("COLUMNS")).c_str());
   return columns > 0 ? static_cast<std::size_t>(columns) : 80;
+}
+
+bool accepts_text(Stream stream, double seconds) {
+  pollfd wait{descriptor_of(stream), POLLOUT, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&wait, 1, static_cast<int>(1000 * seconds));
+  } while (ready < 0 && errno == EINTR);
+  return ready != 0;
 }
 
 std::string styled(std::string_view text, Style style, bool colour) {

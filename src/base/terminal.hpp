@@ -26,6 +26,10 @@ bool shows_colour(Stream stream);
 // those of the environment variable COLUMNS, otherwise 80.
 std::size_t terminal_columns(Stream stream);
 
+// Whether a line can be written there without waiting, at once or within `seconds`: the reader of a pipe may
+// have stopped to read (`| less`), and so may a terminal (Ctrl-S). Also true if writing would fail.
+bool accepts_text(Stream stream, double seconds);
+
 enum class Style { bold, dim, red, yellow };
 
 // `text` in this style if `colour`, otherwise as it is.

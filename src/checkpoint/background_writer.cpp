@@ -1,8 +1,11 @@
 #include "checkpoint/background_writer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -35,14 +38,22 @@ std::optional<std::int64_t> best_step(const fs::path& folder) {
   return error ? std::nullopt : checkpoint_step(target.filename().string());
 }
 
-// Removes all but the `keep` newest checkpoints up to step `newest` and the best one.
-void remove_old(const fs::path& folder, int keep, std::int64_t newest, std::optional<std::int64_t> best) {
-  if (keep <= 0) return;
+// The checkpoints up to step `newest` that are neither among the `keep` newest of them nor the best one.
+std::vector<fs::path> surplus(const fs::path& folder, int keep, std::int64_t newest,
+                              std::optional<std::int64_t> best) {
+  std::vector<fs::path> paths;
   auto steps = list_checkpoints(folder);
   std::erase_if(steps, [&](std::int64_t step) { return step > newest; });
-  const auto surplus = std::max<std::ptrdiff_t>(0, std::ssize(steps) - keep);
-  for (const std::int64_t step : std::span(steps).first(static_cast<std::size_t>(surplus)))
-    if (step != best) fs::remove(folder / checkpoint_name(step));
+  const auto count = std::max<std::ptrdiff_t>(0, std::ssize(steps) - keep);
+  for (const std::int64_t step : std::span(steps).first(static_cast<std::size_t>(count)))
+    if (step != best) paths.push_back(folder / checkpoint_name(step));
+  return paths;
+}
+
+// What the file of a checkpoint takes, at most.
+std::uintmax_t bytes_of(const Checkpoint& checkpoint) {
+  constexpr std::uintmax_t structure = 2U << 20U;  // beside the large arrays: classes, a mean image
+  return structure + sizeof(float) * checkpoint.parameters.size() * (1 + checkpoint.optimizer.size());
 }
 
 }  // namespace
@@ -63,6 +74,9 @@ struct BackgroundWriter::State {
 
   void run();
   void perform(Job& job, WrittenCheckpoint& written);
+  void write(const Job& job, WrittenCheckpoint& written) const;
+  bool make_room(const Job& job, WrittenCheckpoint& written) const;
+  std::optional<std::int64_t> kept_best() const { return best ? best : best_step(folder); }
   std::string set_link(const char* name, std::int64_t step) const;
   void wait_until_idle(std::unique_lock<std::mutex>& lock);
 
@@ -83,11 +97,42 @@ struct BackgroundWriter::State {
   std::thread thread;
 };
 
+// Removes what this checkpoint would replace anyway, if the disk is full and it fits then.
+bool BackgroundWriter::State::make_room(const Job& job, WrittenCheckpoint& written) const {
+  // The newest one stays: it is all there is if writing fails again.
+  if (keep < 2) return false;
+  const std::vector<fs::path> old = surplus(folder, keep - 1, job.step, kept_best());
+  std::uintmax_t freed = 0;
+  for (const fs::path& path : old) freed += fs::file_size(path);
+  const std::uintmax_t wanted = bytes_of(*job.checkpoint), available = fs::space(folder).available;
+  if (available >= wanted || available + freed < wanted) return false;
+  for (const fs::path& path : old) {
+    fs::remove(path);
+    written.note = fmt::format("the disk of {} is full: {} was removed to make room for step {}",
+                               folder.string(), path.filename().string(), job.step);
+  }
+  return true;
+}
+
+void BackgroundWriter::State::write(const Job& job, WrittenCheckpoint& written) const {
+  std::error_code error;  // writing says why
+  if (fs::create_directories(folder, error))
+    written.note =
+        fmt::format("{} had disappeared and was made again: earlier checkpoints are gone", folder.string());
+  const fs::path path = folder / checkpoint_name(job.step);
+  try {
+    write_checkpoint(path, table, *job.checkpoint);
+  } catch (const Error&) {
+    if (!make_room(job, written)) throw;
+    write_checkpoint(path, table, *job.checkpoint);
+  }
+}
+
 // Throws; `written.path` is set once the file has its final name, `written.error` if a link could not be set.
 void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
   const fs::path path = folder / checkpoint_name(job.step);
   if (job.checkpoint) {
-    write_checkpoint(path, table, *job.checkpoint);
+    write(job, written);
     job.checkpoint.reset();  // its memory is not needed any more
     written.path = path;
     newest_written = job.step;
@@ -95,7 +140,8 @@ void BackgroundWriter::State::perform(Job& job, WrittenCheckpoint& written) {
   if (job.best && fs::exists(path)) best = job.step;
   const std::string latest_problem = written.path.empty() ? "" : set_link("latest", job.step);
   const std::string best_problem = job.best && best == job.step ? set_link("best", job.step) : "";
-  if (newest_written >= 0) remove_old(folder, keep, newest_written, best ? best : best_step(folder));
+  if (newest_written >= 0 && keep > 0)
+    for (const fs::path& old : surplus(folder, keep, newest_written, kept_best())) fs::remove(old);
   written.error = latest_problem.empty() ? best_problem : latest_problem;
 }
 
@@ -124,8 +170,8 @@ void BackgroundWriter::State::run() {
     try {
       const TimelineScope scope(row, "write checkpoint", {{"step", job.step}});
       perform(job, written);
-    } catch (const std::exception& error) {
-      written.error = error.what();
+    } catch (...) {
+      written.error = as_error(std::current_exception(), "the node has too little").what();
     }
     written.seconds = watch.seconds();
 

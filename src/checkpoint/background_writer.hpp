@@ -18,13 +18,15 @@ struct WrittenCheckpoint {
   std::filesystem::path path;  // empty: it could not be written
   double seconds = 0;
   std::string error;  // why not; beside a path: why a link could not be set or an old checkpoint removed
+  std::string note;   // what else the user should know
 };
 
 class BackgroundWriter {
  public:
   // `folder` is made when absent; `keep` newest checkpoints stay (0: all), and the best one always. Of steps
-  // beyond the one just written (an abandoned attempt, or a damaged file) nothing is removed. Throws
-  // ExitCode::io when the folder cannot be made or read.
+  // beyond the one just written (an abandoned attempt, or a damaged file) nothing is removed. On a full disk
+  // those that a new checkpoint replaces are removed before it, if it fits then. A folder that disappears
+  // meanwhile is made again. Throws ExitCode::io when the folder cannot be made or read.
   // `timeline`: where writing is recorded, in row "checkpoints"; null: nowhere.
   BackgroundWriter(std::filesystem::path folder, const ParameterTable& table, int keep,
                    Timeline* timeline = nullptr);

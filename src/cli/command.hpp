@@ -46,6 +46,9 @@ class Command {
   // Whether what it prints is its result, so that the command fails if it cannot be printed.
   virtual bool must_print() const { return true; }
 
+  // Seconds that a rank waits for the others to start; 0: for ever.
+  virtual double start_patience() const { return 600; }
+
   // Whether the command itself handles a request to stop (otherwise the signal ends the process).
   virtual bool answers_stop() const { return false; }
 };

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/build_identity.hpp"
+#include "base/host_name.hpp"
 #include "base/log.hpp"
 #include "base/startup_clock.hpp"
 #include "base/terminal.hpp"
@@ -18,6 +20,7 @@
 #include "comm/gather.hpp"
 #include "comm/group_end.hpp"
 #include "comm/launcher.hpp"
+#include "comm/start_guard.hpp"
 #include "settings/spelling.hpp"
 #include "train/batch_text.hpp"
 
@@ -110,6 +113,41 @@ std::optional<ExitCode> agree_on_options(Communicator& communicator, const std::
   return *first;
 }
 
+// What must be the same on all ranks before they exchange anything else: they would wait for each other in
+// different places, or compute differently.
+struct RankProgram {
+  std::string host, command, version, build;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankProgram, host, command, version, build)
+
+// Empty if every rank runs rank 0's command and build.
+std::string program_difference(const std::vector<RankProgram>& programs) {
+  const RankProgram& first = programs.front();
+  for (std::size_t rank = 1; rank < programs.size(); ++rank) {
+    const RankProgram& other = programs[rank];
+    if (other.version != first.version || other.build != first.build)
+      return fmt::format(
+          "rank {} on {} runs another build of Convoy ({}, build {}) than rank 0 on {} ({}, build {}): "
+          "install "
+          "the same build on every node",
+          rank, other.host, other.version, other.build, first.host, first.version, first.build);
+    if (other.command != first.command)
+      return fmt::format(
+          "rank {} on {} runs convoy {}, but rank 0 on {} convoy {}: start all ranks with one command", rank,
+          other.host, other.command, first.host, first.command);
+  }
+  return {};
+}
+
+std::optional<ExitCode> agree_on_program(Communicator& communicator, const Command& command) {
+  if (communicator.size() == 1) return std::nullopt;
+  const RankProgram mine{host_name(), std::string(command.name()), CONVOY_VERSION, build_identity()};
+  const std::string difference = program_difference(gather(communicator, mine));
+  if (difference.empty()) return std::nullopt;
+  if (communicator.rank() == 0) print_error_line(fmt::format("convoy: {}", difference));
+  return ExitCode::usage;
+}
+
 // Processes that MPI does not connect all end; the first one says why.
 std::optional<ExitCode> check_connection(const Launcher& launcher, int ranks) {
   const std::string reason = disconnected_ranks(launcher, ranks);
@@ -130,10 +168,14 @@ ExitCode run_on_ranks(const Request& request, const Launcher& launcher, Standard
       if (const auto code = check_connection(launcher, 1)) return *code;
     hide_step();
   }
+  std::optional<StartGuard> guard;
+  if (launcher.size > 1) guard.emplace(command.start_patience(), launcher.rank);
   Communicator communicator(argc, argv);
   if (!request.common.allow_single())
     if (const auto code = check_connection(launcher, communicator.size())) return *code;
+  if (const auto code = agree_on_program(communicator, command)) return *code;
   if (const auto code = agree_on_options(communicator, request.usage)) return *code;
+  guard.reset();
   const Log log(communicator.rank(), communicator.size(), request.level);
   startup.end_phase("MPI");
   if (!command.must_print()) output.may_be_lost();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -90,10 +91,9 @@ std::string Communicator::on_rank_zero(Work&& work) {
   if (rank() == 0) {
     try {
       text = work();
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = as_error(std::current_exception(), "rank 0 needs more than its node has");
       failed = true, category = error.category(), text = error.what();
-    } catch (const std::exception& error) {
-      failed = true, text = error.what();
     }
   }
   return share_outcome(failed, category, std::move(text));

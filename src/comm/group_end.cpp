@@ -11,17 +11,20 @@ namespace {
 
 constexpr double patience = 1;  // seconds: for the other ranks to encounter the same error
 
-void report(const Communicator& communicator, const Log& log, const Error& error) {
-  log.error("rank {} on {}: {}", communicator.rank(), host_name(), error.what());
+void report(const Communicator& communicator, const Log& log, const Error& error,
+            const std::string& advice = {}) {
+  log.error("rank {} on {}: {}{}{}", communicator.rank(), host_name(), error.what(),
+            advice.empty() ? "" : ". ", advice);
 }
 
 // Returns how all ranks end; does not return if some ranks continue.
-Ending end_together_or_abort(Communicator& communicator, const Log& log, const Error& error) {
+Ending end_together_or_abort(Communicator& communicator, const Log& log, const Error& error,
+                             const std::string& advice = {}) {
   try {
     if (const std::optional<Ending> ending = communicator.end_together(error, patience)) return *ending;
   } catch (const Error&) {  // MPI itself failed: report the earlier error
   }
-  report(communicator, log, error);
+  report(communicator, log, error, advice);
   communicator.abort(error.category());
 }
 
@@ -46,8 +49,9 @@ ExitCode end_group(Communicator& communicator, const Log& log, const Error& erro
   return ending.code;
 }
 
-void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error) {
-  if (communicator.size() > 1) end_together_or_abort(communicator, log, error);
+void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error,
+                                 const std::string& advice) {
+  if (communicator.size() > 1) end_together_or_abort(communicator, log, error, advice);
 }
 
 }  // namespace convoy

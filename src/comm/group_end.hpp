@@ -2,6 +2,8 @@
 // and by the trainer before it releases resources that its peers depend on.
 #pragma once
 
+#include <string>
+
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "comm/communicator.hpp"
@@ -16,6 +18,8 @@ ExitCode end_group(Communicator& communicator, const Log& log, const Error& erro
 // The second half of end_group only: returns if all ranks had an error, ends the group if this rank is the
 // only one. For a rank that holds a resource that the others wait for (NCCL's communicator): if it were
 // released first, they would detect a lost peer, and their error would hide this one.
-void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error);
+// `advice`: what the user should do, added to the message.
+void end_group_unless_all_failed(Communicator& communicator, const Log& log, const Error& error,
+                                 const std::string& advice = {});
 
 }  // namespace convoy

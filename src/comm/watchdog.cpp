@@ -20,6 +20,10 @@ namespace convoy {
 
 namespace {
 
+// Seconds that ranks may at least take before their first heartbeat: one of them may read a checkpoint from a
+// slow disk while the others wait for it.
+constexpr double start_limit = 600;
+
 // A small message to one rank, sent repeatedly; a new one starts only after the last was sent.
 class Sender {
  public:
@@ -145,7 +149,8 @@ void Watchdog::State::look_at_myself() {
   RankView& mine = views[static_cast<std::size_t>(rank)];
   mine.silent = 0;
   RankReport& report = mine.report;
-  report.age = now - beat_at;
+  const double grace = count == 0 ? std::max(0.0, start_limit - limit) : 0;
+  report.age = std::max(0.0, now - beat_at - grace);
   report.step = step.load(std::memory_order_relaxed);
   report.beats_of_step = beats_of_step.load(std::memory_order_relaxed);
   const std::string_view text = phase.load(std::memory_order_relaxed);

@@ -24,9 +24,9 @@ class Collective;
 class Watchdog {
  public:
   // `seconds` without a heartbeat of any rank, or without a message from one, end all ranks with
-  // ExitCode::device; with 0 only a Watch's collective is polled. Below MPI_THREAD_MULTIPLE every rank
-  // watches only itself. Constructor and destructor are collective; while an error unwinds, the destructor
-  // does not wait for other ranks.
+  // ExitCode::device (before the first heartbeat, no fewer than 600 s without one); with 0 only a Watch's
+  // collective is polled. Below MPI_THREAD_MULTIPLE every rank watches only itself. Constructor and
+  // destructor are collective; while an error unwinds, the destructor does not wait for other ranks.
   Watchdog(Communicator& communicator, const Log& log, double seconds);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;

@@ -45,8 +45,8 @@ OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry, bool copy)
   FileDescriptor file = try_open(path, O_RDONLY);
   if (!file.is_open()) {
     const int error = errno;
-    fail(ExitCode::io, "cannot open {}, a shard listed in store.json: {}", path.string(),
-         system_error_text(error));
+    fail(ExitCode::io, "cannot open {}, a shard listed in store.json: {}{}", path.string(),
+         system_error_text(error), error == ENOENT ? ". Copy the file again or pack the store again" : "");
   }
   if (const std::uint64_t bytes = file.size(); bytes != entry.bytes) {
     fail(ExitCode::bad_data, "{} has {} bytes, store.json says {}: it was truncated or replaced{}",
@@ -69,7 +69,9 @@ void OpenShard::read(std::int64_t first, std::int64_t count, std::size_t image_b
   const std::uint64_t at = offset_ + static_cast<std::uint64_t>(first) * image_bytes;
   const std::size_t got = file_.read_at(at, std::as_writable_bytes(images));
   if (got < images.size())
-    fail(ExitCode::bad_data, "{} ends at byte {}: it was truncated", path_.string(), at + got);
+    fail(ExitCode::bad_data,
+         "{} ends at byte {}: it was truncated. Copy the file again or pack the store again", path_.string(),
+         at + got);
 }
 
 }  // namespace

@@ -40,20 +40,11 @@ std::string kept_metrics(const std::string& text, std::int64_t step, std::int64_
 }
 
 MetricsFile::MetricsFile(const std::filesystem::path& folder, const Log& log)
-    : path_(folder / "metrics.jsonl"), log_(log) {}
-
-void MetricsFile::append(const std::string& line) {
-  out_ << line << std::flush;
-  if (out_) return;
-  out_.clear();
-  if (!warned_) log_.warn("cannot write {}: metrics of this run are being lost", path_.string());
-  warned_ = true;
-}
+    : path_(folder / "metrics.jsonl"), log_(log), lines_(path_, log) {}
 
 void MetricsFile::on_start(const RunRecord& record) {
   try {
     std::error_code error;
-    std::filesystem::create_directories(path_.parent_path(), error);
     if (std::filesystem::exists(path_, error)) {
       const std::string before = read_text_file(path_);
       const std::string kept = kept_metrics(before, record.step, record.logged_step);
@@ -62,7 +53,6 @@ void MetricsFile::on_start(const RunRecord& record) {
   } catch (const Error& error) {
     log_.warn("{}", error.what());
   }
-  out_.open(path_, std::ios::app);
 }
 
 void MetricsFile::on_step(const StepRecord& record) {
@@ -87,26 +77,27 @@ void MetricsFile::on_step(const StepRecord& record) {
                      {"slowest", record.ranks->slowest},
                      {"host", record.ranks->host}};
   line["attempt"] = record.attempt;
-  append(line_of(line));
+  lines_.append(line_of(line));
 }
 
 void MetricsFile::on_validation(const ValidationRecord& record) {
-  append(line_of({{"kind", "validation"},
-                  {"step", record.step},
-                  {"epoch", record.epoch},
-                  {"samples", record.samples},
-                  {"loss", number(record.loss)},
-                  {"top1", record.top1},
-                  {"top5", record.top5}}));
+  lines_.append(line_of({{"kind", "validation"},
+                         {"step", record.step},
+                         {"epoch", record.epoch},
+                         {"samples", record.samples},
+                         {"loss", number(record.loss)},
+                         {"top1", record.top1},
+                         {"top5", record.top5}}));
 }
 
 void MetricsFile::on_checkpoint(const CheckpointRecord& record) {
-  append(line_of(
+  lines_.append(line_of(
       {{"kind", "checkpoint"}, {"step", record.step}, {"path", record.path}, {"seconds", record.seconds}}));
 }
 
 void MetricsFile::on_event(const EventRecord& record) {
-  append(line_of({{"kind", "event"}, {"step", record.step}, {"what", record.what}, {"text", record.text}}));
+  lines_.append(
+      line_of({{"kind", "event"}, {"step", record.step}, {"what", record.what}, {"text", record.text}}));
 }
 
 }  // namespace convoy

@@ -4,18 +4,18 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "base/log.hpp"
+#include "report/line_file.hpp"
 #include "train/observer.hpp"
 
 namespace convoy {
 
 class MetricsFile : public Observer {
  public:
-  // `folder`: the run's output folder; the file is opened when the run starts. If the file cannot be written
-  // (disk full), `log` gets a warning and the run continues.
+  // `folder`: the run's output folder. If the file cannot be written (disk full), `log` gets a warning and
+  // the run continues (LineFile).
   MetricsFile(const std::filesystem::path& folder, const Log& log);
 
   void on_start(const RunRecord& record) override;
@@ -25,12 +25,9 @@ class MetricsFile : public Observer {
   void on_event(const EventRecord& record) override;
 
  private:
-  void append(const std::string& line);
-
   std::filesystem::path path_;
   const Log& log_;
-  std::ofstream out_;
-  bool warned_ = false;
+  LineFile lines_;
 };
 
 // The lines of metrics.jsonl that remain when a run resumes from `step`: lines of later steps are removed,

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -14,12 +16,6 @@ namespace convoy {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::int64_t milliseconds_since_1970() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // A file's path from the root of the sources.
 std::string_view source_file(std::string_view path) {
@@ -106,17 +102,14 @@ struct MlperfLog::Line {
   const char* key;
   Json value = nullptr;
   Json metadata = Json::object();
-  std::int64_t time = milliseconds_since_1970();
+  std::optional<double> time = std::nullopt;  // seconds since 1970; without: now
   // Where the line is made. (clang-tidy 14 knows no std::source_location.)
   const char* file = __builtin_FILE();
   int number = __builtin_LINE();
 };
 
 MlperfLog::MlperfLog(const TrainConfiguration& configuration, const Log& log)
-    : configuration_(configuration),
-      log_(log),
-      path_(std::filesystem::path(configuration.output) / "mllog.txt"),
-      created_(milliseconds_since_1970()) {}
+    : configuration_(configuration), lines_(std::filesystem::path(configuration.output) / "mllog.txt", log) {}
 
 MlperfLog::~MlperfLog() {
   end_run(step_, false);
@@ -125,15 +118,11 @@ MlperfLog::~MlperfLog() {
 void MlperfLog::write(const Line& line) {
   Json metadata = {{"file", source_file(line.file)}, {"lineno", line.number}};
   metadata.update(line.metadata);
-  out_ << fmt::format(
-              ":::MLLOG {{\"namespace\": \"\", \"time_ms\": {}, \"event_type\": \"{}\", \"key\": \"{}\", "
-              "\"value\": {}, \"metadata\": {}}}\n",
-              line.time, line.type, line.key, text_of(line.value), object_text(metadata))
-       << std::flush;
-  if (out_) return;
-  out_.clear();
-  if (!std::exchange(warned_, true))
-    log_.warn("cannot write {}: its lines are being lost, and the run continues", path_.string());
+  lines_.append(
+      fmt::format(":::MLLOG {{\"namespace\": \"\", \"time_ms\": {}, \"event_type\": \"{}\", \"key\": \"{}\", "
+                  "\"value\": {}, \"metadata\": {}}}\n",
+                  std::llround(1000 * line.time.value_or(clock_.seconds())), line.type, line.key,
+                  text_of(line.value), object_text(metadata)));
 }
 
 // Where in training a line belongs: epochs and samples so far.
@@ -151,7 +140,6 @@ void MlperfLog::on_start(const RunRecord& record) {
   last_step_ = record.last_step;
   images_ = record.training_images;
   step_ = record.step;
-  out_.open(path_, std::ios::app);
   write({.type = interval_start, .key = "init_start", .time = created_});
   for (const auto& [key, value] : settings_of(configuration_, record))
     write({.type = point_in_time, .key = key, .value = value});

@@ -5,11 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/log.hpp"
+#include "base/wall_clock.hpp"
+#include "report/line_file.hpp"
 #include "settings/train_configuration.hpp"
 #include "train/observer.hpp"
 
@@ -17,8 +18,8 @@ namespace convoy {
 
 class MlperfLog : public Observer {
  public:
-  // The run's initialisation begins now. If the file cannot be written (disk full), `log` gets one warning
-  // and the run continues.
+  // The run's initialisation begins now. If the file cannot be written (disk full), `log` gets a warning and
+  // the run continues (LineFile).
   MlperfLog(const TrainConfiguration& configuration, const Log& log);
   ~MlperfLog() override;  // a run that an error ends is "aborted"
 
@@ -37,14 +38,13 @@ class MlperfLog : public Observer {
   void end_run(std::int64_t step, bool success);
 
   TrainConfiguration configuration_;
-  const Log& log_;
-  std::filesystem::path path_;
-  std::ofstream out_;
-  std::int64_t created_ = 0;  // milliseconds since 1970
+  WallClock clock_;
+  double created_ = clock_.seconds();
+  LineFile lines_;
   std::int64_t steps_per_epoch_ = 1, last_step_ = 0, images_ = 0;
   std::int64_t step_ = 0;   // newest that is known
   std::int64_t block_ = 0;  // step at which the block began
-  bool running_ = false, in_block_ = false, warned_ = false;
+  bool running_ = false, in_block_ = false;
 };
 
 }  // namespace convoy

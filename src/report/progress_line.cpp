@@ -24,16 +24,30 @@ ProgressLine::~ProgressLine() {
   if (!shown_.empty()) print(shown_);
 }
 
+// Waits a moment for the reader, but once only.
+bool ProgressLine::is_read() {
+  constexpr double patience = 1;  // seconds
+  read_ = style_.ready(read_ && !style_.live ? patience : 0);
+  return read_;
+}
+
+void ProgressLine::warn_of_loss(std::string_view reason) {
+  if (!std::exchange(warned_, true))
+    log_.warn("standard output {}: progress lines are being lost, and the run continues", reason);
+}
+
 void ProgressLine::write(const std::string& text) {
+  if (!is_read()) {
+    // A live line would be overwritten anyway.
+    if (!style_.live) warn_of_loss("is not being read");
+    return;
+  }
   errno = 0;
   out_ << text << std::flush;
   if (out_) return;
   const int reason = errno;
   out_.clear();  // a full disk may become free again
-  if (!warned_)
-    log_.warn("standard output cannot be written{}{}: progress lines are being lost, and the run continues",
-              reason == 0 ? "" : ": ", reason == 0 ? "" : system_error_text(reason));
-  warned_ = true;
+  warn_of_loss(reason == 0 ? "cannot be written" : "cannot be written: " + system_error_text(reason));
 }
 
 std::size_t ProgressLine::width_of(const std::vector<Field>& fields) {

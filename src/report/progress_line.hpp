@@ -18,11 +18,14 @@ struct ProgressStyle {
   bool live = false;    // lines can be overwritten (can_redraw)
   bool colour = false;  // key figures are emphasised
   std::function<std::size_t()> columns = [] { return terminal_columns(Stream::output); };
+  // Whether a line can be written within so many seconds.
+  std::function<bool(double)> ready = [](double seconds) { return accepts_text(Stream::output, seconds); };
 };
 
 class ProgressLine : public Observer {
  public:
-  // If lines cannot be written (a closed pipe, a full disk), `log` gets one warning and the run continues.
+  // If lines cannot be written (a closed pipe, a full disk) or nobody reads them, `log` gets one warning and
+  // the run continues.
   ProgressLine(std::ostream& out, ProgressStyle style, const Log& log);
   ~ProgressLine() override;  // the last live line stays
 
@@ -45,11 +48,13 @@ class ProgressLine : public Observer {
   void show(const StepRecord& record);  // in the live line, or in a plain one
   void print(std::string_view text);    // a permanent line
   void write(const std::string& text);
+  bool is_read();
+  void warn_of_loss(std::string_view reason);
 
   std::ostream& out_;
   ProgressStyle style_;
   const Log& log_;
-  bool warned_ = false;
+  bool warned_ = false, read_ = true;
   std::string shown_;  // the live line on the screen
   std::int64_t last_step_ = 0;
   double epochs_ = 0;

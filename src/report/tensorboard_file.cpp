@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <optional>
 #include <set>
 #include <utility>
@@ -32,13 +31,9 @@ constexpr int float_type = 1, string_type = 7;  // TensorFlow's numbers
 constexpr int tensor_class = 2;
 constexpr int filter_side = 64;  // pixels that a filter has at least in the image
 
-double seconds_since_1970() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-tb::Event event_at(std::int64_t step) {
+tb::Event event_at(const WallClock& clock, std::int64_t step) {
   tb::Event event;
-  event.set_wall_time(seconds_since_1970());
+  event.set_wall_time(clock.seconds());
   event.set_step(step);
   return event;
 }
@@ -132,13 +127,13 @@ tb::SettingValue setting_value(const std::string& text) {
 }
 
 // The options that decide the result, for TensorBoard's table of runs.
-void add_settings(tb::Summary& summary, const RunRecord& record) {
+void add_settings(tb::Summary& summary, const RunRecord& record, double now) {
   std::set<std::string, std::less<>> names;
   for (const TrainOption& option : train_options())
     if (option.concern() == Concern::result) names.insert(option.name());
   tb::HParamsPluginData data;
   tb::SessionStartInfo& start = *data.mutable_session_start_info();
-  start.set_start_time_secs(seconds_since_1970());
+  start.set_start_time_secs(now);
   for (const KeyValue& entry : written_key_values(record.configuration))
     if (names.contains(entry.key.substr(0, entry.key.find('.'))))
       (*start.mutable_hparams())[entry.key] = setting_value(entry.value);
@@ -201,7 +196,7 @@ TensorboardFile::TensorboardFile(const fs::path& folder, const Log& log) : folde
 TensorboardFile::~TensorboardFile() = default;
 
 void TensorboardFile::on_start(const RunRecord& record) {
-  const auto now = static_cast<std::int64_t>(seconds_since_1970());
+  const auto now = static_cast<std::int64_t>(clock_.seconds());
   const fs::path path = folder_ / event_file_name(now, record.attempt, event_files_in(folder_));
   try {
     writer_.reset(new Writer{path, RecordFile(path), log_});
@@ -209,24 +204,24 @@ void TensorboardFile::on_start(const RunRecord& record) {
     log_.warn("{}: the run continues without files for TensorBoard", error.what());
     return;
   }
-  tb::Event version = event_at(0);
+  tb::Event version = event_at(clock_, 0);
   version.set_file_version("brain.Event:2");
   writer_->write(version);
   // Readers drop events from this step on that earlier files hold; of the first START in a folder they take
   // no notice.
-  tb::Event start = event_at(record.step > 0 ? record.step + 1 : 0);
+  tb::Event start = event_at(clock_, record.step > 0 ? record.step + 1 : 0);
   start.mutable_session_log()->set_status(tb::SessionLog::START);
   writer_->write(start);
-  tb::Event texts = event_at(record.step);
+  tb::Event texts = event_at(clock_, record.step);
   add_text(*texts.mutable_summary(), "configuration", configuration_table(record));
   add_text(*texts.mutable_summary(), "environment", environment_table(record));
-  add_settings(*texts.mutable_summary(), record);
+  add_settings(*texts.mutable_summary(), record, clock_.seconds());
   writer_->write(texts);
 }
 
 void TensorboardFile::on_step(const StepRecord& record) {
   if (!writer_) return;
-  tb::Event event = event_at(record.step);
+  tb::Event event = event_at(clock_, record.step);
   tb::Summary& summary = *event.mutable_summary();
   add_scalar(summary, "train/loss", record.loss);
   add_scalar(summary, "train/top1", record.top1);
@@ -244,7 +239,7 @@ void TensorboardFile::on_step(const StepRecord& record) {
 
 void TensorboardFile::on_validation(const ValidationRecord& record) {
   if (!writer_) return;
-  tb::Event event = event_at(record.step);
+  tb::Event event = event_at(clock_, record.step);
   tb::Summary& summary = *event.mutable_summary();
   add_scalar(summary, "val/loss", record.loss);
   add_scalar(summary, "val/top1", record.top1);
@@ -254,7 +249,7 @@ void TensorboardFile::on_validation(const ValidationRecord& record) {
 
 void TensorboardFile::on_weights(const WeightRecord& record) {
   if (!writer_) return;
-  tb::Event event = event_at(record.step);
+  tb::Event event = event_at(clock_, record.step);
   tb::Summary& summary = *event.mutable_summary();
   if (record.gradients.empty()) {
     add_filters(summary, record);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "base/wall_clock.hpp"
 #include "train/observer.hpp"
 
 namespace convoy {
@@ -31,6 +32,7 @@ class TensorboardFile : public Observer {
 
   std::filesystem::path folder_;
   const Log& log_;
+  WallClock clock_;
   std::unique_ptr<Writer> writer_;
 };
 

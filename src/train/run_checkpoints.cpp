@@ -1,11 +1,26 @@
 #include "train/run_checkpoints.hpp"
 
+#include <fmt/format.h>
+
+#include <new>
 #include <utility>
+#include <vector>
 
 #include "checkpoint/checkpoint.hpp"
 #include "settings/configuration_text.hpp"
 
 namespace convoy {
+
+std::string resume_advice(const std::filesystem::path& output) {
+  std::vector<std::int64_t> steps;
+  try {
+    steps = list_checkpoints(output / "checkpoints");
+  } catch (const Error&) {  // they cannot be seen, like the folder
+  }
+  return fmt::format("Remove the cause and start the run again with --resume auto: it goes on {}",
+                     steps.empty() ? std::string("from the beginning, for there is no checkpoint")
+                                   : fmt::format("from step {}", steps.back()));
+}
 
 RunCheckpoints::RunCheckpoints(const ResolvedRun& run, Communicator& communicator,
                                const TrainingReplica& replica, const Log& log, RunReport& report,
@@ -57,11 +72,15 @@ void RunCheckpoints::save(const TrainingState& state, bool best) {
   const Stopwatch watch;
   collect(true);  // so that no two snapshots are in memory at once
   judge_wait(state.step, watch.seconds());
-  const Stopwatch copying;
-  Checkpoint checkpoint = snapshot(state);
-  copy_seconds_ = copying.seconds();
-  writer_->start(std::move(checkpoint), best);
-  begun_evaluated_ = state.evaluated_step;
+  try {
+    const Stopwatch copying;
+    Checkpoint checkpoint = snapshot(state);
+    copy_seconds_ = copying.seconds();
+    writer_->start(std::move(checkpoint), best);
+    begun_evaluated_ = state.evaluated_step;
+  } catch (const std::bad_alloc&) {
+    warn_unwritten(state.step, "this node's memory has no room for a copy of the weights");
+  }
 }
 
 // Writing that outlasts the steps between two checkpoints delays training; told once.
@@ -82,10 +101,12 @@ void RunCheckpoints::save_now(const TrainingState& state, bool best) {
     collect(true);
     const bool there = written_step_ == state.step && begun_evaluated_ == state.evaluated_step;
     if (there) return std::string();
-    save(state, best);
+    writer_->start(snapshot(state), best);
+    begun_evaluated_ = state.evaluated_step;
     for (const WrittenCheckpoint& written : writer_->finish()) {
       if (written.path.empty())
-        fail(ExitCode::io, "the checkpoint of step {} could not be written: {}", written.step, written.error);
+        fail(ExitCode::io, "the checkpoint of step {} could not be written: {}. {}", written.step,
+             written.error, resume_advice(run_.configuration.output));
       report_written(written);
     }
     return std::string();
@@ -97,6 +118,7 @@ void RunCheckpoints::report_written(const WrittenCheckpoint& written) {
   newest_ = written.path;
   if (deadline_ != nullptr) deadline_->checkpoint_took(copy_seconds_ + written.seconds);
   report_.checkpoint({.step = written.step, .path = written.path.string(), .seconds = written.seconds});
+  if (!written.note.empty()) warn(written.step, written.note);
   if (!written.error.empty())
     warn(written.step, fmt::format("the checkpoint of step {} is written, but a later step failed: {}",
                                    written.step, written.error));
@@ -114,11 +136,14 @@ void RunCheckpoints::collect(bool wait) {
       report_written(written);
       continue;
     }
-    warn(written.step,
-         fmt::format("the checkpoint of step {} could not be written ({}); training continues and "
-                     "tries again at the next one",
-                     written.step, written.error));
+    warn_unwritten(written.step, written.error);
   }
+}
+
+void RunCheckpoints::warn_unwritten(std::int64_t step, const std::string& reason) {
+  warn(step, fmt::format("the checkpoint of step {} could not be written ({}); training continues and "
+                         "tries again at the next one",
+                         step, reason));
 }
 
 void RunCheckpoints::mark_best(std::int64_t step) {

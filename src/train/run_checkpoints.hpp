@@ -18,6 +18,9 @@
 
 namespace convoy {
 
+// What to do after a failure: from which step of the folder `output` a run goes on.
+std::string resume_advice(const std::filesystem::path& output);
+
 class RunCheckpoints {
  public:
   RunCheckpoints(const ResolvedRun& run, Communicator& communicator, const TrainingReplica& replica,
@@ -42,6 +45,7 @@ class RunCheckpoints {
  private:
   void report_written(const WrittenCheckpoint& written);
   void warn(std::int64_t step, const std::string& text);
+  void warn_unwritten(std::int64_t step, const std::string& reason);
   void judge_wait(std::int64_t step, double waited);
   Checkpoint snapshot(const TrainingState& state) const;
 

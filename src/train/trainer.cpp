@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "base/counted.hpp"
 #include "base/host_name.hpp"
@@ -16,6 +17,7 @@
 #include "train/agreement.hpp"
 #include "train/batch_text.hpp"
 #include "train/resolved_run.hpp"
+#include "train/run_checkpoints.hpp"
 #include "train/run_deadline.hpp"
 #include "train/run_report.hpp"
 #include "train/run_stage.hpp"
@@ -134,10 +136,10 @@ void report_start(const ResolvedRun& run, const Log& log, const Replica& replica
   }
 }
 
-// `watchdog` may be set later: rank 0 measures algorithms while the others wait for its choice.
+// Rank 0 measures algorithms while the others wait for its choice.
 std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicator& communicator,
                                               const Log& log, const std::atomic<bool>& stop_requested,
-                                              Watchdog* const& watchdog) {
+                                              Watchdog& watchdog) {
   const TrainConfiguration& c = run.configuration;
   const bool first = communicator.rank() == 0;
   ReplicaOptions options{.device = run.device.kind,
@@ -147,10 +149,7 @@ std::unique_ptr<TrainingReplica> make_replica(const ResolvedRun& run, Communicat
                          .tune = c.tune,
                          .leads = first,
                          .should_stop = [&stop_requested] { return stop_requested.load(); },
-                         .progress =
-                             [&watchdog] {
-                               if (watchdog != nullptr) watchdog->still_working();
-                             },
+                         .progress = [&watchdog] { watchdog.still_working(); },
                          .log = first ? &log : nullptr};
   if (communicator.size() > 1)
     options.agree = [&communicator](const std::string& mine) { return communicator.broadcast_text(mine); };
@@ -219,6 +218,15 @@ void log_details(const ResolvedRun& run, const RunRecord& record, const Log& log
   for (const auto& [name, version] : record.versions) log.debug("{} {}", name, version);
 }
 
+// For an error in the middle of training; empty if it says itself how to go on, or is none of the
+// surroundings.
+std::string advice_after(const Error& error, const std::string& output) {
+  const bool outside = error.category() == ExitCode::bad_data || error.category() == ExitCode::io ||
+                       error.category() == ExitCode::device;
+  const bool told = std::string_view(error.what()).find("--resume") != std::string_view::npos;
+  return outside && !told ? resume_advice(output) : std::string();
+}
+
 }  // namespace
 
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
@@ -229,6 +237,7 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   };
   require_same_text(communicator, "configuration", common_configuration_text(configuration), ExitCode::usage);
   check_configuration(configuration);
+  Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
   const ResolvedRun run = resolve_run(configuration, communicator);
   log.info("global batch: {}",
            batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
@@ -246,9 +255,8 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
     started("stage");
   }
   std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  Watchdog* watching = nullptr;            // the one below, once it is there
   const std::unique_ptr<TrainingReplica> replica =
-      make_replica(run, communicator, log, stop_requested, watching);
+      make_replica(run, communicator, log, stop_requested, watchdog);
   started("replica");
   load_start(start, run, communicator, *replica);
   started("weights");
@@ -261,8 +269,6 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
   const std::unique_ptr<RunDeadline> deadline =
       make_deadline(configuration, communicator, replica->table().size(), log, startup, stop_requested);
   if (trains) collective = make_collective(run, communicator, *replica, traced);
-  Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
-  watching = &watchdog;
   std::optional<Watchdog::Watch> watch;
   RunReport report(observers, communicator, log, run, start.attempt, start.state.step,
                    replica->steps_ahead() > 0);
@@ -292,8 +298,11 @@ TrainingResult run_training(const TrainConfiguration& configuration, Communicato
     return loop->run();
   } catch (...) {
     // Before this rank releases anything that the others wait for.
-    end_group_unless_all_failed(communicator, log, as_error(std::current_exception(), memory_advice));
-    throw;
+    const Error error = as_error(std::current_exception(), memory_advice);
+    const std::string advice = loop ? advice_after(error, configuration.output) : std::string();
+    end_group_unless_all_failed(communicator, log, error, advice);
+    if (communicator.size() > 1 || advice.empty()) throw;
+    throw Error(error.category(), fmt::format("{}. {}", error.what(), advice));
   }
 }
 

@@ -139,6 +139,15 @@ std::vector<pid_t> descendants_named(pid_t ancestor, const std::string& name) {
   return found;
 }
 
+pid_t process_of_rank(pid_t launcher, int rank) {
+  for (const pid_t id : descendants_named(launcher, "convoy")) {
+    const std::string environment = read_file("/proc/" + std::to_string(id) + "/environ");
+    const std::string variable = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank);
+    if (environment.find(variable + std::string(1, '\0')) != std::string::npos) return id;
+  }
+  return -1;
+}
+
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;

@@ -30,21 +30,13 @@ std::string event_in(const std::filesystem::path& run, const std::string& what) 
   return {};
 }
 
-pid_t process_of_rank(const Process& launcher, int rank) {
-  for (const pid_t id : descendants_named(launcher.id(), "convoy")) {
-    const std::string environment = read_file("/proc/" + std::to_string(id) + "/environ");
-    if (environment.find("OMPI_COMM_WORLD_RANK=" + std::to_string(rank)) != std::string::npos) return id;
-  }
-  return -1;
-}
-
 TEST(Slowdowns, ARankThatIsStoppedAgainAndAgainIsNamed) {
   const TemporaryFolder folder;
   make_tiny_store(program, folder / "store");
   Process process(
       on_ranks(2, tiny_training(program, folder / "store", folder / "run", {"--epochs", "1000000"})));
   ASSERT_TRUE(process.wait_for_output("ready after")) << process.err();
-  const pid_t slow = process_of_rank(process, 1);
+  const pid_t slow = process_of_rank(process.id(), 1);
   ASSERT_GT(slow, 0);
   using namespace std::chrono_literals;
   const auto end = std::chrono::steady_clock::now() + 90s;

@@ -1,0 +1,132 @@
+// What the machine lacks for a while (memory, descriptors, a reader of the output), and a clock that is set.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "report/event_reader.hpp"
+#include "support/program_runs.hpp"
+#include "system/failures/disturbed_run.hpp"
+
+namespace convoy::test {
+namespace {
+
+using nlohmann::json;
+
+const std::string program = CONVOY_PROGRAM;
+
+std::vector<json> lines_of(const std::filesystem::path& path) {
+  std::vector<json> lines;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) lines.push_back(json::parse(line.substr(line.find('{'))));
+  return lines;
+}
+
+class Limits : public DisturbedRun {
+ protected:
+  void limit(__rlimit_resource what, rlim_t most) {
+    rlimit both{};
+    ::prlimit(process().id(), what, nullptr, &both);
+    both.rlim_cur = most;
+    ASSERT_EQ(::prlimit(process().id(), what, &both, nullptr), 0);
+  }
+  // Of address space.
+  rlim_t bytes_used() {
+    const std::string status = read_file(fmt::format("/proc/{}/status", process().id()));
+    return 1024 * std::stoull(status.substr(status.find("VmSize:") + 7));
+  }
+};
+
+// A checkpoint needs a copy of the weights and of the optimiser's state, 9.6 MB here; comparing weights needs
+// half of that.
+TEST_F(Limits, NoMemoryForACheckpoint) {
+  start();
+  reach(5);
+  now();
+  limit(RLIMIT_AS, bytes_used() + 7'000'000);
+  expect_message("no room for a copy of the weights); training continues and tries again");
+  limit(RLIMIT_AS, RLIM_INFINITY);
+  process().signal(SIGUSR1);
+  expect_end(75);
+  expect_recovery(0, "no memory for the copy that a checkpoint is written from");
+}
+
+TEST_F(Limits, NoMemoryAtTheStart) {
+  Words command = {"sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"};
+  const Words train = tiny_training(program, store(), place("run"));
+  command.insert(command.end(), train.begin(), train.end());
+  const Outcome outcome = convoy::test::run(command);
+  EXPECT_EQ(outcome.code, 71) << outcome.err;
+  EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Limits, NoDescriptorsForACheckpoint) {
+  start();
+  reach(5);
+  now();
+  limit(RLIMIT_NOFILE, 3);
+  expect_message("Too many open files); training continues and tries again");
+  limit(RLIMIT_NOFILE, 1000);
+  process().signal(SIGUSR1);
+  expect_end(75);
+  expect_recovery(0, "no descriptors for a checkpoint");
+}
+
+// Such as a pager on its first page, or a terminal after Ctrl-S, for longer than the watchdog waits.
+TEST_F(Limits, NobodyReadsTheOutput) {
+  const std::string pipe = place("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ::fcntl(reader, F_SETPIPE_SZ, 4096);
+  start({.options = {"--watchdog-seconds", "2"},
+         .before = {"sh", "-c", "exec \"$@\" >" + pipe + " 2>&1", "sh"}});
+  reach(10);
+  reach(steps_done() + 60);  // 75 characters a step: more than the pipe holds
+  now();
+  process().signal(SIGUSR1);
+  expect_end(75);
+  ::close(reader);
+  expect_recovery(0, "nobody reads the output");
+}
+
+// The system's clock is set back by an hour and then forward by two.
+TEST_F(Limits, TheClockIsSet) {
+  const std::string shift = place("shift");
+  const auto set_clock = [&](int seconds) { std::ofstream(shift) << seconds; };
+  set_clock(0);
+  start({.options = {"--tensorboard", "--mllog", "--watchdog-seconds", "3"},
+         .environment = {"LD_PRELOAD=" CONVOY_SHIFTED_CLOCK, "SHIFTED_CLOCK_FILE=" + shift}});
+  reach(5);
+  now();
+  for (const int seconds : {-3600, 3600}) {
+    set_clock(seconds);
+    reach(steps_done() + 5);
+  }
+  process().signal(SIGUSR1);
+  expect_end(75);
+  double before = 0;
+  for (const json& line : lines_of(output() / "metrics.jsonl")) {
+    if (line["kind"] != "step") continue;
+    EXPECT_GT(line["images_per_second"], 0);
+    EXPECT_LT(line["images_per_second"], 1e6);
+    for (const auto& [phase, seconds] : line["seconds"].items()) EXPECT_GE(seconds, 0) << phase;
+  }
+  for (const json& line : lines_of(output() / "mllog.txt")) {
+    EXPECT_GE(line["time_ms"], before);
+    before = line["time_ms"];
+  }
+  before = 0;
+  for (const ReadEvent& event : read_events(output())) {
+    EXPECT_GE(event.wall_time, before);
+    before = event.wall_time;
+  }
+  EXPECT_EQ(process().out().find("ETA -"), std::string::npos) << process().out();
+  expect_recovery(0, "the clock is set back by an hour, then forward by two");
+}
+
+}  // namespace
+}  // namespace convoy::test
