@@ -200,6 +200,32 @@ TEST(ProgressLine, LostLinesAreToldOnce) {
   EXPECT_NE(out.str().find("loss 1.5"), std::string::npos) << "lines are tried again";
 }
 
+// Such as a pager on its first page: a step must not wait for its reader, however long.
+TEST(ProgressLine, LinesThatNobodyReadsAreLeftOut) {
+  std::ostringstream out;
+  const Log log;
+  bool reads = true;
+  std::vector<double> waits;
+  ProgressStyle style;
+  style.ready = [&](double seconds) {
+    waits.push_back(seconds);
+    return reads;
+  };
+  ProgressLine line(out, style, log);
+  testing::internal::CaptureStderr();
+  line.on_step(step_record(3.5));
+  reads = false;
+  for (int i = 0; i < 3; ++i) line.on_step(step_record(2.5));
+  reads = true;
+  line.on_step(step_record(1.5));
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(waits, (std::vector<double>{1, 1, 0, 0, 0})) << "it waits once";
+  EXPECT_NE(said.find("is not being read"), std::string::npos) << said;
+  EXPECT_EQ(said.find("is not being read"), said.rfind("is not being read")) << said;
+  EXPECT_EQ(out.str().find("loss 2.5"), std::string::npos);
+  EXPECT_NE(out.str().find("loss 1.5"), std::string::npos);
+}
+
 TEST(Duration, ReadsWell) {
   EXPECT_EQ(duration_text(0.4), "0s");
   EXPECT_EQ(duration_text(59.6), "1m00s");

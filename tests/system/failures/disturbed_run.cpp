@@ -88,14 +88,14 @@ Words DisturbedRun::training(const Words& more) const {
   return tiny_training(program, data_, output_, all);
 }
 
-Words DisturbedRun::command(const Start& how, const Words& more) const {
+Words DisturbedRun::command(const RunStart& how, const Words& more) const {
   Words all = how.before;
   const Words train = training(more);
   all.insert(all.end(), train.begin(), train.end());
   return how.ranks == 1 ? all : on_ranks(how.ranks, all);
 }
 
-void DisturbedRun::start(const Start& how) {
+void DisturbedRun::start(const RunStart& how) {
   Words more = {"--steps", "1000000", "--checkpoint-every", "4steps", "--keep", "2"};
   more.insert(more.end(), how.options.begin(), how.options.end());
   ranks_ = how.ranks;
@@ -152,7 +152,7 @@ std::filesystem::path DisturbedRun::undisturbed(int ranks, std::int64_t step) {
 void DisturbedRun::expect_recovery(std::int64_t lost, const std::string& row) {
   const std::int64_t done = steps_done();
   const std::int64_t last = (done + 2 + straight_interval) / straight_interval * straight_interval;
-  const Start start{.ranks = ranks_, .options = {}, .before = {}, .environment = {}};
+  const RunStart start{.ranks = ranks_};
   const Outcome outcome = convoy::test::run(
       command(start, {"--steps", std::to_string(last), "--checkpoint-every", "0", "--resume", "auto"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -20,20 +20,21 @@ namespace convoy::test {
 
 using Words = std::vector<std::string>;
 
+struct RunStart {
+  int ranks = 1;
+  Words options = {};      // of `convoy train`, behind those of a tiny run that never ends by itself
+  Words before = {};       // in front of the program, of every rank: {"sh", "-c", "ulimit …; exec \"$@\"", "sh"}
+  Words environment = {};  // NAME=value
+};
+
 // A fixture: one store for a suite of tests, and one disturbed run a test.
 class DisturbedRun : public testing::Test {
  protected:
   static void SetUpTestSuite();
   static void TearDownTestSuite();
 
-  struct Start {
-    int ranks = 1;
-    Words options;  // of `convoy train`, behind those of a tiny run that never ends by itself
-    Words before;   // in front of the program, of every rank: {"sh", "-c", "ulimit …; exec \"$@\"", "sh"}
-    Words environment;  // NAME=value
-  };
   // Begins the run in place("run"), with a checkpoint every four steps.
-  void start(const Start& how = {});
+  void start(const RunStart& how = {});
   // Waits until the metrics show this many steps.
   void reach(std::int64_t steps);
   std::int64_t steps_done() const;
@@ -61,7 +62,7 @@ class DisturbedRun : public testing::Test {
 
  private:
   Words training(const Words& more) const;
-  Words command(const Start& how, const Words& more) const;
+  Words command(const RunStart& how, const Words& more) const;
   // The checkpoint of an undisturbed run.
   static std::filesystem::path undisturbed(int ranks, std::int64_t step);
 
