@@ -47,8 +47,8 @@ bound_end() {
       limit_reached="$alone_patience s after the last rank on this host ended"
     fi
     if [ -n "$limit_reached" ]; then
-      echo "${0##*/}: mpirun still waits $limit_reached, perhaps for a host that does not answer: it is ended" >&2
-      end_mpirun "$run"
+      echo "launch/${0##*/}: mpirun still waits $limit_reached, perhaps for a host that does not answer; it is killed" >&2
+      end_at_once "$run"
       if [ "${code:-0}" -eq 0 ]; then code=71; fi
       end_ranks
       return "$code"
@@ -58,17 +58,13 @@ bound_end() {
   return 0
 }
 
-# end_mpirun PID: with the processes that it has started, such as ssh. It gets a chance to remove its files.
-end_mpirun() {
-  local run=$1 started tries
-  read -ra started <<<"$(children_of "$run")"
-  kill -TERM "$run" 2>/dev/null
-  for ((tries = 0; tries < 20; ++tries)); do
-    kill -0 "$run" 2>/dev/null || break
-    if [ "$tries" -eq 10 ]; then kill -TERM "$run" 2>/dev/null; fi  # twice: at once
-    sleep 0.1
-  done
-  kill -KILL "$run" ${started[@]+"${started[@]}"} 2>/dev/null
+# end_at_once PID: that mpirun or daemon of Open MPI with the processes that it has started, such as ssh, and its scratch files.
+# Asked to end while it waits, it would end in a fault of its own.
+end_at_once() {
+  local process=$1 started
+  read -ra started <<<"$(children_of "$process")"
+  kill -KILL "$process" ${started[@]+"${started[@]}"} 2>/dev/null
+  rm -rf -- "${TMPDIR:-/tmp}/ompi."*".$(id -u)/pid.$process"
 }
 
 # ranks_left: the ranks of this run on this host.

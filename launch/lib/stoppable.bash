@@ -95,7 +95,7 @@ run_stoppable() {
   bound_end "$child" &
   bound=$!
   while true; do
-    wait "$child"
+    wait "$child" 2>/dev/null  # bash would report a mpirun that a signal has ended
     code=$?
     # A trapped signal ends `wait` early; the run continues until it has saved its checkpoint.
     kill -0 "$child" 2>/dev/null || break
