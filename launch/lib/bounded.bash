@@ -8,10 +8,11 @@ run_mark=$$.$(date +%s%N)
 abort_patience=10  # seconds for mpirun to end after a rank has aborted the run
 alone_patience=15  # seconds for mpirun to end after the last rank on this host has ended
 
-# note_abort: passes on, to pipe 6, the two lines of mpirun's messages that tell of a rank that ended the run, and its code.
+# note_abort: passes on, to pipe 6, what tells that a rank has ended the run: the watchdog's message,
+# and mpirun's with the code, which may get lost. Reads all of it, as the input must not break.
 note_abort() {
   trap '' INT TERM HUP USR1
-  exec grep -a -m 1 -A 1 "MPI_ABORT was invoked" >&6
+  exec grep -a --line-buffered -E "no sign of life for|MPI_ABORT was invoked|with errorcode [0-9]+" >&6
 }
 
 # children_of PID: its children, separated by blanks, as far as the kernel tells.
@@ -31,8 +32,11 @@ bound_end() {
   while kill -0 "$run" 2>/dev/null; do
     if IFS= read -r -t 1 line <&6; then
       case $line in
-        *"MPI_ABORT was invoked"*) aborted_at=$SECONDS ;;
-        *errorcode*) code=${line//[^0-9]/} ;;
+        *"with errorcode "*)
+          line=${line##*with errorcode }
+          code=${line%%[^0-9]*}
+          ;;
+        *"no sign of life"* | *MPI_ABORT*) aborted_at=${aborted_at:-$SECONDS} ;;
       esac
     elif [ "$training" = true ]; then
       if [ -n "$(children_of "$run")" ]; then

@@ -5,22 +5,14 @@ restarts=0
 restart_wait=5           # seconds before the first restart; --restart-wait
 longest_restart_wait=300
 
-# is_failure CODE ATTEMPT: whether the same command may succeed at another time. Codes that Convoy returns for wrong usage, bad
-# data, a bug, divergence and a stop on request would only come again. mpirun returns 128 + n for a rank that signal n ended and a
-# code of its own if it loses a host; its 1, of a run that did not start, counts only if an earlier attempt did start.
-is_failure() {
-  local code=$1 attempt=$2
-  case $code in
-    71 | 74) return 0 ;;
-    1) [ "$attempt" -gt 1 ] ;;
-    *) [ "$code" -gt 128 ] && [ "$code" -lt 160 ] ;;
-  esac
-}
+# is_failure CODE: whether the same command may succeed at another time. Codes that Convoy returns for wrong usage, bad data, a
+# bug, divergence and a stop on request would only come again, as would mpirun's 1, for options that it refuses. mpirun returns
+# 128 + n for a rank that signal n ended, and 132 also if a host lacks the program.
+is_failure() { [ "$1" -eq 71 ] || [ "$1" -eq 74 ] || { [ "$1" -gt 128 ] && [ "$1" -lt 160 ] && [ "$1" -ne 132 ]; }; }
 
 # meaning CODE: for the message.
 meaning() {
   case $1 in
-    1) echo "mpirun could not start all ranks" ;;
     71) echo "a host, device or library failed" ;;
     74) echo "reading or writing failed" ;;
     *) echo "a rank or mpirun was ended by signal $(($1 - 128)), $(kill -l "$(($1 - 128))")" ;;
@@ -70,7 +62,7 @@ run_with_restarts() {
     code=$?
     # Codes above the signals' are mpirun's own, such as 205 for a host that it lost: a failure of MPI.
     if [ "$code" -ge 193 ]; then code=71; fi
-    if [ "$stopping" = true ] || [ "$restarts" -eq 0 ] || ! is_failure "$code" "$attempt"; then break; fi
+    if [ "$stopping" = true ] || [ "$restarts" -eq 0 ] || ! is_failure "$code"; then break; fi
     if [ "$attempt" -gt "$restarts" ]; then
       echo "$script: ended with code $code ($(meaning "$code")) after $restarts restarts, the most that --restarts allows" >&2
       break

@@ -131,7 +131,7 @@ hosts_write_enter() {
 }
 
 # The stand-in for ssh, which mpirun starts: a fresh environment, and the words joined to a line for a shell. Like ssh it
-# fails with 255 if the host does not answer.
+# stays on its own host, and fails with 255 if the other does not answer or dies.
 hosts_write_agent() {
   {
     echo "#!/bin/bash"
@@ -146,8 +146,10 @@ hosts_write_agent() {
     echo "fi"
     echo "passed=()"
     echo "for name in ${hosts_pass:-}; do passed+=(\"\$name=\${!name:-}\"); done"
-    echo "exec env -i HOME=\"\$HOME\" PATH=\"\$PATH\" SHELL=/bin/bash \"\${passed[@]}\" \\"
+    echo "env -i HOME=\"\$HOME\" PATH=\"\$PATH\" SHELL=/bin/bash \"\${passed[@]}\" \\"
     echo "  \"$hosts_folder/enter\" \"\${host#node}\" bash -c \"\$*\""
+    echo "code=\$?"
+    echo "exit \$((code > 128 ? 255 : code))"
   } >"$hosts_agent"
   chmod +x "$hosts_agent"
 }
