@@ -20,7 +20,7 @@ const std::string script = SCALING_RUN;
 // Stands in for mpirun: notes that it was started, and writes what `convoy train` and benchmark_allreduce would
 // write, 16 images a step of 10 ms. Its folder holds `fail` (a pattern of command lines that fail) and `slow` where
 // wanted.
-constexpr const char* mpirun = R"(#!/bin/bash
+constexpr const char* mpirun = R"sh(#!/bin/bash
 here=$(dirname "$0")
 [ "$1" != --version ] || exit 0
 echo "$*" >>"$here/started"
@@ -43,7 +43,7 @@ for ((step = 1; step <= steps; ++step)); do
   echo "{\"kind\":\"step\",\"step\":$step,\"samples\":16,\"images_per_second\":1600,\"seconds\":{\"forward\":0.01}}"
 done >"$output/metrics.jsonl"
 [ -z "${trace:-}" ] || echo '{}' >"$trace"
-)";
+)sh";
 
 class ScalingRun : public testing::Test {
  protected:
