@@ -11,7 +11,8 @@
 
 namespace convoy::scaling {
 
-inline constexpr Colour ink{33, 37, 43}, faint{98, 105, 115}, grid{226, 229, 234}, frame_colour{150, 156, 166};
+inline constexpr Colour ink{33, 37, 43}, faint{98, 105, 115}, grid{226, 229, 234},
+    frame_colour{150, 156, 166};
 
 // Told apart in print and by people who do not see red and green apart.
 inline constexpr std::array<Colour, 6> series_colours = {

@@ -41,7 +41,8 @@ std::vector<LegendEntry> legend_entries() {
   return entries;
 }
 
-// Ranks that are ahead wait for the others; of the communication the bar shows what the last rank is left with.
+// Ranks that are ahead wait for the others; of the communication the bar shows what the last rank is left
+// with.
 Phases shown_phases(const Repeat& repeat) {
   Phases phases = repeat.phases;
   const double others = phases.sum() - phases.exposed;

@@ -105,7 +105,8 @@ TEST(ScalingRecords, TheScheduleFitsTheTime) {
   EXPECT_EQ(small.log_every, 1);
   EXPECT_EQ(small.steps, small.warm_up + 2);
   write(folder / "short.jsonl", metrics({5}));
-  test::expect_error(ExitCode::bad_data, {"too few steps"}, [&] { choose_schedule(folder / "short.jsonl", 20); });
+  test::expect_error(ExitCode::bad_data, {"too few steps"},
+                     [&] { choose_schedule(folder / "short.jsonl", 20); });
 }
 
 TEST(ScalingRecords, TheWarmUpIsLeftOut) {
@@ -150,22 +151,24 @@ class ScalingResults : public testing::Test {
     Json plan = {{"machine", {{"host", "node|1"}, {"cores", 2}}}};
     plan.update(plan_to_json(make_plan(options)));
     write(folder_ / "plan.json", plan.dump());
-    write(folder_ / "about.json", R"({"begun": "2026-01-01 00:00", "seconds": 20, "repeats": 3, "commit": "abc"})");
+    write(folder_ / "about.json",
+          R"({"begun": "2026-01-01 00:00", "seconds": 20, "repeats": 3, "commit": "abc"})");
     write(folder_ / "command", "benchmarks/scaling/run --ranks 1,2,4\n");
   }
 
   std::filesystem::path place(int ranks) const {
-    return folder_.path() / "points" / ("alexnet-mini-fp32-drawn-x" + std::to_string(ranks) + "-g" +
-                                         std::to_string(16 * ranks));
+    return folder_.path() / "points" /
+           ("alexnet-mini-fp32-drawn-x" + std::to_string(ranks) + "-g" + std::to_string(16 * ranks));
   }
 
   // Repeats whose steps of 16 × ranks images take so many seconds.
   void measure(int ranks, const std::vector<double>& repeats) {
     write(place(ranks) / "schedule.json", R"({"warm_up": 1, "steps": 3, "log_every": 1})");
-    Json run = {{"parameters", 1000000},
-                {"topology", {{"nodes", 1}, {"threads_per_rank", 1}, {"device", "CPU"}, {"hosts", Json::array()}}},
-                {"configuration", {{"wire-precision", "fp32"}}},
-                {"versions", {{"convoy", "1.2.3"}}}};
+    Json run = {
+        {"parameters", 1000000},
+        {"topology", {{"nodes", 1}, {"threads_per_rank", 1}, {"device", "CPU"}, {"hosts", Json::array()}}},
+        {"configuration", {{"wire-precision", "fp32"}}},
+        {"versions", {{"convoy", "1.2.3"}}}};
     for (int rank = 0; rank < ranks; ++rank) run["topology"]["hosts"].push_back("node");
     write(place(ranks) / "run.json", run.dump());
     for (std::size_t i = 0; i < repeats.size(); ++i)
@@ -225,7 +228,8 @@ TEST_F(ScalingResults, PointsThatFailedAreMarkedAndTheOthersStay) {
   const std::string csv = results_to_csv(results);
   EXPECT_EQ(std::ranges::count(csv, '\n'), 4);
   for (std::size_t line = 0; line < csv.size(); line = csv.find('\n', line) + 1)
-    EXPECT_EQ(std::count(csv.begin() + line, csv.begin() + csv.find('\n', line), ','), 24) << csv.substr(line);
+    EXPECT_EQ(std::count(csv.begin() + line, csv.begin() + csv.find('\n', line), ','), 24)
+        << csv.substr(line);
   EXPECT_TRUE(contains(svg_text(throughput_plot(results)), ">failed<"));
   EXPECT_TRUE(contains(svg_text(step_plot(results)), ">failed<"));
 }
@@ -255,7 +259,9 @@ TEST_F(ScalingResults, FiguresKeepWithinTheirFrame) {
         EXPECT_EQ((Colour{pixel[0], pixel[1], pixel[2]}), dot->colour);
       } else if (const Text* text = std::get_if<Text>(&shape)) {
         const double wide = text_width(text->text, text->size);
-        const double left = text->anchor == Anchor::start ? text->x : text->anchor == Anchor::middle ? text->x - wide / 2 : text->x - wide;
+        const double left = text->anchor == Anchor::start    ? text->x
+                            : text->anchor == Anchor::middle ? text->x - wide / 2
+                                                             : text->x - wide;
         EXPECT_GE(left, 0) << text->text;
         EXPECT_LE(left + wide, figure.width) << text->text;
         EXPECT_LT(text->y, figure.height) << text->text;

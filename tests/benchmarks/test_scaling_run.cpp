@@ -1,5 +1,5 @@
-// benchmarks/scaling/run: its order, what it keeps and does again, what it does when a point fails or a signal
-// arrives, all with a stand-in for mpirun; and once with the real program.
+// benchmarks/scaling/run: its order, what it keeps and does again, what it does when a point fails or a
+// signal arrives, all with a stand-in for mpirun; and once with the real program.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,9 +17,9 @@ namespace {
 
 const std::string script = SCALING_RUN;
 
-// Stands in for mpirun: notes that it was started, and writes what `convoy train` and benchmark_allreduce would
-// write, 16 images a step of 10 ms. Its folder holds `fail` (a pattern of command lines that fail) and `slow` where
-// wanted.
+// Stands in for mpirun: notes that it was started, and writes what `convoy train` and benchmark_allreduce
+// would write, 16 images a step of 10 ms. Its folder holds `fail` (a pattern of command lines that fail) and
+// `slow` where wanted.
 constexpr const char* mpirun = R"sh(#!/bin/bash
 here=$(dirname "$0")
 [ "$1" != --version ] || exit 0
@@ -50,6 +50,17 @@ class ScalingRun : public testing::Test {
   ScalingRun() {
     std::ofstream(folder_ / "mpirun") << mpirun;
     std::filesystem::permissions(folder_ / "mpirun", std::filesystem::perms::owner_all);
+    // A build whose `convoy` knows only that the machine has two cores and no GPU.
+    const std::filesystem::path benchmarks = folder_ / "build" / "benchmarks";
+    std::filesystem::create_directories(benchmarks / "scaling");
+    std::filesystem::create_directories(benchmarks / "allreduce");
+    std::filesystem::create_symlink(SCALING_PAGE, benchmarks / "scaling" / "benchmark_scaling_page");
+    const std::string convoy = "#!/bin/sh\n[ \"$2\" != --count-cores ] || echo 2\n";
+    for (const std::filesystem::path& program :
+         {folder_ / "build" / "convoy", benchmarks / "allreduce" / "benchmark_allreduce"}) {
+      std::ofstream(program) << convoy;
+      std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    }
     // As if the images were drawn already.
     std::filesystem::create_directories(output() / "store-72x10");
     std::ofstream(output() / "store-72x10" / "store.json") << "{}";
@@ -59,14 +70,17 @@ class ScalingRun : public testing::Test {
   std::filesystem::path output() const { return folder_ / "out"; }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> words = {script, "--output", output().string(), "--models", "alexnet-mini", "--batch",
-                                      "16",   "--device", "cpu",             "--repeat", "2",            "--seconds", "0.1"};
+    std::vector<std::string> words = {script, "--output", output().string()};
+    for (const char* word : {"--models", "alexnet-mini", "--batch", "16", "--device", "cpu", "--threads", "1",
+                             "--repeat", "2", "--seconds", "0.1"})
+      words.emplace_back(word);
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
 
   std::vector<std::string> environment() const {
-    return {"PATH=" + folder_.path().string() + ":" + std::getenv("PATH"), "CONVOY_BUILD=" + std::string(CONVOY_BUILD)};
+    return {"PATH=" + folder_.path().string() + ":" + std::getenv("PATH"),
+            "CONVOY_BUILD=" + (folder_ / "build").string()};
   }
 
   // Runs the script; its output is shown where the code is another.
@@ -92,13 +106,16 @@ TEST_F(ScalingRun, RepeatsTakeTurnsAndFinishedOnesAreKept) {
   const std::vector<std::string> first = started();
   // Each point's probe and repeat, the sums of two ranks, and the second repeats.
   ASSERT_EQ(first.size(), 7U);
-  const auto has = [](const std::string& line, const char* part) { return line.find(part) != std::string::npos; };
+  const auto has = [](const std::string& line, const char* part) {
+    return line.find(part) != std::string::npos;
+  };
   EXPECT_TRUE(has(first[0], "-n 1 ") && has(first[0], "--trace ")) << first[0];
   EXPECT_TRUE(has(first[1], "-n 1 ") && has(first[1], "--steps 12 ")) << first[1];
   EXPECT_TRUE(has(first[3], "-n 2 ") && has(first[3], "--global-batch 32 ")) << first[3];
   EXPECT_TRUE(has(first[4], "allreduce --min-bytes 8M")) << first[4];
   EXPECT_TRUE(has(first[5], "-n 1 ") && has(first[6], "-n 2 "));
-  for (const char* file : {"scaling.json", "scaling.csv", "scaling.md", "throughput.svg", "throughput.png", "steps.svg", "steps.png"})
+  for (const char* file : {"scaling.json", "scaling.csv", "scaling.md", "throughput.svg", "throughput.png",
+                           "steps.svg", "steps.png"})
     EXPECT_GT(std::filesystem::file_size(output() / file), 100U) << file;
   EXPECT_NE(read_file(output() / "scaling.md").find("| 1,600 |"), std::string::npos);
 
@@ -154,20 +171,26 @@ TEST_F(ScalingRun, PartsOfOneBenchmark) {
 }
 
 TEST_F(ScalingRun, HostsGetAsManyRanksAsThePointHas) {
-  std::ofstream(folder_ / "hosts") << "# two nodes\nnodea slots=2\nnodeb slots=2\n";
-  expect_code(0, {"--ranks", "1,3", "--hosts", (folder_ / "hosts").string()});
-  EXPECT_EQ(read_file(output() / "hosts" / "x3"), "nodea slots=2\nnodeb slots=1\n");
+  std::ofstream(folder_ / "hosts") << "# two nodes\nnodea slots=3\nnodeb slots=2\n";
+  expect_code(0, {"--ranks", "1,4", "--hosts", (folder_ / "hosts").string()});
+  EXPECT_EQ(read_file(output() / "hosts" / "x4"), "nodea slots=3\nnodeb slots=1\n");
   EXPECT_EQ(read_file(output() / "hosts" / "x1"), "nodea slots=1\n");
-  expect_code(64, {"--ranks", "5", "--hosts", (folder_ / "hosts").string()});
+  expect_code(64, {"--ranks", "8", "--hosts", (folder_ / "hosts").string()});
 }
 
 TEST_F(ScalingRun, MistakesAreRefused) {
   expect_code(64, {});
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"--ranks", "0"}, {"--ranks", "1", "--repeat", "x"}, {"--ranks", "1", "--seconds", "-1"},
-           {"--ranks", "1", "--mode", "both ways"}, {"--ranks", "1", "--models", "resnet"},
-           {"--ranks", "1", "--precision", "fp8"}, {"--ranks", "1", "--data", "/nowhere"},
-           {"--ranks", "1", "--launcher", "srun"}, {"--ranks"}, {"--speed"}})
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--ranks", "0"},
+                                             {"--ranks", "1", "--repeat", "x"},
+                                             {"--ranks", "1", "--seconds", "-1"},
+                                             {"--ranks", "1", "--mode", "both ways"},
+                                             {"--ranks", "1", "--models", "resnet"},
+                                             {"--ranks", "1", "--precision", "fp8"},
+                                             {"--ranks", "1", "--data", "/nowhere"},
+                                             {"--ranks", "1", "--launcher", "srun"},
+                                             {"--ranks"},
+                                             {"--speed"}})
     expect_code(64, words);
   EXPECT_TRUE(started().empty());
 }
@@ -175,10 +198,11 @@ TEST_F(ScalingRun, MistakesAreRefused) {
 // The real program on one and two ranks.
 TEST(ScalingRunWhole, MeasuresTraining) {
   const TemporaryFolder folder;
-  const Outcome outcome = Process({script, "--output", (folder / "out").string(), "--ranks", "1,2", "--models", "alexnet-mini",
-                                   "--batch", "8", "--device", "cpu", "--threads", "1", "--repeat", "1", "--seconds", "0.3"},
-                                  {"CONVOY_BUILD=" + std::string(CONVOY_BUILD)})
-                              .wait();
+  const Outcome outcome =
+      Process({script, "--output", (folder / "out").string(), "--ranks", "1,2", "--models", "alexnet-mini",
+               "--batch", "8", "--device", "cpu", "--threads", "1", "--repeat", "1", "--seconds", "0.3"},
+              {"CONVOY_BUILD=" + std::string(CONVOY_BUILD)})
+          .wait();
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   const auto json = nlohmann::json::parse(read_file(folder / "out" / "scaling.json"));
   ASSERT_EQ(json["points"].size(), 2U);
