@@ -32,7 +32,10 @@ then resumes where it stopped. Every option may also be set in the configuration
   convoy train --config configs/quickstart.cfg --data runs/quickstart/store --output runs/try --lr 0.02)";
   }
   bool answers_stop() const override { return true; }
-  double start_patience() const override { return configuration_.watchdog_seconds; }
+  // MPI by itself takes some seconds to connect the ranks.
+  double start_patience() const override {
+    return configuration_.watchdog_seconds > 0 ? configuration_.watchdog_seconds + 5 : 0;
+  }
   bool must_print() const override { return false; }  // the output folder holds the result
 
   void declare(OptionTable& table) override { declare_train_options(table, configuration_); }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -49,6 +50,7 @@ void expect_parts(const std::string& text, const Words& parts) {
 }
 
 void DisturbedRun::SetUpTestSuite() {
+  if (shared()) return;
   shared() = std::make_unique<Shared>();
   std::filesystem::permissions(shared()->folder.path(), std::filesystem::perms(0755));
   const Outcome outcome =
@@ -57,8 +59,9 @@ void DisturbedRun::SetUpTestSuite() {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
 }
 
-void DisturbedRun::TearDownTestSuite() {
-  shared().reset();
+void DisturbedRun::TearDown() {
+  process_.reset();
+  if (mounted_) ::umount2(place("disk").c_str(), MNT_DETACH);
 }
 
 std::filesystem::path DisturbedRun::store() {
@@ -79,6 +82,7 @@ bool DisturbedRun::mount_disk(int kilobytes) {
   const std::string size = fmt::format("size={}k", kilobytes);
   if (::mount("tmpfs", place("disk").c_str(), "tmpfs", 0, size.c_str()) != 0) return false;
   output_ = place("disk") / "run";
+  mounted_ = true;
   return true;
 }
 

@@ -27,11 +27,11 @@ struct RunStart {
   Words environment = {};  // NAME=value
 };
 
-// A fixture: one store for a suite of tests, and one disturbed run a test.
+// A fixture: one store for all tests of a program, and one disturbed run a test.
 class DisturbedRun : public testing::Test {
  protected:
   static void SetUpTestSuite();
-  static void TearDownTestSuite();
+  void TearDown() override;
 
   // Begins the run in place("run"), with a checkpoint every four steps.
   void start(const RunStart& how = {});
@@ -69,6 +69,7 @@ class DisturbedRun : public testing::Test {
   std::unique_ptr<TemporaryFolder> folder_ = std::make_unique<TemporaryFolder>();
   std::filesystem::path output_ = place("run"), data_ = store();
   std::optional<Process> process_;
+  bool mounted_ = false;
   int ranks_ = 1, code_ = -1;
   Stopwatch since_;
   double seconds_ = 0;

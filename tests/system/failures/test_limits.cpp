@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -66,7 +67,7 @@ TEST_F(Limits, NoMemoryAtTheStart) {
 
 TEST_F(Limits, NoDescriptorsForACheckpoint) {
   start();
-  reach(5);
+  reach(10);  // all shards are open
   now();
   limit(RLIMIT_NOFILE, 3);
   expect_message("Too many open files); training continues and tries again");
@@ -76,18 +77,20 @@ TEST_F(Limits, NoDescriptorsForACheckpoint) {
   expect_recovery(0, "no descriptors for a checkpoint");
 }
 
-// Such as a pager on its first page, or a terminal after Ctrl-S, for longer than the watchdog waits.
+// Such as a pager on its first page, or a terminal after Ctrl-S: nothing of the run may wait for the reader,
+// nor the watchdog.
 TEST_F(Limits, NobodyReadsTheOutput) {
   const std::string pipe = place("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  ::fcntl(reader, F_SETPIPE_SZ, 4096);
+  const int reader = ::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const std::string page(4096, '\n');
+  while (::write(reader, page.data(), page.size()) > 0) {  // until the pipe is full
+  }
   start({.options = {"--watchdog-seconds", "2"},
          .before = {"sh", "-c", "exec \"$@\" >" + pipe + " 2>&1", "sh"}});
   reach(10);
-  reach(steps_done() + 60);  // 75 characters a step: more than the pipe holds
-  now();
   process().signal(SIGUSR1);
+  now();
   expect_end(75);
   ::close(reader);
   expect_recovery(0, "nobody reads the output");

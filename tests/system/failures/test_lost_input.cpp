@@ -72,8 +72,9 @@ TEST_F(LostInput, ABitOfAPixelFlips) {
 TEST_F(LostInput, ABitOfAnIndexThatIsReadAlreadyFlips) {
   const fs::path shard = shard_of(own_store(), "train");
   start_reading();
+  reach(10);  // an epoch is 8 steps
   flip_bit(shard, size_of(shard) - 100);
-  reach(steps_done() + 9);  // more than an epoch
+  reach(steps_done() + 9);
   process().signal(SIGUSR1);
   now();
   expect_end(75);

@@ -18,10 +18,15 @@ namespace fs = std::filesystem;
 
 class LostStorage : public DisturbedRun {
  protected:
-  // A file that leaves no room on the disk.
-  void fill() const {
-    std::ofstream out(filler(), std::ios::binary);
-    const std::vector<char> zeros(1 << 16);
+  // A file that leaves no room on the disk, also where a checkpoint is given up that was being written.
+  void fill() {
+    fill_once();
+    expect_message("training continues and tries again");
+    fill_once();
+  }
+  void fill_once() const {
+    std::ofstream out(filler(), std::ios::binary | std::ios::app);
+    const std::vector<char> zeros(1 << 12);
     while (out.write(zeros.data(), static_cast<std::streamsize>(zeros.size())).flush()) {
     }
   }
@@ -54,7 +59,7 @@ class LostStorage : public DisturbedRun {
 TEST_F(LostStorage, AFullDiskForAWhile) {
   if (!mount_disk(45'000)) GTEST_SKIP() << "this machine lets no test mount a file system";
   start({.options = {"--tensorboard", "--mllog", "--trace", place("disk") / "trace.json", "--trace-steps",
-                     "8-10"}});
+                     "20-22"}});
   reach(5);
   now();
   fill();
