@@ -44,6 +44,18 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& folder) {
   return steps;
 }
 
+fs::path linked_checkpoint(const fs::path& folder, std::string_view name) {
+  const fs::path link = folder / name;
+  std::error_code error;
+  if (fs::is_symlink(link, error)) {
+    const fs::path target = fs::read_symlink(link, error);
+    if (target.has_parent_path() || !checkpoint_step(target.string()))
+      fail(ExitCode::bad_data, "{} is a link to {}, which is no checkpoint of its folder", link.string(),
+           target.string());
+  }
+  return fs::exists(link, error) ? link : fs::path();
+}
+
 NewestCheckpoint find_newest_checkpoint(const fs::path& folder, const ParameterTable& table,
                                         const HeaderCheck& check) {
   NewestCheckpoint newest;

@@ -91,6 +91,11 @@ std::optional<std::int64_t> checkpoint_step(std::string_view name);
 // Steps of the files so named in a folder, ascending; none when it is absent. Throws ExitCode::io.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& folder);
 
+// The checkpoint in a run's checkpoints folder that the link `name` (best, latest) stands for; an empty path
+// if there is none. Throws ExitCode::bad_data if the link leads to anything but a checkpoint beside it: a
+// run's folder may come from someone else.
+std::filesystem::path linked_checkpoint(const std::filesystem::path& folder, std::string_view name);
+
 // The newest sound checkpoint in a run's checkpoints folder (by step), with the names and reasons of newer
 // ones that cannot be used. Empty path when there is none.
 struct NewestCheckpoint {

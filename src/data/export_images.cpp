@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -9,6 +11,18 @@
 #include "picture/picture.hpp"
 
 namespace convoy {
+
+namespace {
+
+// An image's file name. A class's id may hold anything, also a path.
+std::string file_name_of(const ClassEntry& entry, std::int64_t index) {
+  std::string id = entry.id;
+  std::replace_if(
+      id.begin(), id.end(), [](char c) { return c == '/' || c == '\0'; }, '_');
+  return fmt::format("{}-{:04}.png", id, index);
+}
+
+}  // namespace
 
 std::int64_t export_images(const Store& store, std::string_view split, std::int64_t count,
                            const std::filesystem::path& folder) {
@@ -27,7 +41,7 @@ std::int64_t export_images(const Store& store, std::string_view split, std::int6
       if (label < 0 || label >= static_cast<std::int32_t>(store.classes.size()))
         fail(ExitCode::bad_data, "{}: image {} has the label {}, which is not a class of the store",
              (store.folder / shard.file).string(), i, label);
-      write_png(folder / fmt::format("{}-{:04}.png", store.classes[label].id, written), picture);
+      write_png(folder / file_name_of(store.classes[label], written), picture);
     }
   }
   return written;

@@ -38,8 +38,8 @@ herr_t collect_reason(unsigned depth, const H5E_error2_t* entry, void* out) {
 
 constexpr std::uint64_t largest_ratio = 1032;  // of deflate
 
-// Memory for the texts that HDF5 reads from a file's heap. Any number of entries may name the same text there: together they
-// get no more than `most` bytes, as many as a file has that stores each of them.
+// Memory for the texts that HDF5 reads from a file's heap. Any number of entries may name the same text
+// there: together they get no more than `most` bytes, as many as a file has that stores each of them.
 class TextMemory {
  public:
   explicit TextMemory(std::uint64_t most) : left_(most) {}
@@ -255,7 +255,8 @@ void Hdf5File::State::check_extent(const std::string& name, Id dataset, std::uin
     most = std::min<std::uint64_t>(most, H5Dget_storage_size(dataset)) * largest_ratio;
   }
   if (count > most / std::max<std::size_t>(1, H5Tget_size(type)))
-    refuse_content(name, fmt::format("claims {} values, more than the file's {} bytes can hold", count, file_bytes()));
+    refuse_content(
+        name, fmt::format("claims {} values, more than the file's {} bytes can hold", count, file_bytes()));
 }
 
 std::uint64_t Hdf5File::State::file_bytes() const {

@@ -109,16 +109,16 @@ struct Hdf5File::State {
   // Rejects a dataset that does not contain integers or reals, whichever `wanted` is; HDF5 converts width and
   // byte order.
   void check_kind(Id type, Id wanted, const std::string& name) const;
-  // Rejects a dataset that claims more values than the file can hold, before memory is allocated for them. Compressed ones
-  // may have as many as deflate can pack.
+  // Rejects a dataset that claims more values than the file can hold, before memory is allocated for them.
+  // Compressed ones may have as many as deflate can pack.
   void check_extent(const std::string& name, Id dataset, std::uint64_t count) const;
   void read_all(const std::string& name, Id type, void* values, std::uint64_t count) const;
   // Rows [first, first + rows), `count` values.
   void read_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
                  Id type, void* values) const;
   std::uint64_t file_bytes() const;
-  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type, with a given list
-  // of transfer properties.
+  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type, with
+  // a given list of transfer properties.
   std::vector<std::string> read_texts(Id type, std::uint64_t count, const std::string& name,
                                       const std::function<int(Id, Id, void*)>& read) const;
   // A single value of the given type on disk and in memory; replaces an existing one.

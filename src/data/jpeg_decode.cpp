@@ -112,15 +112,16 @@ bool read_rows(JpegState& state, unsigned char* pixels, std::size_t row_bytes) {
   return true;
 }
 
-// The size in the header is a claim: memory is allocated for it only if the file can hold that many pixels. Huffman codes
-// need at least a bit for each block of 8 × 8 of the component with the most samples; arithmetic codes can do with less.
+// The size in the header is a claim: memory is allocated for it only if the file can hold that many pixels.
+// Huffman codes need at least a bit for each block of 8 × 8 of the component with the most samples;
+// arithmetic codes can do with less.
 void require_room(const jpeg_decompress_struct& info, std::size_t bytes) {
   constexpr std::int64_t most_pixels_in_byte = 8 * DCTSIZE2, most_if_arithmetic = 64 * most_pixels_in_byte;
   const std::int64_t most = info.arith_code == TRUE ? most_if_arithmetic : most_pixels_in_byte;
   const std::int64_t claimed = std::int64_t{info.image_width} * info.image_height;
   if (claimed / most > static_cast<std::int64_t>(bytes))
-    fail(ExitCode::bad_data, "unreadable JPEG: {} x {} pixels are more than its {} bytes can hold", info.image_width,
-         info.image_height, bytes);
+    fail(ExitCode::bad_data, "unreadable JPEG: {} x {} pixels are more than its {} bytes can hold",
+         info.image_width, info.image_height, bytes);
 }
 
 // The largest reduction (1, 2, 4 or 8) after which the image must still shrink enough.

@@ -145,8 +145,9 @@ class PngReader {
   static void require_room(std::uint64_t claimed, std::size_t bytes) {
     constexpr std::uint64_t largest_ratio = 1032;  // of deflate
     if (claimed / largest_ratio > bytes)
-      fail(ExitCode::bad_data, "unreadable PNG: its pixels need {} bytes, more than its {} compressed bytes can hold",
-           claimed, bytes);
+      fail(ExitCode::bad_data,
+           "unreadable PNG: its pixels need {} bytes, more than its {} compressed bytes can hold", claimed,
+           bytes);
   }
 
   PngState state_;

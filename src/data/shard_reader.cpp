@@ -40,6 +40,19 @@ class OpenShard {
   std::optional<Hdf5File> hdf5_;
 };
 
+// A store may come from an untrusted source: it must not make Convoy read other files.
+void refuse_link_outwards(const fs::path& path, const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return;
+  const fs::path target = fs::weakly_canonical(path, error), inside = fs::weakly_canonical(folder, error);
+  const auto differ = std::mismatch(inside.begin(), inside.end(), target.begin(), target.end());
+  if (differ.first != inside.end())
+    fail(ExitCode::bad_data,
+         "{}, a shard listed in store.json, is a symbolic link to {}, outside the store's folder: put the "
+         "file itself there",
+         path.string(), target.string());
+}
+
 OpenShard::OpenShard(const fs::path& path, const ShardEntry& entry, bool copy)
     : path_(path), copy_(copy), offset_(entry.images_offset) {
   FileDescriptor file = try_open(path, O_RDONLY);
@@ -170,6 +183,7 @@ ShardReader::State::Opened ShardReader::State::open_best(std::size_t shard) cons
       copies->reject(shard, error.what());
     }
   }
+  refuse_link_outwards(path(shard), folder);
   return open_at(path(shard), shard, false);
 }
 

@@ -65,7 +65,8 @@ class Entry {
                           ? value_.get<std::uint64_t>() <= static_cast<std::uint64_t>(most)
                           : value_.is_number_integer() && value_.get<std::int64_t>() <= most;
     if (!fits || value_.get<std::int64_t>() < least)
-      refuse(fmt::format("is {}, expected a whole number from {} to {}", value_.dump(), least, most));
+      refuse(fmt::format("is {}, expected a whole number from {} to {}",
+                         value_.is_primitive() ? value_.dump() : value_.type_name(), least, most));
     return value_.get<std::int64_t>();
   }
 

@@ -37,7 +37,8 @@ int integer_field(const MatlabRecord& synset, const char* name, std::size_t i) {
   constexpr double most = std::numeric_limits<int>::max();
   const double value = field<double>(synset, name, i);
   if (!(value >= 0 && value <= most))
-    fail(ExitCode::bad_data, "{}: synsets({}).{} is {}, not a number of things", meta_file, i + 1, name, value);
+    fail(ExitCode::bad_data, "{}: synsets({}).{} is {}, not a number of things", meta_file, i + 1, name,
+         value);
   return static_cast<int>(value);
 }
 
@@ -55,8 +56,8 @@ std::vector<Synset> parse_meta(std::string_view bytes) {
   for (std::size_t i = 0; i < synsets.size(); ++i) {
     if (integer_field(synsets[i], "num_children", i) != 0)
       continue;  // an inner node of WordNet's tree, not a class
-    leaves.push_back({integer_field(synsets[i], "ILSVRC2012_ID", i), field<std::string>(synsets[i], "WNID", i),
-                      field<std::string>(synsets[i], "words", i)});
+    leaves.push_back({integer_field(synsets[i], "ILSVRC2012_ID", i),
+                      field<std::string>(synsets[i], "WNID", i), field<std::string>(synsets[i], "words", i)});
   }
   std::ranges::sort(leaves, {}, &Synset::id);
   if (leaves.empty()) fail(ExitCode::bad_data, "{} has no synset without children", meta_file);

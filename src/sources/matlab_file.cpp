@@ -17,11 +17,12 @@ namespace convoy {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "numbers of a file are read in their memory layout");
+static_assert(std::endian::native == std::endian::little,
+              "numbers of a file are read in their memory layout");
 
 // Numbers of the format ("MAT-File Format", Level 5): types of data, and classes of arrays.
-constexpr std::uint32_t int8 = 1, uint8 = 2, int16 = 3, uint16 = 4, int32 = 5, uint32 = 6, single = 7, real = 9,
-                        matrix = 14, compressed = 15, utf8 = 16, utf16 = 17;
+constexpr std::uint32_t int8 = 1, uint8 = 2, int16 = 3, uint16 = 4, int32 = 5, uint32 = 6, single = 7,
+                        real = 9, matrix = 14, compressed = 15, utf8 = 16, utf16 = 17;
 constexpr unsigned class_struct = 2, class_char = 4, class_double = 6, class_last_number = 13;
 
 constexpr std::size_t header_bytes = 128, alignment = 8;
@@ -43,7 +44,8 @@ T number_at(std::string_view bytes, std::size_t at) {
   return value;
 }
 
-// Takes the first element off `bytes`. Up to four bytes of data may be in the tag itself, after a size of 16 bits.
+// Takes the first element off `bytes`. Up to four bytes of data may be in the tag itself, after a size of 16
+// bits.
 Element take_element(std::string_view& bytes) {
   if (bytes.size() < alignment) fail_damaged("a piece of data is missing");
   const auto type = number_at<std::uint32_t>(bytes, 0), size = number_at<std::uint32_t>(bytes, 4);
@@ -57,13 +59,15 @@ Element take_element(std::string_view& bytes) {
   bytes.remove_prefix(alignment);
   if (size > bytes.size()) fail_damaged(fmt::format("a piece of data of {} bytes is incomplete", size));
   const Element element{type, bytes.substr(0, size)};
-  const std::size_t padded = type == compressed ? size : (std::size_t{size} + alignment - 1) / alignment * alignment;
+  const std::size_t padded =
+      type == compressed ? size : (std::size_t{size} + alignment - 1) / alignment * alignment;
   bytes.remove_prefix(std::min(padded, bytes.size()));
   return element;
 }
 
 std::string inflated(std::string_view packed) {
-  constexpr std::size_t most_bytes = std::size_t{64} << 20, step = std::size_t{1} << 16;  // the kit's has 1 MB
+  constexpr std::size_t most_bytes = std::size_t{64} << 20,
+                        step = std::size_t{1} << 16;  // the kit's has 1 MB
   z_stream stream{};
   ensure(inflateInit(&stream) == Z_OK, "zlib starts");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
@@ -72,7 +76,8 @@ std::string inflated(std::string_view packed) {
   std::string bytes;
   for (int result = Z_OK; result != Z_STREAM_END;) {
     const std::size_t before = bytes.size();
-    if (before > most_bytes) fail(ExitCode::bad_data, "a variable has more than {} bytes when unpacked", most_bytes);
+    if (before > most_bytes)
+      fail(ExitCode::bad_data, "a variable has more than {} bytes when unpacked", most_bytes);
     bytes.resize(before + step);
     stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + before);
     stream.avail_out = static_cast<uInt>(step);
@@ -94,7 +99,8 @@ struct Array {
 std::optional<Array> parse_array(std::string_view data) {
   if (data.empty()) return std::nullopt;
   const Element flags = take_element(data), sizes = take_element(data), name = take_element(data);
-  if (flags.data.empty() || sizes.type != int32 || sizes.data.size() % 4 != 0) fail_damaged("an array has no description");
+  if (flags.data.empty() || sizes.type != int32 || sizes.data.size() % 4 != 0)
+    fail_damaged("an array has no description");
   Array array{.kind = static_cast<unsigned char>(flags.data[0]), .name = name.data, .content = data};
   for (std::size_t at = 0; at < sizes.data.size(); at += 4) {
     const auto size = number_at<std::int32_t>(sizes.data, at);
@@ -169,7 +175,8 @@ void add_field(MatlabRecord& record, const std::string& name, std::string_view d
 std::vector<std::string> take_field_names(std::string_view& content) {
   const Element length = take_element(content), names = take_element(content);
   const std::size_t size = length.data.size() == 4 ? number_at<std::uint32_t>(length.data, 0) : 0;
-  if (size == 0 || names.data.size() % size != 0 || names.data.empty()) fail_damaged("the fields of a struct have no names");
+  if (size == 0 || names.data.size() % size != 0 || names.data.empty())
+    fail_damaged("the fields of a struct have no names");
   std::vector<std::string> result;
   for (std::size_t at = 0; at < names.data.size(); at += size) {
     const std::string_view name = names.data.substr(at, size);
@@ -186,7 +193,8 @@ std::vector<MatlabRecord> parse_structs(Array array) {
     MatlabRecord& record = records.emplace_back();
     for (const std::string& name : names) {
       const Element field = take_element(array.content);
-      if (field.type != matrix) fail_damaged(fmt::format("{}({}).{} is not an array", array.name, i + 1, name));
+      if (field.type != matrix)
+        fail_damaged(fmt::format("{}({}).{} is not an array", array.name, i + 1, name));
       add_field(record, name, field.data);
     }
   }
@@ -199,7 +207,8 @@ void check_header(std::string_view bytes) {
   if (bytes.size() < header_bytes) fail(ExitCode::bad_data, "not a MATLAB file");
   const std::string_view order = bytes.substr(order_at, 2);
   const auto version = number_at<std::uint16_t>(bytes, version_at);
-  if (order == "MI") fail(ExitCode::bad_data, "a MATLAB file of a big-endian machine, which Convoy does not read");
+  if (order == "MI")
+    fail(ExitCode::bad_data, "a MATLAB file of a big-endian machine, which Convoy does not read");
   if (order == "IM" && version == version_73)
     fail(ExitCode::bad_data, "a MATLAB file of version 7.3: save it with the option -v7");
   if (order != "IM" || version != version_5) fail(ExitCode::bad_data, "not a MATLAB file of version 5");

@@ -189,8 +189,8 @@ ArchiveListing list_tar(const FilePart& part) {
 
 namespace {
 
-// Up to `bytes` bytes of the current member, fewer if it ends before. The size in its header is a claim: memory grows with the
-// bytes that come.
+// Up to `bytes` bytes of the current member, fewer if it ends before. The size in its header is a claim:
+// memory grows with the bytes that come.
 std::vector<std::byte> read_content(archive* handle, std::uint64_t bytes) {
   constexpr std::uint64_t step = 1 << 20;
   std::vector<std::byte> content;
@@ -225,7 +225,8 @@ std::vector<UnpackedMember> unpack_members(const std::filesystem::path& path,
     if (!plain)
       fail(ExitCode::bad_data,
            "{}: {} is a link or a device, not a file: create the archive again with the file", file, member);
-    std::vector<std::byte> bytes = read_content(handle.get(), static_cast<std::uint64_t>(archive_entry_size(entry)));
+    std::vector<std::byte> bytes =
+        read_content(handle.get(), static_cast<std::uint64_t>(archive_entry_size(entry)));
     if (std::cmp_not_equal(bytes.size(), archive_entry_size(entry)))
       fail(ExitCode::bad_data, "{} is damaged or truncated: {} is incomplete", file, member);
     members.push_back({std::move(member), std::move(bytes)});

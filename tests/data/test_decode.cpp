@@ -51,6 +51,16 @@ std::vector<Rgb> greys_of(const Quadrants& picture) {
   return greys;
 }
 
+// The CRC-32 of a PNG's chunk.
+std::uint32_t png_sum(std::string_view bytes) {
+  std::uint32_t sum = 0xFFFFFFFF;
+  for (const char byte : bytes) {
+    sum ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320 : 0);
+  }
+  return ~sum;
+}
+
 TEST(Decode, ColourSpacesOfJpegBecomeRgb) {
   const Quadrants picture;
   for (const JpegKind kind :
@@ -214,6 +224,32 @@ TEST(Decode, GiganticSizesAreRefusedBeforeMemoryIsTaken) {
     jpeg[frame + place + 1] = '\x60';
   }
   expect_error(ExitCode::bad_data, {"60000 x 60000", "million"}, [&] { square_of(jpeg); });
+}
+
+// A few hundred bytes cannot be an image of 64 million pixels, for which 192 MB would be taken.
+TEST(Decode, SizesThatTheBytesCannotHoldAreRefused) {
+  constexpr std::string_view side("\x1F\x40", 2);  // 8000
+  std::string jpeg = jpeg_bytes(Quadrants{});
+  const auto frame = jpeg.find("\xFF\xC0");
+  ASSERT_NE(frame, std::string::npos);
+  jpeg.replace(frame + 5, 2, side).replace(frame + 7, 2, side);
+  expect_error(ExitCode::bad_data, {"8000 x 8000", "more than its", "bytes can hold"},
+               [&] { square_of(jpeg); });
+
+  std::string png = png_bytes(Quadrants{});
+  const std::string wide = std::string(2, '\0') + std::string(side);
+  png.replace(16, 4, wide).replace(20, 4, wide);
+  const std::uint32_t sum = png_sum(png.substr(12, 17));
+  for (int i = 0; i < 4; ++i) png[29 + i] = static_cast<char>(sum >> (24 - 8 * i) & 255);
+  expect_error(ExitCode::bad_data, {"192008000 bytes", "compressed bytes can hold"}, [&] { square_of(png); });
+
+  // A large image of a single colour is about as small as one can be.
+  Quadrants plain;
+  plain.width = plain.height = 3000;
+  for (Rgb& colour : plain.colours) colour = {255, 255, 255};
+  for (const std::string& bytes :
+       {jpeg_bytes(plain), jpeg_bytes(plain, JpegKind::progressive), png_bytes(plain)})
+    EXPECT_EQ(square_of(bytes)[0], 255);
 }
 
 // Whatever a file's bytes are, it is decoded or refused as bad data; nothing else may come out.

@@ -120,6 +120,7 @@ TEST(ParseStore, NamesEveryFault) {
       {"/image_size", "-3", {"image_size", "is -3"}},
       {"/image_size", "\"big\"", {"image_size", "is \"big\""}},
       {"/image_size", "18446744073709551615", {"image_size"}},
+      {"/image_size", "[[1]]", {"image_size", "is array"}},
       {"/fit", "\"squash\"", {"fit", "squash", "cut, warp or pad"}},
       {"/fit", "3", {"fit", "number, expected text"}},
       {"/classes", "[]", {"classes", "no classes"}},
@@ -167,6 +168,18 @@ TEST(ParseStore, NamesEveryFault) {
     for (const std::string& part : spoiling.says)
       expect_error(ExitCode::bad_data, {part}, [&] { parse_store(spoilt.dump(), "/stores/x"); });
   }
+}
+
+// The message must not write down a value with a level of the stack for each of its levels.
+TEST(ParseStore, SurvivesAHundredThousandLevels) {
+  constexpr std::size_t levels = 100'000;
+  json spoilt = sound_json();
+  std::string text = spoilt.dump();
+  const std::string place = "\"version\":1";
+  ASSERT_NE(text.find(place), std::string::npos);
+  text.replace(text.find(place), place.size(),
+               "\"version\":" + std::string(levels, '[') + std::string(levels, ']'));
+  expect_error(ExitCode::bad_data, {"version", "is array"}, [&] { parse_store(text, "/stores/x"); });
 }
 
 TEST(ParseStore, RefusesWhatIsNotJson) {

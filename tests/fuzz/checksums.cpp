@@ -1,6 +1,7 @@
-// Stands in for the checksums of base/ and of zlib (which libarchive and libpng use): in a fuzz program all of them are
-// equal, those that the seeds contain too. A changed byte therefore reaches the code behind a checksum, as if whoever changed
-// it had computed the checksum again, without a search for every place where one is stored.
+// Stands in for the checksums of base/ and of zlib (which libarchive and libpng use): in a fuzz program all
+// of them are equal, those that the seeds contain too. A changed byte therefore reaches the code behind a
+// checksum, as if whoever changed it had computed the checksum again, without a search for every place where
+// one is stored.
 
 #include <zlib.h>
 

@@ -1,5 +1,5 @@
-// A checkpoint from a stranger: its header, all its tensors, and single ones as fine-tuning takes them. The checksum of its
-// structure is appended, so that HDF5 gets to see whatever is in it.
+// A checkpoint from a stranger: its header, all its tensors, and single ones as fine-tuning takes them. The
+// checksum of its structure is appended, so that HDF5 gets to see whatever is in it.
 
 #include "base/atomic_file.hpp"
 #include "checkpoint/checkpoint_samples.hpp"
@@ -41,7 +41,7 @@ std::vector<Seed> seeds() {
 }
 
 void read_input(std::string_view bytes) {
-  const std::filesystem::path path = file_of(bytes);
+  const std::filesystem::path path = write_part("input.h5", bytes);
   append_metadata_checksum(path, {});
   const ParameterTable table(tiny_network());
   const CheckpointFile file(path);

@@ -1,5 +1,5 @@
-// CIFAR-10 from a stranger: a tar or tar.gz of its batches, or, if the input begins with "folder" and a zero byte,
-// batches.meta.txt, a zero byte and a batch in a folder. The sums of a tar's headers are corrected.
+// CIFAR-10 from a stranger: a tar or tar.gz of its batches, or, if the input begins with "folder" and a zero
+// byte, batches.meta.txt, a zero byte and a batch in a folder. The sums of a tar's headers are corrected.
 
 #include "data/image_files.hpp"
 #include "fuzz/fuzz_target.hpp"

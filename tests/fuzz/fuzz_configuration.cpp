@@ -1,5 +1,5 @@
-// A configuration file from a stranger: every line as an option of `convoy train`, the checks of the whole, and the text that
-// it becomes in checkpoints, which must read back as the same text.
+// A configuration file from a stranger: every line as an option of `convoy train`, the checks of the whole,
+// and the text that it becomes in checkpoints, which must read back as the same text.
 
 #include <map>
 
@@ -20,7 +20,8 @@ const std::vector<TrainOption>& options() {
   return all;
 }
 
-// Sets what `key` names ("lr", "lr.conv1"); an unknown one is ignored here, as it is refused before anything else.
+// Sets what `key` names ("lr", "lr.conv1"); an unknown one is ignored here, as it is refused before anything
+// else.
 void set(TrainConfiguration& configuration, const std::string& key, const std::string& value) {
   for (const TrainOption& option : options()) {
     if (option.name() == key && !option.keyed()) option.read(configuration, "", value);
@@ -34,10 +35,12 @@ void set(TrainConfiguration& configuration, const std::string& key, const std::s
 std::vector<Seed> seeds() {
   std::vector<Seed> all{{"whole", full_configuration_text(TrainConfiguration())},
                         {"result", configuration_text(TrainConfiguration())}};
-  all.push_back({"rates", "# a recipe\nlr = 0.01, 25:0.001, 51:1e-4\nlr.conv1 = 0.002\nlr.bias = x2\n"
-                          "schedule = step\nwarmup-epochs = 5\noutput = \"a # b\"\n"});
-  all.push_back({"units", "checkpoint-every = 500steps\nevaluate-every = 2 epochs\nscale = 1/255\n"
-                          "trace-steps = 11-30\nbucket-size = 4MiB\nprecision = bf16\nmodel = alexnet-mini\n"});
+  all.push_back({"rates",
+                 "# a recipe\nlr = 0.01, 25:0.001, 51:1e-4\nlr.conv1 = 0.002\nlr.bias = x2\n"
+                 "schedule = step\nwarmup-epochs = 5\noutput = \"a # b\"\n"});
+  all.push_back({"units",
+                 "checkpoint-every = 500steps\nevaluate-every = 2 epochs\nscale = 1/255\n"
+                 "trace-steps = 11-30\nbucket-size = 4MiB\nprecision = bf16\nmodel = alexnet-mini\n"});
   return all;
 }
 

@@ -1,5 +1,5 @@
-// Images from a stranger: a JPEG or PNG alone, or a tar or zip of them, listed and read as pack does. The sums of a tar's
-// headers are corrected.
+// Images from a stranger: a JPEG or PNG alone, or a tar or zip of them, listed and read as pack does. The
+// sums of a tar's headers are corrected.
 
 #include "data/decode.hpp"
 #include "data/image_files.hpp"
@@ -42,7 +42,8 @@ void add_archives(std::vector<Seed>& all) {
 void decode(std::string_view bytes) {
   const auto data = std::as_bytes(std::span(bytes));
   std::vector<std::uint8_t> square(std::size_t{3} * side * side);
-  for (const Fit fit : {Fit::cut, Fit::warp, Fit::pad}) attempt([&] { decode_square(data, side, fit, square); });
+  for (const Fit fit : {Fit::cut, Fit::warp, Fit::pad})
+    attempt([&] { decode_square(data, side, fit, square); });
   attempt([&] { decode_upright(data, side); });
 }
 
@@ -63,7 +64,8 @@ std::vector<Seed> seeds() {
   std::vector<Seed> all;
   const test::Quadrants picture = small_picture();
   for (int kind = 0; kind <= static_cast<int>(JpegKind::icc_profile); ++kind)
-    all.push_back({"jpeg-" + std::to_string(kind), test::jpeg_bytes(picture, static_cast<JpegKind>(kind), kind % 2 * 6)});
+    all.push_back({"jpeg-" + std::to_string(kind),
+                   test::jpeg_bytes(picture, static_cast<JpegKind>(kind), kind % 2 * 6)});
   for (int kind = 0; kind <= static_cast<int>(PngKind::interlaced); ++kind)
     all.push_back({"png-" + std::to_string(kind), test::png_bytes(picture, static_cast<PngKind>(kind))});
   add_archives(all);

@@ -1,5 +1,5 @@
-// Labels and classes from a stranger: an ILSVRC2012 development kit (a tar.gz, or, if the input begins with "MATLAB", its
-// meta.mat alone), or a list, which is read in all of its meanings.
+// Labels and classes from a stranger: an ILSVRC2012 development kit (a tar.gz, or, if the input begins with
+// "MATLAB", its meta.mat alone), or a list, which is read in all of its meanings.
 
 #include "data/image_files.hpp"
 #include "fuzz/fuzz_target.hpp"
@@ -46,8 +46,9 @@ std::vector<Seed> seeds() {
                                   true)},
           {"numbers", truth},
           {"caffe", "a_00000001.JPEG 0\na_00000002.JPEG 1\nb_00000003.JPEG 0\n"},
-          {"csv", "image,label\n\"val/a_00000001.JPEG\",n01440764\nval/a_00000002.JPEG,n01443537\n"
-                  "val/b_00000003.JPEG,n01440764\n"},
+          {"csv",
+           "image,label\n\"val/a_00000001.JPEG\",n01440764\nval/a_00000002.JPEG,n01443537\n"
+           "val/b_00000003.JPEG,n01440764\n"},
           {"tabs", "a_00000001\tn01440764\t1 2 3 4\na_00000002\tn01443537\t1\nb_00000003\tn01443537\t2\n"},
           {"ids", "n01440764\nn01443537\nn01440764\n"},
           {"names", "n01440764 tench, Tinca tinca\nn01443537 goldfish\n"},

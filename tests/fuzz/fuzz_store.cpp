@@ -1,5 +1,6 @@
-// A store from a stranger: the text of store.json, a zero byte, and the bytes of a shard, which is read as the first shard of
-// each split. The checksum of its structure is appended, so that HDF5 gets to see whatever is in it.
+// A store from a stranger: the text of store.json, a zero byte, and the bytes of a shard, which is read as
+// the first shard of each split. The checksum of its structure is appended, so that HDF5 gets to see whatever
+// is in it.
 
 #include <algorithm>
 
@@ -38,7 +39,8 @@ void read_shard(const Store& store, const std::string& split, const std::filesys
   constexpr int largest_side = 64;
   if (changed.image_size > largest_side) return;
   const std::int64_t count = std::min(entry.shards[0].images, most_images);
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count) * 3 * changed.image_size * changed.image_size);
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count) * 3 * changed.image_size *
+                                   changed.image_size);
   reader.read_checked(0, 0, count, pixels);
 }
 
@@ -63,7 +65,7 @@ void read_input(std::string_view bytes) {
   const std::string_view text = take_text(bytes);
   const Store store = parse_store(text, "store");
   attempt([&] { parse_store(store_to_json(store), "store"); });
-  const std::filesystem::path file = file_of(bytes);
+  const std::filesystem::path file = write_part("input.h5", bytes);
   attempt([&] { compare_metadata_checksum(file); });
   append_metadata_checksum(file, {});
   const std::uint64_t size = std::filesystem::file_size(file);

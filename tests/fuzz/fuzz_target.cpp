@@ -23,7 +23,7 @@ namespace {
 
 // Files and folders of a run; a function's own object, so that they disappear at the end.
 struct Places {
-  std::unique_ptr<MemoryFile> files[2];
+  std::unique_ptr<MemoryFile> file;
   std::unique_ptr<test::TemporaryFolder> folder;
 };
 
@@ -59,8 +59,8 @@ void attempt(const std::function<void()>& read) {
   }
 }
 
-std::filesystem::path file_of(std::string_view bytes, int slot) {
-  std::unique_ptr<MemoryFile>& file = places().files[slot];
+std::filesystem::path file_of(std::string_view bytes) {
+  std::unique_ptr<MemoryFile>& file = places().file;
   file = std::make_unique<MemoryFile>("input");
   file->descriptor().write(bytes);
   return file->path();
@@ -75,9 +75,10 @@ std::filesystem::path folder() {
   return places().folder->path();
 }
 
-void write_part(const std::string& name, std::string_view bytes) {
+std::filesystem::path write_part(const std::string& name, std::string_view bytes) {
   std::ofstream file(folder() / name, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return folder() / name;
 }
 
 std::string with_tar_sums(std::string_view bytes) {
@@ -119,9 +120,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
-// No input has more than a few hundred KB: an allocation as large as this is a claimed size that was believed. Counted here and
-// not by libFuzzer's -malloc_limit_mb, because HDF5 asks for claimed sizes too, and gives up when it gets nothing (or memory
-// that it never touches).
+// No input has more than a few hundred KB: an allocation as large as this is a claimed size that was
+// believed. Counted here and not by libFuzzer's -malloc_limit_mb, because HDF5 asks for claimed sizes too,
+// and gives up when it gets nothing (or memory that it never touches).
 namespace {
 
 void* allocated(std::size_t bytes) {

@@ -13,6 +13,7 @@
 #include "sources/label_list.hpp"
 #include "sources/source.hpp"
 #include "sources/source_content.hpp"
+#include "sources/tar_file.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -318,6 +319,21 @@ TEST(Sources, DamagedCifarIsRefused) {
   write_file(folder / "c/data_batch_1.bin", cifar_batch(2, 0) + "x");
   expect_error(ExitCode::bad_data, {"data_batch_1.bin", "3073"}, [&] { index_of(folder / "c"); });
   expect_error(ExitCode::bad_data, {"test_batch.bin"}, [&] { index_of(folder / "c", "val"); });
+}
+
+// A header's size is a claim: 2^50 bytes are not taken for a file of a few hundred.
+TEST(Sources, ClaimedSizeOfAMemberTakesNoMemory) {
+  const TemporaryFolder folder;
+  std::string tar = tar_bytes({{"c/data_batch_1.bin", "x"}});
+  constexpr std::size_t size_at = 124, sum_at = 148, header_bytes = 512;
+  constexpr std::string_view binary("\x80\0\0\0\0\4\0\0\0\0\0\0", 12);
+  tar.replace(size_at, binary.size(), binary).replace(sum_at, 8, 8, ' ');
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < header_bytes; ++i) sum += static_cast<unsigned char>(tar[i]);
+  tar.replace(sum_at, 6, fmt::format("{:06o}", sum));
+  write_file(folder / "c.tar", tar);
+  expect_error(ExitCode::bad_data, {"c.tar", "data_batch_1.bin is incomplete"},
+               [&] { unpack_members(folder / "c.tar", [](const std::string&) { return true; }); });
 }
 
 TEST(Sources, WhatIsNoSourceIsNamedWithTheWayOut) {

@@ -31,7 +31,12 @@ double at(const Columns& records, Column column, std::size_t row) {
 Json read_run_file(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return nullptr;
-  Json json = Json::parse(read_text_file(path), nullptr, false);
+  // Writing values down again takes stack for each level, so deeper ones are left out.
+  const auto shallow = [](int depth, Json::parse_event_t, const Json&) {
+    constexpr int deepest = 32;
+    return depth <= deepest;
+  };
+  Json json = Json::parse(read_text_file(path), shallow, false);
   if (!json.is_object())
     fail(ExitCode::bad_data,
          "{} is damaged: it is not JSON as a run writes it; remove it to see the metrics alone",

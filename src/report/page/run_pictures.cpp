@@ -74,8 +74,7 @@ std::vector<Thumbnail> make_thumbnails(const Store& store, std::span<const Sampl
 fs::path shown_checkpoint(const fs::path& run) {
   const fs::path folder = run / "checkpoints";
   for (const char* name : {"best", "latest"}) {
-    std::error_code error;
-    if (fs::exists(folder / name, error)) return folder / name;
+    if (const fs::path path = linked_checkpoint(folder, name); !path.empty()) return path;
   }
   const std::vector<std::int64_t> steps = list_checkpoints(folder);
   return steps.empty() ? fs::path() : folder / checkpoint_name(steps.back());
@@ -89,7 +88,8 @@ CheckpointFacts read_checkpoint_facts(const fs::path& path) {
                         .count = 0,
                         .magnified = 0};
   const std::optional<StoredTensor> weights = file.read_tensor("/parameters/conv1/weight");
-  if (!weights || weights->shape.size() != 4 || weights->shape[1] != 3) return facts;
+  if (!weights || weights->shape.size() != 4 || weights->shape[1] != 3 || weights->values.empty())
+    return facts;
   const std::vector<int>& shape = weights->shape;
   facts.count = shape[0];
   const int columns = std::max(1, static_cast<int>(std::ceil(std::sqrt(shape[0]))));

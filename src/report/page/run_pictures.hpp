@@ -20,7 +20,7 @@ struct Thumbnail {
 // ExitCode::bad_data if the store has other classes for them than the predictions: it is another store.
 std::vector<Thumbnail> make_thumbnails(const Store& store, std::span<const SamplePrediction> predictions);
 
-// The run's best checkpoint, or its latest; an empty path if there is none.
+// The run's best checkpoint, or its latest; an empty path if there is none. Throws like linked_checkpoint.
 std::filesystem::path shown_checkpoint(const std::filesystem::path& run);
 
 struct CheckpointFacts {
