@@ -211,8 +211,9 @@ std::vector<std::string> Hdf5File::read_strings(const std::string& path) const {
   const Handle type = state_->checked(H5Dget_type(dataset), "read the type of", path);
   const std::uint64_t count = hdf5::product(state_->shape_of(dataset, path));
   state_->check_extent(path, dataset, count);
-  return state_->read_texts(type, count, path, [&](hdf5::Id memory, hdf5::Id transfer, void* values) {
-    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, transfer, values);
+  if (state_->is_heap_text(type, path)) return state_->heap_texts_of(dataset, count, path);
+  return state_->read_fixed_texts(type, count, path, [&](hdf5::Id memory, void* values) {
+    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
   });
 }
 
@@ -266,16 +267,10 @@ std::string Hdf5File::text_attribute(const std::string& path, const std::string&
   if (H5Sget_simple_extent_npoints(space) != 1)
     state_->refuse_content(path, fmt::format("attribute '{}' is not a single text", name));
   const std::string object = fmt::format("{} attribute '{}'", path, name);
-  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) > 0) {
-    const Handle memory(H5Tcopy(type));
-    char* value = nullptr;
-    if (H5Aread(attribute, memory, &value) < 0) state_->refuse("read " + object);
-    const std::unique_ptr<char, herr_t (*)(void*)> owner(value, H5free_memory);
-    return value == nullptr ? "" : value;
-  }
+  if (state_->is_heap_text(type, object)) return state_->heap_text_of(path, name);
   return state_
-      ->read_texts(type, 1, object,
-                   [&](hdf5::Id memory, hdf5::Id, void* value) { return H5Aread(attribute, memory, value); })
+      ->read_fixed_texts(type, 1, object,
+                         [&](hdf5::Id memory, void* value) { return H5Aread(attribute, memory, value); })
       .front();
 }
 

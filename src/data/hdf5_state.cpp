@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <concepts>
-#include <memory>
-#include <new>
 
 #include "base/error.hpp"
 
@@ -37,35 +35,6 @@ herr_t collect_reason(unsigned depth, const H5E_error2_t* entry, void* out) {
 }
 
 constexpr std::uint64_t largest_ratio = 1032;  // of deflate
-
-// Memory for the texts that HDF5 reads from a file's heap. Any number of entries may name the same text
-// there: together they get no more than `most` bytes, as many as a file has that stores each of them.
-class TextMemory {
- public:
-  explicit TextMemory(std::uint64_t most) : left_(most) {}
-  Handle transfer_list() {
-    Handle list(H5Pcreate(H5P_DATASET_XFER));
-    H5Pset_vlen_mem_manager(list, allocate, this, release, nullptr);
-    return list;
-  }
-
- private:
-  static void* allocate(std::size_t bytes, void* self) {
-    auto& memory = *static_cast<TextMemory*>(self);
-    if (bytes > memory.left_) return nullptr;
-    try {
-      memory.texts_.push_back(std::make_unique<char[]>(bytes));
-    } catch (const std::bad_alloc&) {  // must not cross HDF5
-      return nullptr;
-    }
-    memory.left_ -= bytes;
-    return memory.texts_.back().get();
-  }
-  static void release(void*, void*) {}  // all together, by the destructor
-
-  std::uint64_t left_;
-  std::vector<std::unique_ptr<char[]>> texts_;
-};
 
 std::string describe_shape(const std::vector<std::uint64_t>& shape) {
   std::string text;
@@ -299,25 +268,69 @@ void Hdf5File::State::read_rows(const std::string& name, std::uint64_t first, st
   if (H5Dread(dataset, type, memory, selection, H5P_DEFAULT, values) < 0) refuse("read " + name);
 }
 
-std::vector<std::string> Hdf5File::State::read_texts(Id type, std::uint64_t count, const std::string& name,
-                                                     const std::function<int(Id, Id, void*)>& read) const {
+bool Hdf5File::State::is_heap_text(Id type, const std::string& name) const {
   if (H5Tget_class(type) != H5T_STRING) refuse_content(name, "holds something other than text");
-  std::vector<std::string> texts;
-  texts.reserve(count);
-  const Handle memory(H5Tcopy(type));
-  if (H5Tis_variable_str(type) > 0) {
-    std::vector<char*> pointers(count, nullptr);
-    TextMemory texts_memory(file_bytes() + count);
-    const Handle transfer = texts_memory.transfer_list();
-    if (count != 0 && read(memory, transfer, pointers.data()) < 0) refuse("read " + name);
-    for (const char* pointer : pointers) texts.emplace_back(pointer == nullptr ? "" : pointer);
-    return texts;
+  return H5Tis_variable_str(type) > 0;
+}
+
+Hdf5Texts& Hdf5File::State::heap() const {
+  if (!heap_texts) {
+    std::size_t address_bytes = 0, length_bytes = 0;
+    hsize_t user_block = 0;
+    const Handle creation = checked(H5Fget_create_plist(file), "read the properties of", "the file");
+    if (H5Pget_sizes(creation, &address_bytes, &length_bytes) < 0 ||
+        H5Pget_userblock(creation, &user_block) < 0 || address_bytes != 8 || length_bytes != 8 ||
+        user_block != 0)
+      refuse_content(
+          "/",
+          "its texts are in a form that Convoy does not read (a user block, or addresses of other sizes)");
+    heap_texts.emplace(path);
   }
+  return *heap_texts;
+}
+
+std::vector<std::string> Hdf5File::State::heap_texts_of(Id dataset, std::uint64_t count,
+                                                        const std::string& name) const {
+  if (count == 0) return {};
+  const Handle layout = checked(H5Dget_create_plist(dataset), "read the layout of", name);
+  const haddr_t offset = H5Dget_offset(dataset);
+  if (H5Pget_layout(layout) != H5D_CONTIGUOUS || offset == HADDR_UNDEF)
+    refuse_content(name,
+                   fmt::format("its texts are not stored contiguously: h5repack -l {}:CONTI OLD NEW", name));
+  try {
+    return heap().at(offset, count);
+  } catch (const Error& error) {
+    fail(error.category(), "{}: {}: {}", path.string(), name, error.what());
+  }
+}
+
+std::string Hdf5File::State::heap_text_of(const std::string& object, const std::string& name) const {
+#if H5_VERSION_GE(1, 12, 0)
+  H5O_info1_t info{};
+  const herr_t result = H5Oget_info_by_name1(file, object.c_str(), &info, H5P_DEFAULT);
+#else
+  H5O_info_t info{};
+  const herr_t result = H5Oget_info_by_name(file, object.c_str(), &info, H5P_DEFAULT);
+#endif
+  if (result < 0) refuse("look up " + object);
+  try {
+    return heap().of_attribute(info.addr, name);
+  } catch (const Error& error) {
+    fail(error.category(), "{}: {}: attribute '{}': {}", path.string(), object, name, error.what());
+  }
+}
+
+std::vector<std::string> Hdf5File::State::read_fixed_texts(Id type, std::uint64_t count,
+                                                           const std::string& name,
+                                                           const std::function<int(Id, void*)>& read) const {
   const std::size_t length = H5Tget_size(type);
   if (count != 0 && length > file_bytes() * largest_ratio / count)
     refuse_content(name, fmt::format("claims texts of {} bytes, more than the file can hold", length));
+  const Handle memory(H5Tcopy(type));
   std::vector<char> characters(count * length);
-  if (count != 0 && read(memory, H5P_DEFAULT, characters.data()) < 0) refuse("read " + name);
+  if (count != 0 && read(memory, characters.data()) < 0) refuse("read " + name);
+  std::vector<std::string> texts;
+  texts.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string text(characters.data() + i * length, length);
     const char padding = H5Tget_strpad(type) == H5T_STR_SPACEPAD ? ' ' : '\0';

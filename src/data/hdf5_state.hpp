@@ -12,6 +12,7 @@
 #include "base/memory_file.hpp"
 #include "data/bulk_ranges.hpp"
 #include "data/hdf5_file.hpp"
+#include "data/hdf5_texts.hpp"
 
 namespace convoy {
 
@@ -80,6 +81,7 @@ struct Hdf5File::State {
   std::optional<MemoryFile> structure;
   FileDescriptor target;
   std::vector<Reserved> reserved;
+  mutable std::optional<Hdf5Texts> heap_texts;  // of a file being read, from its first text on
 
   bool writing() const { return structure.has_value(); }
   std::vector<BulkRange> bulk() const;
@@ -117,10 +119,15 @@ struct Hdf5File::State {
   void read_rows(const std::string& name, std::uint64_t first, std::uint64_t rows, std::uint64_t count,
                  Id type, void* values) const;
   std::uint64_t file_bytes() const;
-  // Texts of a dataset or an attribute, of variable or fixed length; `read` reads them in a given type, with
-  // a given list of transfer properties.
-  std::vector<std::string> read_texts(Id type, std::uint64_t count, const std::string& name,
-                                      const std::function<int(Id, Id, void*)>& read) const;
+  // Whether texts of this type are of variable length, so that HDF5 must not read them. Throws for anything
+  // but text.
+  bool is_heap_text(Id type, const std::string& name) const;
+  std::vector<std::string> heap_texts_of(Id dataset, std::uint64_t count, const std::string& name) const;
+  std::string heap_text_of(const std::string& object, const std::string& name) const;  // an attribute's
+  Hdf5Texts& heap() const;
+  // Texts of a fixed length of a dataset or an attribute; `read` reads them in a given type.
+  std::vector<std::string> read_fixed_texts(Id type, std::uint64_t count, const std::string& name,
+                                            const std::function<int(Id, void*)>& read) const;
   // A single value of the given type on disk and in memory; replaces an existing one.
   void put_attribute(const std::string& object, const std::string& name, Id stored, Id memory,
                      const void* value) const;
