@@ -1,17 +1,24 @@
 // Whole training steps of one replica on random images: input arithmetic, forward, backward, update. Prints
 // images per second (median of the repetitions) and which part of the time is spent inside the library's
 // primitives. Example: benchmark_step --model alexnet --batch 128 --threads 2 --precision bf16
+//
+// --json FILE writes the same for `convoy plan --calibrate`: seconds of each part of a step, and when
+// backward has completed which elements of the gradient.
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/atomic_file.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/philox.hpp"
+#include "device/cpu/cpu_facts.hpp"
 #include "engine/engine.hpp"
 #include "model/initialise.hpp"
 #include "model/networks.hpp"
@@ -22,8 +29,8 @@ namespace {
 using namespace convoy;
 
 struct Settings {
-  std::string model = "alexnet", precision = "fp32", optimizer = "sgd";
-  int batch = 128, threads = 0, steps = 10, warm_up = 2;
+  std::string model = "alexnet", precision = "fp32", optimizer = "sgd", json;
+  int batch = 128, threads = 0, steps = 10, warm_up = 2, classes = 0;
   bool tune = false;
 };
 
@@ -37,12 +44,14 @@ Settings parse(int argc, char** argv) {
   namespace po = boost::program_options;
   Settings settings;
   po::options_description options("benchmark_step: whole training steps on random images");
-  options.add_options()("help", "this text")                                                           //
-      ("model", po::value(&settings.model)->default_value(settings.model), "network")                  //
-      ("batch", po::value(&settings.batch)->default_value(settings.batch), "samples a step")           //
-      ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")               //
-      ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")             //
-      ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), optimizer_choice().c_str())  //
+  options.add_options()("help", "this text")                                                            //
+      ("model", po::value(&settings.model)->default_value(settings.model), "network")                   //
+      ("classes", po::value(&settings.classes)->default_value(0), "0: the network's own")               //
+      ("json", po::value(&settings.json), "write the result for convoy plan --calibrate to this file")  //
+      ("batch", po::value(&settings.batch)->default_value(settings.batch), "samples a step")            //
+      ("threads", po::value(&settings.threads)->default_value(0), "0: all usable cores")                //
+      ("precision", po::value(&settings.precision)->default_value("fp32"), "fp32 or bf16")              //
+      ("optimizer", po::value(&settings.optimizer)->default_value("sgd"), optimizer_choice().c_str())   //
       ("tune", po::bool_switch(&settings.tune),
        "choose by measurement (--deterministic off) and say what was chosen")                       //
       ("steps", po::value(&settings.steps)->default_value(settings.steps), "steps that are timed")  //
@@ -85,6 +94,8 @@ struct RandomBatch {
 
 struct Times {
   double step = 0, forward = 0, backward = 0, update = 0, primitives = 0;
+  std::vector<std::size_t> ends;  // of the gradient, as backward completes it
+  std::vector<double> ready;      // when, since backward began
 };
 
 Times one_step(TrainingReplica& replica, Program& program, const BatchView& batch, const UpdateStep& update,
@@ -93,7 +104,10 @@ Times one_step(TrainingReplica& replica, Program& program, const BatchView& batc
   Stopwatch watch;
   program.forward(batch, {.seed = 1, .step = step, .gradient_scale = 1.0 / batch.rows});
   times.forward = watch.restart();
-  program.backward(false, {});
+  program.backward(false, [&](std::size_t end) {
+    times.ends.push_back(end);
+    times.ready.push_back(watch.seconds());
+  });
   times.backward = watch.restart();
   replica.gradients_summed(0, replica.table().size());
   replica.update(update);
@@ -103,13 +117,46 @@ Times one_step(TrainingReplica& replica, Program& program, const BatchView& batc
   return times;
 }
 
-double median(std::vector<Times> times, double Times::*part) {
-  std::sort(times.begin(), times.end(), [&](const Times& a, const Times& b) { return a.*part < b.*part; });
-  return times[times.size() / 2].*part;
+double median(const std::vector<Times>& times, const std::function<double(const Times&)>& part) {
+  std::vector<double> values;
+  for (const Times& each : times) values.push_back(part(each));
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double median(const std::vector<Times>& times, double Times::*part) {
+  return median(times, [part](const Times& each) { return each.*part; });
+}
+
+void write_json(const Settings& settings, const std::vector<Times>& times) {
+  nlohmann::ordered_json ready = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < times.front().ends.size(); ++i)
+    ready.push_back({{"end", times.front().ends[i]},
+                     {"seconds", median(times, [i](const Times& each) { return each.ready[i]; })}});
+  const double step = median(times, &Times::step);
+  const nlohmann::ordered_json json = {
+      {"benchmark", "step"},
+      {"version", 1},
+      {"model", settings.model},
+      {"precision", settings.precision},
+      {"optimizer", settings.optimizer},
+      {"batch", settings.batch},
+      {"threads", settings.threads > 0 ? settings.threads : concurrent_threads()},
+      {"cores", concurrent_threads()},
+      {"device", "cpu"},
+      {"images_per_second", settings.batch / step},
+      {"seconds",
+       {{"input", 0.0},
+        {"forward", median(times, &Times::forward)},
+        {"backward", median(times, &Times::backward)},
+        {"update", median(times, &Times::update)},
+        {"step", step}}},
+      {"ready", std::move(ready)}};
+  write_file_atomically(settings.json, json.dump(2) + "\n");
 }
 
 void run(const Settings& settings) {
-  const NetSpec spec = make_network(settings.model);
+  const NetSpec spec = make_network(settings.model, {.classes = settings.classes});
   InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
@@ -139,6 +186,7 @@ void run(const Settings& settings) {
       median(times, &Times::forward) * 1e3, median(times, &Times::backward) * 1e3,
       median(times, &Times::update) * 1e3, program->metrics().loss / settings.batch);
   std::printf("primitives / step: %.3f\n", median(times, &Times::primitives) / step);
+  if (!settings.json.empty()) write_json(settings, times);
 }
 
 }  // namespace

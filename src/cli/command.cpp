@@ -15,6 +15,7 @@ ExitCode Command::run_alone(const Log&) {
 std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(make_train_command());
+  commands.push_back(make_plan_command());
   commands.push_back(make_evaluate_command());
   commands.push_back(make_predict_command());
   commands.push_back(make_report_command());

@@ -10,6 +10,7 @@ namespace convoy {
 std::unique_ptr<Command> make_train_command();
 std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_predict_command();
+std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_report_command();
 std::unique_ptr<Command> make_visualize_command();
 std::unique_ptr<Command> make_pack_command();

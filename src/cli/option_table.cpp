@@ -241,7 +241,7 @@ void OptionTable::apply() const {
         if (other.option != &option || other.key != given.key || &other == &given) return false;
         return !other.from_file && (given.from_file || &other > &given);
       });
-      if (overruled) continue;
+      if (overruled && !option.facts.repeatable) continue;
       const std::string name = given.key.empty() ? option.facts.name : option.facts.name + "." + given.key;
       try {
         option.facts.keyed ? option.set_keyed(given.key, given.value) : option.set(given.value);
@@ -253,6 +253,16 @@ void OptionTable::apply() const {
       }
     }
   }
+}
+
+std::vector<std::pair<std::string, std::string>> OptionTable::on_command_line() const {
+  std::vector<std::pair<std::string, std::string>> said;
+  for (const Given& given : given_) {
+    if (given.from_file) continue;
+    const std::string& name = given.option->facts.name;
+    said.emplace_back(given.key.empty() ? name : name + "." + given.key, given.value);
+  }
+  return said;
 }
 
 void OptionTable::refuse_unknown(const std::string& typed, const std::string& where) const {

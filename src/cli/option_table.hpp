@@ -25,6 +25,7 @@ struct OptionFacts {
   std::string value_name, help;
   bool flag = false;                    // takes no value
   bool keyed = false;                   // name.KEY
+  bool repeatable = false;              // each one counts
   std::string without = {};             // what it means without a value; empty: it needs one
   std::vector<std::string> words = {};  // values that its value_name does not list: names of networks
 
@@ -56,6 +57,9 @@ class OptionTable {
   // The value of the option declared last, a whole number or one of the words of its value_name, may be left
   // out: --watch 5, or --watch alone, which stands for --watch=`without`.
   void value_optional(std::string without) { options_.back().facts.without = std::move(without); }
+
+  // The option declared last may be given several times; its setter is called for each.
+  void repeatable() { options_.back().facts.repeatable = true; }
 
   // `prefix`.KEY = value, for instance lr.conv1; set after `prefix` itself when declared after it.
   void add_keyed(std::string prefix, std::string value_name, std::string help, KeyedSetter set);
@@ -94,6 +98,9 @@ class OptionTable {
   bool help_wanted() const { return help_wanted_; }
   // The last value set in a configuration file (not on the command line); empty when it is not set there.
   std::string configured(std::string_view name) const;
+
+  // What the command line said, in its order, as name and value ("on" of a flag); not what files said.
+  std::vector<std::pair<std::string, std::string>> on_command_line() const;
 
   // The usage line and the grouped options.
   std::string help_text(bool colour = false) const;

@@ -10,18 +10,12 @@
 #include <utility>
 
 #include "base/unwinding.hpp"
+#include "comm/slice_pieces.hpp"
 #include "comm/slice_sum.hpp"
 
 namespace convoy {
 
 namespace {
-
-// Slices are cut into pieces in which each rank's part has 512 KiB, within limits: parts that stay in the
-// second-level cache between their receipt and the addition were fastest (benchmarks/allreduce), and a few
-// pieces in flight keep both rounds busy with little scratch memory.
-constexpr std::size_t part_elements = std::size_t{128} << 10;
-constexpr std::size_t longest_piece = std::size_t{4} << 20;
-constexpr std::size_t most_under_way = 8;
 
 // One rank: its values are the sum.
 class NoCollective final : public Collective {
@@ -40,7 +34,7 @@ class SliceQueue {
       : communicator_(other), row_(timeline != nullptr ? &timeline->row("all-reduce") : nullptr) {
     int ranks = 1;
     check_mpi(MPI_Comm_size(other, &ranks), "MPI_Comm_size");
-    piece_elements_ = std::min(part_elements * static_cast<std::size_t>(ranks), longest_piece);
+    piece_elements_ = slice_piece_elements(ranks);
   }
   ~SliceQueue() {
     // An error ended the step in the middle: MPI may still write into the pieces in flight, so they are never
@@ -109,7 +103,7 @@ class SliceQueue {
   }
 
   void fill() {
-    while (!waiting_.empty() && under_way_->size() < most_under_way) {
+    while (!waiting_.empty() && under_way_->size() < slice_pieces_in_flight) {
       std::vector<float> scratch;
       if (!spare_scratch_.empty()) {
         scratch = std::move(spare_scratch_.back());

@@ -8,6 +8,10 @@
 
 namespace convoy {
 
+// What stands behind a buffer's addresses. `addresses`: no memory, so that what a program would take can be
+// planned on a machine that does not have it; an access ends the process.
+enum class Backing { memory, addresses };
+
 class AlignedBuffer {
  public:
   static constexpr std::size_t alignment = 64;
@@ -15,7 +19,7 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   // `bytes` of zeroed memory; 0 creates an empty buffer. Throws ExitCode::device with the requested size if
   // there is not enough memory.
-  explicit AlignedBuffer(std::size_t bytes);
+  explicit AlignedBuffer(std::size_t bytes, Backing backing = Backing::memory);
   ~AlignedBuffer();
   AlignedBuffer(AlignedBuffer&& other) noexcept;
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept;
@@ -30,8 +34,12 @@ class AlignedBuffer {
   }
 
  private:
+  void allocate();
+  void reserve();
+
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  Backing backing_ = Backing::memory;
 };
 
 }  // namespace convoy

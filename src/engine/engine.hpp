@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/words.hpp"
+#include "device/aligned_buffer.hpp"
 #include "engine/optimizer_table.hpp"
 #include "engine/replica.hpp"
 #include "engine/training_replica.hpp"
@@ -44,6 +45,9 @@ struct ReplicaOptions {
   std::shared_ptr<TuningMemory> memory = {};  // of measured answers (open_tuning_memory); null: none
   const Log* log =
       nullptr;  // what measuring found and how long it took; null: nowhere. Outlives the replica.
+  // CPU: `addresses` compiles programs without taking their memory, to ask how much that would be
+  // (`convoy plan`). Such a replica cannot run. Requires `deterministic`: measuring would run.
+  Backing backing = Backing::memory;
 };
 
 // How a replica of these options answers questions.

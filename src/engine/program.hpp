@@ -9,6 +9,7 @@
 
 #include "base/words.hpp"
 #include "data/batch.hpp"
+#include "engine/memory_use.hpp"
 
 namespace convoy {
 
@@ -97,6 +98,8 @@ class Program {
   // measured.
   virtual double primitive_seconds() const { return 0; }
   virtual void measure_primitives(bool /*on*/) {}
+
+  virtual ProgramMemory memory_use() const { return {}; }
 };
 
 }  // namespace convoy

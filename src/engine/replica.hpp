@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/memory_use.hpp"
 #include "engine/program.hpp"
 #include "engine/tuning/tuner.hpp"
 #include "model/net_spec.hpp"
@@ -36,6 +37,9 @@ class Replica {
 
   // What was chosen for the programs compiled so far, where there was a choice.
   virtual std::span<const Decision> tuning_decisions() const { return {}; }
+
+  // What it holds beside its programs.
+  virtual ReplicaMemory memory_use() const { return {}; }
 };
 
 }  // namespace convoy

@@ -60,6 +60,15 @@ void check_records(const TrainConfiguration& c) {
 
 }  // namespace
 
+void check_values(const TrainConfiguration& configuration) {
+  const TrainConfiguration& c = configuration;
+  check_ranges(c);
+  check_lengths(c);
+  check_records(c);
+  check_rate_rules(c.schedule.rules,
+                   ParameterTable(make_network(c.model, {.classes = c.classes, .dropout = c.dropout})));
+}
+
 void check_configuration(const TrainConfiguration& configuration) {
   const TrainConfiguration& c = configuration;
   if (c.data.empty())
@@ -71,11 +80,7 @@ void check_configuration(const TrainConfiguration& configuration) {
   std::error_code unknown;  // a folder that is missing is refused later, with the node's name
   if (!c.stage.empty() && std::filesystem::equivalent(c.stage, c.data, unknown))
     fail(ExitCode::usage, "--stage {} is the store itself: name a folder on each node's own disk", c.stage);
-  check_ranges(c);
-  check_lengths(c);
-  check_records(c);
-  check_rate_rules(c.schedule.rules,
-                   ParameterTable(make_network(c.model, {.classes = c.classes, .dropout = c.dropout})));
+  check_values(c);
   check_device_options(c, resolve_device(c.device), 1);
   if (const std::string refusal = precision_refusal(c.device, c.precision); !refusal.empty())
     fail(ExitCode::usage, "{}", refusal);

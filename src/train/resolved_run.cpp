@@ -68,12 +68,14 @@ InputSpec input_of(const TrainConfiguration& c, const Store& store, const NetSpe
   return input;
 }
 
-std::int64_t updates_of_run(const TrainConfiguration& c, const BatchPlan& plan) {
-  if (c.steps >= 0) return c.steps;
-  return std::max<std::int64_t>(1, std::llround(c.epochs * static_cast<double>(plan.steps_per_epoch())));
-}
-
 }  // namespace
+
+RunLength run_length(const TrainConfiguration& c, const BatchPlan& plan) {
+  const std::int64_t steps = plan.steps_per_epoch();
+  if (c.steps >= 0) return {.last_step = c.steps, .steps_per_epoch = steps};
+  const std::int64_t updates = std::llround(c.epochs * static_cast<double>(steps));
+  return {.last_step = std::max<std::int64_t>(1, updates), .steps_per_epoch = steps};
+}
 
 std::vector<float> input_scale(const InputScale& scale, const double (&deviation)[3]) {
   if (!scale.by_deviation) return std::vector<float>(3, static_cast<float>(scale.number));
@@ -117,7 +119,7 @@ ResolvedRun resolve_run(const TrainConfiguration& asked, Communicator& communica
               .ranks = communicator.size(),
               .accumulate = asked.accumulate};
   check_rows(run.plan);
-  run.length = {.last_step = updates_of_run(asked, run.plan), .steps_per_epoch = run.plan.steps_per_epoch()};
+  run.length = run_length(asked, run.plan);
   run.rate_factor = linear_scaling_factor(asked);
   run.threads = plan_threads(asked.threads, communicator);
   run.device = plan_device(asked.device, communicator);

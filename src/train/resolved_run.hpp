@@ -56,6 +56,9 @@ struct ResolvedRun {
 // check_configuration.
 ResolvedRun resolve_run(const TrainConfiguration& configuration, Communicator& communicator);
 
+// By --steps or --epochs.
+RunLength run_length(const TrainConfiguration& configuration, const BatchPlan& plan);
+
 // The factors of the three channels: 1 ÷ `deviation` (1 for a constant channel), or the number that was
 // given.
 std::vector<float> input_scale(const InputScale& scale, const double (&deviation)[3]);

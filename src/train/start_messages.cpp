@@ -21,6 +21,23 @@ std::string ready_text(const StartupClock& startup) {
   return fmt::format("ready after {:.1f} s{}{}", total, parts.empty() ? "" : ": ", text_list(parts));
 }
 
+std::string memory_text(const ReplicaMemory& replica, const ProgramMemory& program) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* what, std::size_t bytes) {
+    if (bytes > 0) parts.push_back(fmt::format("{} {:.1f} MB", what, static_cast<double>(bytes) / 1e6));
+  };
+  add("parameters", replica.parameters);
+  add("gradients", replica.gradients);
+  add("optimiser's state", replica.slots);
+  add("parameters in another format", replica.copies);
+  add("gradients of a micro-batch", replica.accumulation);
+  add("sums", replica.small);
+  add("activations, their gradients, scratch", program.activations);
+  add("workspace", program.workspace);
+  add("input staging", program.staging);
+  return "memory: " + text_list(parts);
+}
+
 void log_step_plan(const Log& log, const ResolvedRun& run, std::size_t elements,
                    const LoaderOptions& loader) {
   const std::size_t buckets = plan_buckets(elements, bucket_bytes).size();

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/startup_clock.hpp"
 #include "data/loader.hpp"
+#include "engine/memory_use.hpp"
 #include "train/resolved_run.hpp"
 
 namespace convoy {
@@ -17,5 +18,8 @@ std::string ready_text(const StartupClock& startup);
 
 // The buckets of a gradient of `elements` numbers and the batches that a rank reads ahead, at debug.
 void log_step_plan(const Log& log, const ResolvedRun& run, std::size_t elements, const LoaderOptions& loader);
+
+// "memory: parameters 244.4 MB, gradients 244.4 MB, …", of what there is any.
+std::string memory_text(const ReplicaMemory& replica, const ProgramMemory& program);
 
 }  // namespace convoy

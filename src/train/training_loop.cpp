@@ -84,6 +84,7 @@ TrainingLoop::TrainingLoop(const TrainingParts& parts, const TrainingState& stat
   reducer_ = std::make_unique<GradientReducer>(*parts_.collective, parts_.replica,
                                                plan_buckets(parts_.replica.table().size(), bucket_bytes));
   log_step_plan(parts_.log, run, parts_.replica.table().size(), options);
+  parts_.log.debug("{}", memory_text(parts_.replica.memory_use(), program_->memory_use()));
   end_startup_phase("input");
 }
 

@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Lowest first.
-const std::vector<std::string> folder_order = {"base",       "picture",   "model",  "device",   "comm",
-                                               "data",       "sources",   "engine", "settings", "foreign",
-                                               "checkpoint", "inference", "train",  "report",   "cli"};
+const std::vector<std::string> folder_order = {
+    "base",     "picture", "model",      "device",    "comm",  "data",   "sources", "engine",
+    "settings", "foreign", "checkpoint", "inference", "train", "report", "plan",    "cli"};
 
 // Headers of libraries and the folders (below src/) that may bring them in.
 const std::vector<std::pair<std::string, std::vector<std::string>>> owned_headers = {

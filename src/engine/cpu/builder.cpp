@@ -104,7 +104,7 @@ AlignedBuffer Builder::place() {
     if (tensor.owner != nullptr) continue;
     pieces.push_back({tensor.desc.get_size(), keep_all_ ? 0 : tensor.first, keep_all_ ? now_ : tensor.last});
   }
-  AlignedBuffer arena(plan_memory(pieces));
+  AlignedBuffer arena(plan_memory(pieces), flat_.backing);
   std::size_t index = 0;
   for (Tensor& tensor : tensors_) {
     if (tensor.owner == nullptr) tensor.values.set_data_handle(arena.data() + pieces[index++].offset);

@@ -56,6 +56,7 @@ struct FlatBuffers {
   float* gradients = nullptr;  // nullptr in evaluation
   const ParameterTable* table = nullptr;
   WeightCopies* copies = nullptr;
+  Backing backing = Backing::memory;  // of the program's own memory
 };
 
 // A gradient tensor inside a flat buffer: gradients, or the buffer they are added from.

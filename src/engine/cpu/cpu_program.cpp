@@ -29,7 +29,8 @@ CpuProgram::CpuProgram(CpuState& state, const ProgramOptions& options, bool ever
                   {.parameters = state_.parameters.as<float>().data(),
                    .gradients = state_.gradients.as<float>().data(),
                    .table = &state_.table,
-                   .copies = &state_.copies},
+                   .copies = &state_.copies,
+                   .backing = state_.backing},
                   options, every_activation, every_activation ? alone : state_.tuner);
   build(builder);
   if (counts_) build_backward(builder);

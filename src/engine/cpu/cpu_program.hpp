@@ -32,6 +32,7 @@ class CpuProgram final : public Program {
   void read_activation(int layer_index, std::span<float> out) const override;
   double primitive_seconds() const override { return primitive_seconds_; }
   void measure_primitives(bool on) override { measure_ = on; }
+  ProgramMemory memory_use() const override { return {.activations = arena_.size()}; }
 
  private:
   void build(Builder& builder);

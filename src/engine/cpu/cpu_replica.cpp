@@ -21,15 +21,17 @@ CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const Re
       input(input_spec),
       table(network),
       threads(options.threads > 0 ? options.threads : concurrent_threads()),
+      backing(options.backing),
       tuner(make_tuner_options(options)),
-      parameters(table.size() * sizeof(float)) {}
+      parameters(table.size() * sizeof(float), backing),
+      copies(backing) {}
 
 CpuState::CpuState(const NetSpec& network, const InputSpec& input_spec, const ReplicaOptions& options,
                    OptimizerRule optimizer)
     : CpuState(network, input_spec, options) {
   const std::size_t bytes = table.size() * sizeof(float);
-  gradients = AlignedBuffer(bytes);
-  for (int slot = 0; slot < slot_count(optimizer); ++slot) slots.emplace_back(bytes);
+  gradients = AlignedBuffer(bytes, backing);
+  for (int slot = 0; slot < slot_count(optimizer); ++slot) slots.emplace_back(bytes, backing);
 }
 
 void CpuState::use_threads() const {
@@ -74,6 +76,15 @@ class OnCpu : public Kind {
     return program;
   }
   std::span<const Decision> tuning_decisions() const override { return state_.tuner.decisions(); }
+
+  ReplicaMemory memory_use() const override {
+    ReplicaMemory memory{.parameters = state_.parameters.size(),
+                         .gradients = state_.gradients.size(),
+                         .copies = state_.copies.bytes(),
+                         .accumulation = state_.added_gradients.size()};
+    for (const AlignedBuffer& slot : state_.slots) memory.slots += slot.size();
+    return memory;
+  }
 
  protected:
   CpuState state_;

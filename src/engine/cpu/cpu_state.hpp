@@ -18,6 +18,7 @@ struct CpuState {
   InputSpec input;
   ParameterTable table;
   int threads = 1;
+  Backing backing = Backing::memory;  // of everything large
   Tuner tuner;
   Library library;
   AlignedBuffer parameters, gradients;  // float32, table.size() elements; no gradients for inference

@@ -15,20 +15,21 @@ namespace convoy::cpu {
 class WeightCopy {
  public:
   // `canonical` is a view of the flat parameter buffer; with an equal `wanted` nothing is copied, ever.
-  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted);
+  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted, Backing backing);
 
   // A filter spread over patches; `wanted` describes that one.
-  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted,
-             const PatchFilter& filter);
+  WeightCopy(Library& library, const memory& canonical, const memory::desc& wanted, const PatchFilter& filter,
+             Backing backing);
 
   const memory& values() const { return values_; }
+  std::size_t bytes() const { return patched_.size() + storage_.size(); }
 
   // Copies when `version` of the parameters is not the one copied last.
   void refresh(Library& library, std::int64_t version);
 
  private:
   friend class WeightCopies;
-  void copy_from(Library& library, memory source, const memory::desc& wanted);
+  void copy_from(Library& library, memory source, const memory::desc& wanted, Backing backing);
 
   memory canonical_, values_;
   PatchFilter filter_;     // patch 1: not spread
@@ -40,14 +41,19 @@ class WeightCopy {
 
 class WeightCopies {
  public:
+  explicit WeightCopies(Backing backing = Backing::memory) : backing_(backing) {}
+
   // The copy of `canonical` as `wanted`: made at the first call, the same for every later one.
   WeightCopy* get(Library& library, const memory& canonical, const memory::desc& wanted);
   WeightCopy* get(Library& library, const memory& canonical, const memory::desc& wanted,
                   const PatchFilter& filter);
 
+  std::size_t bytes() const;  // of all copies
+
  private:
   WeightCopy* find(const memory& canonical, const memory::desc& wanted, const PatchFilter& filter);
 
+  Backing backing_;
   std::deque<WeightCopy> copies_;  // a deque: pointers stay valid
 };
 

@@ -153,6 +153,11 @@ void Builder::explain(const OutOfDeviceMemory& error) const {
                                                : std::string("not even one image fits")));
 }
 
+std::size_t Builder::workspace_bytes() const {
+  return (workspace_ != nullptr ? workspace_->bytes : 0) +
+         (side_workspace_ != nullptr ? side_workspace_->bytes : 0);
+}
+
 DeviceMemory Builder::place() {
   std::vector<PlannedPiece> pieces;
   const std::size_t bytes = plan(pieces);

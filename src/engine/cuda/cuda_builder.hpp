@@ -103,6 +103,7 @@ class Builder {
   // Places every tensor in one piece of memory; call once, at the end. Tensors and convolutions then belong
   // to the program.
   DeviceMemory place();
+  std::size_t workspace_bytes() const;
   std::deque<Tensor> take_tensors() { return std::move(tensors_); }
   std::deque<LibraryConvolution> take_convolutions() { return std::move(convolutions_); }
 

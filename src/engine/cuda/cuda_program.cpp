@@ -58,9 +58,17 @@ void CudaProgram::compile() {
   if (options_.mode == Mode::training && !keeps_all_) build_backward(builder);
   builder.choose_algorithms();
   arena_ = builder.place();
+  workspace_bytes_ = builder.workspace_bytes();
   tensors_ = builder.take_tensors();
   convolutions_ = builder.take_convolutions();
   upload_mean();
+}
+
+ProgramMemory CudaProgram::memory_use() const {
+  ProgramMemory memory{.workspace = workspace_bytes_,
+                       .staging = batches_ ? batches_->device_bytes() : std::size_t{0}};
+  memory.activations = arena_.size() - memory.workspace - memory.staging;
+  return memory;
 }
 
 void CudaProgram::build(Builder& builder) {

@@ -38,6 +38,8 @@ class CudaProgram final : public StepProgram {
   // staged, so the batch need not be there any more.
   void read_activation(int layer_index, std::span<float> out) const override;
 
+  ProgramMemory memory_use() const override;
+
   int parity() const override { return batches_->parity(); }
   void begin_step() override;
   void end_step() override;
@@ -68,6 +70,7 @@ class CudaProgram final : public StepProgram {
   std::deque<Tensor> tensors_;
   std::deque<LibraryConvolution> convolutions_;
   DeviceMemory arena_;
+  std::size_t workspace_bytes_ = 0;  // in it
 
   bool arrived_ = true;   // the compute stream waits for what was staged
   bool reading_ = false;  // passes of the staged step may be enqueued, their end is not marked yet

@@ -63,6 +63,7 @@ class OnGpu : public Kind {
     return compiler_.compile(options);
   }
   std::span<const Decision> tuning_decisions() const override { return state_.tuner->decisions(); }
+  ReplicaMemory memory_use() const override { return state_.memory_use(); }
 
  protected:
   void write(const DeviceMemory& buffer, std::span<const float> values) {

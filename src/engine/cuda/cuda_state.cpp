@@ -151,6 +151,14 @@ ProgramResources CudaState::resources(Precision precision) const {
   return result;
 }
 
+ReplicaMemory CudaState::memory_use() const {
+  ReplicaMemory memory{
+      .parameters = parameters.size(), .gradients = gradients.size(), .small = small_.size()};
+  for (const DeviceMemory& slot : slots) memory.slots += slot.size();
+  for (const DeviceMemory& copy : copies) memory.copies += copy.size();
+  return memory;
+}
+
 void CudaState::use_device() const {
   cuda::use_device(options.device_index);
 }

@@ -81,6 +81,7 @@ struct CudaState {
   // What a program of `precision` is given.
   ProgramResources resources(Precision precision) const;
 
+  ReplicaMemory memory_use() const;
   void use_device() const;   // makes the device current for the calling thread
   void synchronise() const;  // waits for all streams
 

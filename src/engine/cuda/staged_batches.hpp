@@ -27,6 +27,7 @@ class StagedBatches {
 
   int parity() const { return static_cast<int>(step_ % 2); }  // of the step staged last
   BatchPlace place(int micro) const;                          // of that step
+  std::size_t device_bytes() const { return places_.size() * (batch_ * image_bytes_ + small_bytes_); }
   int rows(int micro) const { return places_[index(micro)].rows; }
 
   // What is enqueued from here on follows the copies of the step staged last.
