@@ -29,8 +29,8 @@ struct DeviceStep {
 enum class SumProgress {
   beside,   // they run beside it: NCCL, or a thread of MPI on a core of its own
   sharing,  // a thread of MPI drives them, but has no core of its own: its work slows computing down
-  polled,   // the computing thread drives them: it looks at them when a layer's gradient is complete, and then
-            // one message of each piece in flight gets on (comm/mpi_collective.cpp without a spare core)
+  polled,  // the computing thread drives them: it looks at them when a layer's gradient is complete, and then
+           // one message of each piece in flight gets on (comm/mpi_collective.cpp without a spare core)
 };
 
 struct StepInput {

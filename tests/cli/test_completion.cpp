@@ -118,10 +118,16 @@ TEST_F(BashCompletion, TheScriptsThatStartConvoy) {
   EXPECT_EQ(offered({"launch/local", "tra"}), Words{"train"});
   EXPECT_EQ(offered({"./launch/local", "-n", "4", "tra"}), Words{"train"});
   EXPECT_EQ(offered({"./launch/local", "--th"}), Words{"--threads"});
+  EXPECT_EQ(offered({"launch/local", "--dry-run", "--restarts", "3", "tra"}), Words{"train"});
   EXPECT_EQ(offered({"launch/local", "-n", "2", "--threads", "4", "train", "--precision", "t"}),
             Words{"tf32"});
   EXPECT_EQ(offered({"launch/mpirun", "hosts.txt", "tra"}), Words{"train"});
   EXPECT_EQ(offered({"launch/mpirun", "hosts.txt", "train", "--schedule", "pla"}), Words{"plateau"});
+  // As bash splits --hosts node1:4,node2:4.
+  EXPECT_EQ(offered({"launch/mpirun", "--hosts", "node1", ":", "4,node2", ":", "4", "tra"}), Words{"train"});
+  EXPECT_EQ(offered({"launch/mpirun", "--hosts", "=", "node1", "--dry-run", "train", "--schedule", "pla"}),
+            Words{"plateau"});
+  EXPECT_EQ(offered({"launch/mpirun", "--dry-run", "hosts.txt", "tra"}), Words{"train"});
 }
 
 // Zsh completes in its line editor alone, so it gets a terminal of its own.
@@ -162,6 +168,8 @@ zpty -d shell
   completes("convoy man eva", "evaluate");
   completes("launch/local -n 2 train --schedule=plat", "plateau");
   completes("launch/mpirun /etc/hosts train --config quick", "quickstart");
+  completes("launch/mpirun --restarts 3 --hosts node1 train --config quick", "quickstart");
+  completes("launch/mpirun --restart-w", "--restart-wait");
 }
 
 TEST(ZshCompletion, HasEveryOptionOfEveryCommand) {

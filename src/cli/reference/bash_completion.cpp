@@ -39,22 +39,35 @@ _convoy() {
     prev=${COMP_WORDS[COMP_CWORD - 2]}
     at=$((at - 1))
   fi
-  # Where the command is: behind the options of launch/local, and behind the host file of launch/mpirun.
-  local first=1 script=${COMP_WORDS[0]##*/}
-  case $script in
-    local)
-      while [[ ${COMP_WORDS[first]} == -* ]] && ((first < at)); do first=$((first + 2)); done
-      case $prev in -n | -np | --ranks | --threads) if ((at <= first)); then return; fi ;; esac
-      ;;
-    mpirun) first=2 ;;
+  # Where the command is: behind the options of launch/local and launch/mpirun, and behind the host file of launch/mpirun, which
+  # is needed unless --hosts or Slurm names the hosts.
+  local first=1 script=${COMP_WORDS[0]##*/} host_file=no
+  case $script in local | mpirun)
+    if [[ $script == mpirun && -z ${SLURM_JOB_NODELIST:-} ]]; then host_file=yes; fi
+    while [[ ${COMP_WORDS[first]} == -* ]] && ((first < at)); do
+      case ${COMP_WORDS[first]} in
+        --dry-run) first=$((first - 1)) ;;
+        --hosts) host_file=no ;;
+      esac
+      if [[ ${COMP_WORDS[first + 1]:-} == '=' ]]; then first=$((first + 1)); fi
+      first=$((first + 2))
+      while [[ ${COMP_WORDS[first]:-} == ':' ]]; do first=$((first + 2)); done  # node1:4
+    done
+    if ((at < first)); then
+      if [[ $prev == --hosts ]]; then _convoy_offer_paths -f; fi
+      return
+    fi
+    if [[ $cur == -* ]] && ((at == first)); then
+      _convoy_offer --hosts -n --ranks --threads --restarts --restart-wait --dry-run --help
+      return
+    fi
+    if [[ $host_file == yes ]]; then first=$((first + 1)); fi ;;
   esac
   if ((at < first)); then
     _convoy_offer_paths -f
   elif ((at == first)); then
     if [[ $cur != -* ]]; then
       _convoy_offer "$_convoy_commands help"
-    elif [[ $script == local ]]; then
-      _convoy_offer -n --ranks --threads --help
     else
       _convoy_offer --help --version
     fi

@@ -64,9 +64,18 @@ std::string zsh_completion(std::span<const CommandReference> commands) {
 _convoy() {
   local curcontext=$curcontext state script=${words[1]:t}
   local -a line before commands
+  local -i skipped=0
   case $script in
-    local) before=('(-n -np --ranks)'{-n,-np,--ranks}'[ranks]:number: ' '--threads[threads of each rank]:number: ') ;;
-    mpirun) before=('1:host file:_files') ;;
+    local | mpirun)
+      before=('(-n -np --ranks)'{-n,-np,--ranks}'[ranks]:number: ' '--threads=[threads of each rank]:number: '
+        '--restarts=[starts again after a failure]:number: ' '--restart-wait=[seconds before the first restart]:seconds: '
+        '--hosts=[hosts, as node1\:4,node2\:4, or a host file]:hosts:_files' '--dry-run[prints the mpirun command line]')
+      # A host file stands before the command unless --hosts or Slurm names the hosts.
+      if [[ $script == mpirun && -z $SLURM_JOB_NODELIST && -z ${words[(r)--hosts*]} ]]; then
+        before+=('1:host file:_files')
+        skipped=1
+      fi
+      ;;
     *) before=('(- *)--version[print the version]') ;;
   esac
   _arguments -C $before '(- *)'{-h,--help}'[list the commands]' '(-):command:->command' '(-)*::argument:->argument'
@@ -81,7 +90,7 @@ _convoy() {
     return
   fi
   [[ $state == argument ]] || return
-  if [[ $script == mpirun ]]; then  # behind the host file
+  if ((skipped)); then  # behind the host file
     shift words
     ((CURRENT -= 1))
   fi
