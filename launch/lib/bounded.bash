@@ -8,11 +8,16 @@ run_mark=$$.$(date +%s%N)
 abort_patience=10  # seconds for mpirun to end after a rank has aborted the run
 alone_patience=15  # seconds for mpirun to end after the last rank on this host has ended
 
-# note_abort: passes on, to pipe 6, what tells that a rank has ended the run: the watchdog's message,
-# and mpirun's with the code, which may get lost. Reads all of it, as the input must not break.
+# note_abort: passes on, to pipe 6, what tells that a rank has ended the run: the watchdog's message, and mpirun's with the code,
+# which may get lost. Reads to the end, as the input must not break; in pieces, as a live line has no end.
 note_abort() {
+  local line
   trap '' INT TERM HUP USR1
-  exec grep -a --line-buffered -E "no sign of life for|MPI_ABORT was invoked|with errorcode [0-9]+" >&6
+  while IFS= read -r -n 4096 line || [ -n "$line" ]; do
+    case $line in
+      *"no sign of life for"* | *"MPI_ABORT was invoked"* | *"with errorcode "*) printf '%s\n' "$line" >&6 ;;
+    esac
+  done
 }
 
 # children_of PID: its children, separated by blanks, as far as the kernel tells.
@@ -71,12 +76,13 @@ end_at_once() {
   rm -rf -- "${TMPDIR:-/tmp}/ompi."*".$(id -u)/pid.$process"
 }
 
-# ranks_left: the ranks of this run on this host.
+# ranks_left: the ranks of this run on this host, one a line.
 ranks_left() {
-  local file name
-  grep -alsz "^CONVOY_RUN=$run_mark\$" /proc/[0-9]*/environ | while IFS= read -r file; do
-    file=${file%/environ}
-    if IFS= read -r name <"$file/comm" && [[ ${convoy##*/} == "$name"* ]]; then echo "${file##*/}"; fi
+  local folder name variables
+  for folder in /proc/[0-9]*; do
+    if ! IFS= read -r name <"$folder/comm" || [[ ${convoy##*/} != "$name"* ]]; then continue; fi
+    mapfile -d '' variables <"$folder/environ"
+    if [[ " ${variables[*]} " == *" CONVOY_RUN=$run_mark "* ]]; then echo "${folder##*/}"; fi
   done 2>/dev/null
 }
 
@@ -84,7 +90,7 @@ ranks_left() {
 end_ranks() {
   local left tries
   for ((tries = 0; tries < 20; ++tries)); do
-    read -ra left <<<"$(ranks_left | tr '\n' ' ')"
+    mapfile -t left < <(ranks_left)
     if [ "${#left[@]}" -eq 0 ]; then return; fi
     sleep 0.25
   done

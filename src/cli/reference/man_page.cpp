@@ -130,7 +130,8 @@ std::string man_page_of_program(std::span<const CommandReference> commands) {
   text += ".SH DESCRIPTION\n" + filled(program_summary) + ".PP\n" +
           filled(
               "launch/local COMMAND … starts a command on this node with ranks and threads to suit it, "
-              "launch/mpirun --hosts node1:4,node2:4 COMMAND … on several hosts, srun convoy COMMAND … in a Slurm job.");
+              "launch/mpirun --hosts node1:4,node2:4 COMMAND … on several hosts, srun convoy COMMAND … in a "
+              "Slurm job.");
   text += ".SH COMMANDS\n";
   for (const CommandReference& command : commands)
     text += fmt::format(".TP\n.BR {} (1)\n{}", roff_text("convoy-" + command.name), filled(command.summary));
