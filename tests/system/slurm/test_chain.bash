@@ -14,6 +14,14 @@ class_folders() {
   done
 }
 
+# recipe FILE: this test's options as a recipe, of 40 steps.
+recipe() {
+  local option
+  for ((option = 0; option < ${#train_options[@]}; option += 2)); do
+    echo "${train_options[option]#--} = ${train_options[option + 1]}"
+  done | sed 's/^steps = .*/steps = 40/' >"$1"
+}
+
 # The training job is stopped and requeued once: the evaluation waits for its end.
 test_pack_train_evaluate() {
   local packed="$folder/packed store" run="$folder/a run" packing training found recorded
@@ -23,7 +31,9 @@ test_pack_train_evaluate() {
   submit --dependency "afterok:$packing" --ntasks-per-node 2 --cpus-per-task 1 "$root/cluster/pack.sbatch" "$folder/class folders" \
     "$packed" val --image-size 68
   packing=$job
-  train_slowly --dependency "afterok:$packing" -- --data "$packed" --steps 40 --output "$run"
+  recipe "$folder/a recipe.cfg"
+  train_options=(--config "$folder/a recipe.cfg")
+  train_slowly --dependency "afterok:$packing" -- --data "$packed" --output "$run"
   training=$job
   submit --dependency "afterok:$training" --ntasks-per-node 2 --cpus-per-task 1 "$root/cluster/evaluate.sbatch" \
     --checkpoint "$run/checkpoints/latest" --data "$packed"

@@ -47,6 +47,23 @@ test_refused_requeue() {
   expect_text "$(log_of "$job")" "the job could not be requeued: submit the same line again"
 }
 
+# First from another run's checkpoint; requeued from its own.
+test_requeue_of_a_run_that_resumed_another() {
+  local run="$folder/a run" other="$straight_run/checkpoints/step-000000125.h5" code
+  SLOW_READS_MILLISECONDS=400 train_slowly -- --output="$run" --resume "$other"
+  await_steps "$run" 127
+  scancel --signal USR1 "$job"
+  await_success "$job"
+  expect_text "$run/metrics.jsonl" "resumed at step 125 from $other"
+  expect_equal "the number of attempts" "$(attempts_of "$run")" 2
+  expect_equal "the list of recorded steps" "$(steps_of "$run" | tr '\n' ' ')" "$(seq 126 "$train_steps" | tr '\n' ' ')"
+  cmp "$run/checkpoints/latest" "$straight_run/checkpoints/latest" || broken "the final checkpoint differs from the straight run's"
+  (SLURM_JOB_ID=$job bash "$root/cluster/train.sbatch" --resume "$other") >"$folder/refused.log" 2>&1
+  code=$?
+  expect_equal "the exit code without --output" "$code" 64
+  expect_text "$folder/refused.log" "needs --output beside it"
+}
+
 # No signal that means anything comes (SIGCONT in place of SIGUSR1): the run knows from Slurm when its minute ends.
 test_deadline_without_a_signal() {
   local run="$folder/a run"
