@@ -45,6 +45,12 @@ RunStage::RunStage(const ResolvedRun& run, Communicator& communicator, const Log
              run.configuration.stage);
 }
 
+void RunStage::start() {
+  log_.info("staging the {} that this node reads in {}", bytes_text(stage_->figures().bytes),
+            stage_->folder().path().string());
+  stage_->start();
+}
+
 void RunStage::prepare() {
   const std::string& folder = run_.configuration.stage;
   const std::vector<std::string> places = communicator_.gather_texts(place_of(folder, communicator_));

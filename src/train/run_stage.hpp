@@ -22,7 +22,7 @@ class RunStage {
   RunStage(const ResolvedRun& run, Communicator& communicator, const Log& log);
 
   // Starts copying.
-  void start() { stage_->start(); }
+  void start();
 
   ShardCopies* copies(std::string_view split) { return stage_->copies(split); }
 

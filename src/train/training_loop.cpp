@@ -123,7 +123,6 @@ TrainingLoop::Due TrainingLoop::due_at(std::int64_t step) const {
 
 TrainingResult TrainingLoop::run() {
   TrainingResult result = train();
-  report_stage(true);
   trace_.finish(parts_.log);
   return result;
 }
@@ -380,6 +379,7 @@ TrainingResult TrainingLoop::stop() {
       fmt::format("stopped {}at step {} of {}{}; a checkpoint is saved: resume with --resume auto",
                   reason.empty() ? "on request " : "", state_.step, parts_.run.length.last_step,
                   reason.empty() ? "" : ", " + reason);
+  report_stage(true);
   parts_.report.event(state_.step, "stop", text);
   return {.code = ExitCode::stopped, .step = state_.step, .text = text};
 }
@@ -395,6 +395,7 @@ TrainingResult TrainingLoop::diverge() {
       "training diverged: at step {} the loss, a gradient or a weight is NaN, infinite or out of range "
       "(learning rate {:.6g}). Try a lower --lr, --warmup-epochs, or another --init; {}",
       diverged_step_, rate_of(diverged_step_ - 1), kept);
+  report_stage(true);
   parts_.report.event(diverged_step_, "diverged", text);
   return {.code = ExitCode::diverged, .step = diverged_step_ - 1, .text = text};
 }
@@ -417,6 +418,7 @@ TrainingResult TrainingLoop::finish() {
   }
   const std::string text = fmt::format("done: {}, {}; {}", counted(state_.step, "step"),
                                        counted(parts_.run.length.epoch_of(state_.step), "epoch"), kept);
+  report_stage(true);
   parts_.report.event(state_.step, "done", text);
   return {.code = ExitCode::done, .step = state_.step, .text = text};
 }

@@ -211,6 +211,20 @@ TEST_F(StageTest, ADiskThatTakesNoMoreLeavesShardsInTheStore) {
   EXPECT_FALSE(fs::exists(copy_of(2).string() + ".partial"));
 }
 
+// In a folder where others may write.
+TEST_F(StageTest, FollowsNoLinkThatAnotherUserPutThere) {
+  fs::create_directory(copies());
+  write_file_atomically(folder_ / "precious", "x");
+  fs::create_symlink(folder_ / "precious", copy_of(2).string() + ".partial");
+  testing::internal::CaptureStderr();
+  {
+    Stage stage(store_, everything(), log_);
+    EXPECT_EQ(stage_all(stage).left_shards, 1);
+  }
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("read from the store"), std::string::npos);
+  EXPECT_EQ(read_text_file(folder_ / "precious"), "x");
+}
+
 TEST_F(StageTest, RefusesFoldersThatCannotWork) {
   const auto with = [&](const fs::path& folder) {
     return Stage(store_, whole_store(store_, folder), log_).leads();

@@ -231,6 +231,18 @@ TEST_F(GpuTraining, RecordedStepsAreTheSameBits) {
   expect_same_bits(recorded, told, 9);
 }
 
+TEST_F(GpuTraining, StagedShardsAreTheSameBits) {
+  TrainConfiguration plain = on_gpu("plain"), staged = on_gpu("staged");
+  staged.stage = folder_ / "local";
+  world().on_rank_zero([&] {
+    std::filesystem::create_directory(staged.stage);
+    return std::string();
+  });
+  run(plain);
+  run(staged);
+  expect_same_bits(plain, staged, 9);
+}
+
 TEST_F(GpuTraining, TheTransportDoesNotMatter) {
   if (world().size() == 1) GTEST_SKIP() << "needs two ranks";
   TrainConfiguration nccl = on_gpu("nccl"), mpi = on_gpu("mpi");

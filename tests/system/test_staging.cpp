@@ -102,6 +102,41 @@ TEST_F(Staging, TwoJobsAtATimeShareOneCopy) {
   EXPECT_TRUE(checkpoint("third") == checkpoint("second"));
 }
 
+// 64 images in four shards: two for each node.
+TEST_F(Staging, ANodeCopiesOnlyTheShardsThatItsRanksRead) {
+  const std::string script = fmt::format(R"(
+    . {}/tests/system/hosts/hosts.bash
+    trap hosts_down EXIT
+    hosts_available || {{ echo "$hosts_missing"; exit 77; }}
+    hosts_own={}
+    hosts_up 2 || exit 1
+    on_hosts() {{ host_run 1 mpirun --hostfile "$hosts_file" --map-by slot --bind-to none "$@" >&2; }}
+    on_hosts "$@" --output {}/plain && on_hosts "$@" --output {}/run --stage $hosts_own || exit
+    for host in 1 2; do
+      find "$hosts_folder/node$host/own$hosts_own" -name '*.h5' -printf "node$host %f\n" | sort
+    done)",
+                                         CONVOY_SOURCE, (folder_ / "local").string(), folder_.path().string(),
+                                         folder_.path().string());
+  std::vector<std::string> command = {"bash", "-c", script, "bash"};
+  for (const std::string& word :
+       tiny_training(program, folder_ / "store", folder_ / "unused", {"--shuffle", "node"}))
+    command.push_back(word);
+  const Outcome outcome = run(command);
+  if (outcome.code == 77) GTEST_SKIP() << outcome.out;
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "node1 train-00000-of-00004.h5\nnode1 train-00001-of-00004.h5\n"
+            "node1 val-00000-of-00002.h5\nnode1 val-00001-of-00002.h5\n"
+            "node2 train-00002-of-00004.h5\nnode2 train-00003-of-00004.h5\n"
+            "node2 val-00000-of-00002.h5\nnode2 val-00001-of-00002.h5\n");
+  const nlohmann::json stage = stage_of("run");
+  EXPECT_EQ(stage["nodes"], 2) << stage;
+  EXPECT_EQ(stage["shards"], 8) << stage;
+  EXPECT_EQ(stage["copied_bytes"], stage["bytes"]) << stage;
+  EXPECT_NE(outcome.err.find("on 2 nodes"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(checkpoint("run") == checkpoint("plain"));
+}
+
 TEST_F(Staging, TheUserIsToldWhatWasCopied) {
   const Outcome outcome = run(training("run"));
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -61,7 +61,8 @@ PartialCopy::~PartialCopy() {
 std::optional<PartialCopy> PartialCopy::claim(const fs::path& final_path) {
   const fs::path path = final_path.string() + ".partial";
   for (;;) {
-    FileDescriptor file = open_file(path, O_RDWR | O_CREAT);
+    // Where many users may write, a link would lead us to overwrite another file.
+    FileDescriptor file = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
     int refusal = 0;
     while (::flock(file.number(), LOCK_EX | LOCK_NB) != 0)
       if ((refusal = errno) != EINTR) break;

@@ -24,7 +24,7 @@ constexpr auto between_looks = std::chrono::milliseconds(200);
 
 Stage::Split::Split(const Store& store, const std::string& name, const std::filesystem::path& folder,
                     const Log& log)
-    : copies(folder, store.split(name), log), source(store, name, 1) {}
+    : copies(folder, store.split(name), log), source(std::in_place, store, name, 1) {}
 
 Stage::Stage(const Store& store, StageOptions options, const Log& log)
     : store_(store), options_(std::move(options)), log_(log), folder_(options_.folder, store) {
@@ -97,6 +97,8 @@ void Stage::work(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     wake.wait_for(lock, stop, between_looks, [] { return false; });
   }
+  for (Split* split : {train_.get(), val_.get()})
+    if (split != nullptr) split->source.reset();
   seconds_ = watch_.seconds();
   done_ = true;
 }
@@ -140,7 +142,7 @@ Stage::Settled Stage::settle(const Item& item, const std::stop_token& stop) {
 }
 
 Stage::Settled Stage::copy(const Item& item, PartialCopy& partial, const std::stop_token& stop) {
-  const CopyResult result = copy_shard(store_, item.split->source, item.shard, partial, stop);
+  const CopyResult result = copy_shard(store_, *item.split->source, item.shard, partial, stop);
   switch (result.end) {
     case CopyEnd::complete:
       copied_ += item.entry().bytes;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -61,7 +62,7 @@ class Stage {
   struct Split {
     Split(const Store& store, const std::string& name, const std::filesystem::path& folder, const Log& log);
     ShardCopies copies;
-    ShardReader source;
+    std::optional<ShardReader> source;  // until everything is staged
   };
   struct Item {
     Split* split;
