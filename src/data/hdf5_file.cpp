@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <concepts>
 #include <utility>
 
@@ -57,7 +58,10 @@ Hdf5File::Hdf5File(const std::filesystem::path& path, Access access) : state_(st
     // HDF5's default driver resolves links in the name, which has no meaning for a file in memory.
     H5Pset_fapl_stdio(properties);
     const Handle creation = hdf5::without_times(H5P_FILE_CREATE);
+    errno = 0;
     state_->file = H5Fcreate(state_->structure->path().c_str(), H5F_ACC_TRUNC, creation, properties);
+    if (state_->file < 0 && errno == EMFILE)  // of which HDF5 itself only says that "fopen failed"
+      fail(ExitCode::io, "cannot create {}: {}", path.string(), system_error_text(EMFILE));
     if (state_->file < 0) state_->refuse("create it");
   } else {
     state_->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, properties);

@@ -157,8 +157,9 @@ void DisturbedRun::expect_recovery(std::int64_t lost, const std::string& row) {
   const std::int64_t done = steps_done();
   const std::int64_t last = (done + 2 + straight_interval) / straight_interval * straight_interval;
   const RunStart start{.ranks = ranks_};
-  const Outcome outcome = convoy::test::run(
-      command(start, {"--steps", std::to_string(last), "--checkpoint-every", "0", "--resume", "auto"}));
+  const Outcome outcome =
+      convoy::test::run(command(start, {"--steps", std::to_string(last), "--checkpoint-every", "0", "--keep",
+                                        "2", "--resume", "auto"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::int64_t repeated = done - resumed_step(outcome.err);
   EXPECT_LE(repeated, lost) << outcome.err;

@@ -10,15 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include "report/event_reader.hpp"
-#include "support/program_runs.hpp"
 #include "system/failures/disturbed_run.hpp"
 
 namespace convoy::test {
 namespace {
 
 using nlohmann::json;
-
-const std::string program = CONVOY_PROGRAM;
 
 std::vector<json> lines_of(const std::filesystem::path& path) {
   std::vector<json> lines;
@@ -56,13 +53,13 @@ TEST_F(Limits, NoMemoryForACheckpoint) {
   expect_recovery(0, "no memory for the copy that a checkpoint is written from");
 }
 
-TEST_F(Limits, NoMemoryAtTheStart) {
-  Words command = {"sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"};
-  const Words train = tiny_training(program, store(), place("run"));
-  command.insert(command.end(), train.begin(), train.end());
-  const Outcome outcome = convoy::test::run(command);
-  EXPECT_EQ(outcome.code, 71) << outcome.err;
-  EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
+TEST_F(Limits, NoMemoryForTraining) {
+  start();
+  reach(6);
+  now();
+  limit(RLIMIT_AS, bytes_used() + 1'000'000);
+  expect_end(71, {"out of memory: ", "--resume auto: it goes on from step "});
+  expect_recovery(20, "no memory for training");
 }
 
 TEST_F(Limits, NoDescriptorsForACheckpoint) {

@@ -30,7 +30,7 @@ class LostInput : public DisturbedRun {
     return static_cast<std::streamoff>(fs::file_size(path));
   }
   void start_reading(const Words& options = {}) {
-    start({.options = options, .before = {"sh", "-c", "ulimit -n 32; exec \"$@\"", "sh"}});
+    start({.options = options, .before = {"sh", "-c", "ulimit -n 48; exec \"$@\"", "sh"}});
     reach(6);
     now();
   }

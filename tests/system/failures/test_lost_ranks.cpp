@@ -41,20 +41,20 @@ TEST_F(LostRanks, RankZeroIsKilled) {
 }
 
 TEST_F(LostRanks, AStoppedRank) {
-  start({.ranks = 2, .options = {"--watchdog-seconds", "2"}});
+  start({.ranks = 2, .options = {"--watchdog-seconds", "3"}});
   reach(6);
   now();
   ::kill(rank(1), SIGSTOP);
-  expect_end(71, {"no sign of life for 2 s: rank 1 on " + this_host(), "of step "});
+  expect_end(71, {"no sign of life for 3 s: rank 1 on " + this_host(), "of step "});
   expect_recovery(7, "a rank stops (kill -STOP, a frozen host)");
 }
 
 TEST_F(LostRanks, RankZeroIsStopped) {
-  start({.ranks = 2, .options = {"--watchdog-seconds", "2"}});
+  start({.ranks = 2, .options = {"--watchdog-seconds", "3"}});
   reach(6);
   now();
   ::kill(rank(0), SIGSTOP);
-  expect_end(71, {"no sign of life for 2 s: rank 0 on " + this_host(), "of step "});
+  expect_end(71, {"no sign of life for 3 s: rank 0 on " + this_host(), "of step "});
   expect_recovery(7, "rank 0 stops");
 }
 
