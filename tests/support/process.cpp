@@ -60,7 +60,7 @@ Process::~Process() {
 }
 
 void Process::signal(int number) const {
-  ::kill(process_, number);
+  if (!ended_) ::kill(process_, number);
 }
 
 bool Process::running() {
@@ -145,7 +145,7 @@ pid_t process_of_rank(pid_t launcher, int rank) {
     const std::string variable = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank);
     if (environment.find(variable + std::string(1, '\0')) != std::string::npos) return id;
   }
-  return -1;
+  throw std::runtime_error("rank " + std::to_string(rank) + " does not run");
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -37,7 +37,6 @@ TEST(Slowdowns, ARankThatIsStoppedAgainAndAgainIsNamed) {
       on_ranks(2, tiny_training(program, folder / "store", folder / "run", {"--epochs", "1000000"})));
   ASSERT_TRUE(process.wait_for_output("ready after")) << process.err();
   const pid_t slow = process_of_rank(process.id(), 1);
-  ASSERT_GT(slow, 0);
   using namespace std::chrono_literals;
   const auto end = std::chrono::steady_clock::now() + 90s;
   while (event_in(folder / "run", "straggler").empty() && std::chrono::steady_clock::now() < end) {

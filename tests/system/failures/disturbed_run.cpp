@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "checkpoint/checkpoint.hpp"
 #include "model/networks.hpp"
@@ -119,7 +120,8 @@ std::int64_t DisturbedRun::steps_done() const {
 void DisturbedRun::reach(std::int64_t steps) {
   const Stopwatch watch;
   while (steps_done() < steps) {
-    ASSERT_TRUE(process_->running() && watch.seconds() < 120) << process_->err();
+    if (!process_->running() || watch.seconds() > 120)
+      throw std::runtime_error(fmt::format("the run does not reach step {}: {}", steps, process_->err()));
     ::usleep(10'000);
   }
 }

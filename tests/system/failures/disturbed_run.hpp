@@ -35,10 +35,10 @@ class DisturbedRun : public testing::Test {
 
   // Begins the run in place("run"), with a checkpoint every four steps.
   void start(const RunStart& how = {});
-  // Waits until the metrics show this many steps.
+  // Waits until the metrics show this many steps; throws if the run ends before.
   void reach(std::int64_t steps);
   std::int64_t steps_done() const;
-  pid_t rank(int number) const;  // its process
+  pid_t rank(int number) const;  // its process; throws if there is none
   Process& process() { return *process_; }
   // A message of the run, within `seconds`.
   void expect_message(const std::string& text, double seconds = 20);

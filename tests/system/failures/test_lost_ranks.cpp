@@ -61,7 +61,7 @@ TEST_F(LostRanks, RankZeroIsStopped) {
 // Before MPI has connected the ranks, nobody but the rank itself can tell that others are missing.
 TEST_F(LostRanks, ARankThatStopsWhileItStarts) {
   start({.ranks = 2, .options = {"--watchdog-seconds", "2"}});
-  while (process().running() && rank(1) < 0) ::usleep(1000);
+  while (process().running() && descendants_named(process().id(), "convoy").size() < 2) ::usleep(1000);
   now();
   ::kill(rank(1), SIGSTOP);
   expect_end(71, {"rank 0 on " + this_host() + " has waited 7 s for other ranks to start"});
