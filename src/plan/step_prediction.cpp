@@ -50,6 +50,18 @@ void sum_sharing(const StepInput& input, StepPrediction& result) {
   result.backward = slowed.device.backward;
 }
 
+// What the kernel sends without the program: Linux's largest socket buffer by default (tcp_wmem).
+constexpr double socket_bytes = 4 << 20;
+
+// Looks that the pieces in flight take: one for each latency, and more where a round's bytes to other nodes
+// fill the socket's buffer several times.
+int looks_for_pieces(const RankNetwork& network, double piece) {
+  const int latencies = direct_latencies(network.ranks, piece);
+  const double remote = network.ranks - network.ranks_per_node;
+  const double round = direct_pieces_in_flight() * piece / network.ranks * remote;
+  return latencies + 2 * static_cast<int>(std::max(0.0, std::ceil(round / socket_bytes) - 1));
+}
+
 // The pieces that backward's looks at them complete: of each piece in flight one message gets on at a look.
 double pieces_hidden(const StepInput& input) {
   const double piece = direct_piece_bytes(input.network.ranks);
@@ -69,7 +81,7 @@ double pieces_hidden(const StepInput& input) {
     }
     if (in_flight == 0 && available > complete) {
       in_flight = std::min<double>(available - complete, direct_pieces_in_flight());
-      messages_left = direct_latencies(input.network.ranks, piece);
+      messages_left = looks_for_pieces(input.network, piece);
     }
   }
   return complete;
