@@ -155,7 +155,7 @@ ReplicaMemory CudaState::memory_use() const {
   ReplicaMemory memory{
       .parameters = parameters.size(), .gradients = gradients.size(), .small = small_.size()};
   for (const DeviceMemory& slot : slots) memory.slots += slot.size();
-  for (const DeviceMemory& copy : copies) memory.copies += copy.size();
+  for (const DeviceMemory& weights : copies) memory.copies += weights.size();
   return memory;
 }
 
