@@ -58,6 +58,16 @@ double longest_of(const Results& results, const std::string& model) {
   return longest;
 }
 
+// White under a text, over the lines of the marks, which would run through its letters.
+void add_cover(Figure& figure, const std::string& text, double x, double y) {
+  constexpr double room = 4;
+  figure.add(Box{.x = x - room,
+                 .y = y - 9,
+                 .width = text_width(text, 13) + 2 * room,
+                 .height = 18,
+                 .fill = {255, 255, 255}});
+}
+
 void add_bar(Figure& figure, const PointResult& result, const Axis& x, double y) {
   figure.add(
       Text{.x = margin + names - 10,
@@ -82,10 +92,10 @@ void add_bar(Figure& figure, const PointResult& result, const Axis& x, double y)
   if (step > seconds) add(step - seconds, other_colour);
   const double end = x.at(step * 1e3);
   figure.add(Line{{{end, y - bar / 2 - 2}, {end, y + bar / 2 + 2}}, ink, 2.4});
-  figure.add(Text{.x = std::max(end, x.at(seconds * 1e3)) + 8,
-                  .y = y,
-                  .text = number_text(step * 1e3) + " ms" + (result.unsteady() ? " *" : ""),
-                  .colour = ink});
+  const std::string label = number_text(step * 1e3) + " ms" + (result.unsteady() ? " *" : "");
+  const double place = std::max(end, x.at(seconds * 1e3)) + 8;
+  add_cover(figure, label, place, y);
+  figure.add(Text{.x = place, .y = y, .text = label, .colour = ink});
 }
 
 // Returns the height.
@@ -114,13 +124,8 @@ double add_model(Figure& figure, const Results& results, const std::string& mode
   double y = top + 34;
   for (const SeriesResult& one : results.series) {
     if (one.series.model != model) continue;
-    // Above the lines of the marks, which would run through the letters.
     const std::string label = label_of(one.series);
-    figure.add(Box{.x = x.at(0) + 1,
-                   .y = y + 6,
-                   .width = text_width(label, 13) + 10,
-                   .height = 18,
-                   .fill = {255, 255, 255}});
+    add_cover(figure, label, x.at(0) + 6, y + 15);
     figure.add(Text{.x = x.at(0) + 6, .y = y + 15, .text = label, .colour = ink});
     y += heading;
     for (const std::size_t index : one.points) {
