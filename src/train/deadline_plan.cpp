@@ -11,7 +11,7 @@ Pace::Pace(std::uint64_t checkpoint_bytes) {
 
 void Pace::add_step(double seconds) {
   constexpr double kept = 0.98;
-  step_ = std::max(seconds, kept * step_);
+  step_ = steps_++ < 2 ? seconds : std::max(seconds, kept * step_);
 }
 
 void Pace::add_checkpoint(double seconds) {

@@ -7,7 +7,8 @@
 namespace convoy {
 
 // How long steps and checkpoints take: the longest of late, since a mean helps nobody who must be done in
-// time. Long ones are forgotten slowly (the first step of a run contains work that does not come again).
+// time. Long ones are forgotten slowly. The first step contains work that does not come again and counts only
+// until there is another.
 class Pace {
  public:
   // `checkpoint_bytes`: until a checkpoint was written, its time is guessed from its size.
@@ -21,6 +22,7 @@ class Pace {
 
  private:
   double step_ = 0, checkpoint_ = 0;
+  std::int64_t steps_ = 0;
   bool measured_ = false;  // a checkpoint
 };
 

@@ -25,9 +25,13 @@ TEST(DeadlinePlan, TheLongestTimeOfLateCounts) {
   EXPECT_EQ(pace.checkpoint(), 16);
   for (int i = 0; i < 20; ++i) pace.add_checkpoint(2);
   EXPECT_EQ(pace.checkpoint(), 2);
-  pace.add_step(60);  // the first one
+  pace.add_step(60);
+  EXPECT_EQ(pace.step(), 60);  // until there is another
   pace.add_step(0.5);
-  EXPECT_NEAR(pace.step(), 58.8, 1e-9);
+  EXPECT_EQ(pace.step(), 0.5);
+  pace.add_step(2);
+  pace.add_step(0.5);
+  EXPECT_NEAR(pace.step(), 1.96, 1e-9);
   for (int i = 0; i < 300; ++i) pace.add_step(0.5);
   EXPECT_EQ(pace.step(), 0.5);
 }
