@@ -108,7 +108,7 @@ until the runs have ended.)";
   }
 
   ExitCode watch(const Log& log) const {
-    StopSignals signals;
+    const StopSignals signals;
     ReportPage page = make_report(request(watch_seconds_));
     write_file_atomically(output_, page.html);
     for (const std::string& remark : page.remarks) log.warn("{}", remark);

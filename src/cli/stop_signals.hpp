@@ -19,7 +19,8 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  std::atomic<bool>& requested() { return requested_; }
+  const std::atomic<bool>& requested() const { return requested_; }
+  std::atomic<bool>& requested() { return requested_; }  // for who asks for a stop as well
 
  private:
   struct Replaced {

@@ -44,7 +44,7 @@ class StopSignalsTest : public testing::TestWithParam<int> {};
 
 TEST_P(StopSignalsTest, OfTheProcess) {
   std::signal(GetParam(), SIG_DFL);  // nohup ignores SIGHUP
-  StopSignals signals;
+  const StopSignals signals;
   EXPECT_FALSE(signals.requested());
   kill(getpid(), GetParam());
   EXPECT_TRUE(is_requested_soon(signals));
@@ -52,7 +52,7 @@ TEST_P(StopSignalsTest, OfTheProcess) {
 
 TEST_P(StopSignalsTest, TakenByAThreadThatUnblocksThem) {
   std::signal(GetParam(), SIG_DFL);
-  StopSignals signals;
+  const StopSignals signals;
   UnblockedThread library;
   EXPECT_FALSE(signals.requested());
   library.take(GetParam());
@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Each, StopSignalsTest, testing::Values(SIGUSR1, SIGINT,
 
 TEST(StopSignals, ASecondInterruptEndsTheProcess) {
   const auto interrupted_twice = [] {
-    StopSignals signals;
+    const StopSignals signals;
     UnblockedThread library;
     library.take(SIGINT);
     if (is_requested_soon(signals)) library.take(SIGINT);
