@@ -31,14 +31,15 @@ Json planned(const TemporaryFolder& folder, std::vector<std::string> options) {
 }
 
 TEST(Plan, NeedsNeitherDataNorGpus) {
-  const Outcome outcome =
-      plan({"--config", "owt", "--device", "cuda", "--precision", "bf16", "--ranks", "8,64", "--bandwidth",
-            "400Gb/s", "--node-bandwidth", "360GB/s", "--images-per-second", "48836", "--time-limit", "2:00:00"});
+  const Outcome outcome = plan({"--config", "owt", "--device", "cuda", "--precision", "bf16", "--ranks",
+                                "8,64", "--bandwidth", "400Gb/s", "--node-bandwidth", "360GB/s",
+                                "--images-per-second", "48836", "--time-limit", "2:00:00"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* part :
-       {"# alexnet-owt", "## Schedule", "0–29", "0.0001", "## Memory", "optimiser's state", "parameters in 16 bits",
-        "not known without the device", "## Buckets", "fc6", "## Bytes of a step", "## Prediction", "efficiency",
-        "sbatch --nodes=8 --ntasks-per-node=8", "--time=02:00:00", "--config owt", "--data STORE"})
+       {"# alexnet-owt", "## Schedule", "0–29", "0.0001", "## Memory", "optimiser's state",
+        "parameters in 16 bits", "not known without the device", "## Buckets", "fc6", "## Bytes of a step",
+        "## Prediction", "efficiency", "sbatch --nodes=8 --ntasks-per-node=8", "--time=02:00:00",
+        "--config owt", "--data STORE"})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
   EXPECT_EQ(outcome.out.find("--images-per-second 48836 "), std::string::npos) << "no option of convoy train";
 }
@@ -75,7 +76,8 @@ TEST(Plan, SaysWhatARealRunDoes) {
   EXPECT_GE(bytes, json["parameters"].get<double>() * 4);
 
   // Memory is what the run says of itself.
-  const Outcome told = run(tiny_training(program, store, *folder / "told", {"--steps", "1", "--log-level", "debug"}));
+  const Outcome told =
+      run(tiny_training(program, store, *folder / "told", {"--steps", "1", "--log-level", "debug"}));
   const double activations =
       json["ranks"][0]["memory"]["device"]["activations, their gradients, scratch"].get<double>();
   EXPECT_NE(told.err.find(fmt::format("activations, their gradients, scratch {:.1f} MB", activations / 1e6)),
@@ -85,7 +87,8 @@ TEST(Plan, SaysWhatARealRunDoes) {
 }
 
 TEST(Plan, RefusesWhatCannotBe) {
-  const auto refused = [](int code, const std::vector<std::string>& parts, const std::vector<std::string>& options) {
+  const auto refused = [](int code, const std::vector<std::string>& parts,
+                          const std::vector<std::string>& options) {
     const Outcome outcome = plan(options);
     EXPECT_EQ(outcome.code, code) << outcome.err;
     for (const std::string& part : parts) EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
@@ -106,22 +109,26 @@ TEST(Plan, TakesSeveralMeasurements) {
   const TemporaryFolder folder;
   const auto step = [&](const std::string& name, int batch, double seconds) {
     const std::string path = *folder / name;
-    std::ofstream(path) << Json{{"benchmark", "step"},
-                                {"version", 1},
-                                {"model", "alexnet-mini"},
-                                {"precision", "fp32"},
-                                {"batch", batch},
-                                {"threads", 1},
-                                {"cores", 2},
-                                {"device", "cpu"},
-                                {"seconds",
-                                 {{"input", 0.0}, {"forward", seconds}, {"backward", 2 * seconds}, {"update", 0.0}}}}
-                               .dump();
+    std::ofstream(path) << Json{
+        {"benchmark", "step"},
+        {"version", 1},
+        {"model", "alexnet-mini"},
+        {"precision", "fp32"},
+        {"batch", batch},
+        {"threads", 1},
+        {"cores", 2},
+        {"device", "cpu"},
+        {"seconds",
+         {{"input", 0.0},
+          {"forward", seconds},
+          {"backward", 2 * seconds},
+          {"update", 0.0}}}}.dump();
     return path;
   };
-  const std::vector<std::string> options = {"--model",        "alexnet-mini", "--global-batch", "32",
-                                            "--ranks",        "1,2",          "--node-bandwidth", "1GB/s",
-                                            "--calibrate",    step("a", 8, 0.03),  "--calibrate", step("b", 32, 0.09)};
+  const std::vector<std::string> options = {
+      "--model",     "alexnet-mini",     "--global-batch", "32",          "--ranks",
+      "1,2",         "--node-bandwidth", "1GB/s",          "--calibrate", step("a", 8, 0.03),
+      "--calibrate", step("b", 32, 0.09)};
   const Json json = planned(folder, options);
   EXPECT_EQ(json["device"], "cpu");
   EXPECT_NEAR(json["ranks"][0]["step"]["forward"].get<double>(), 0.09, 1e-9);
