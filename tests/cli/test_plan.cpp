@@ -23,7 +23,7 @@ Outcome plan(std::vector<std::string> options) {
 }
 
 Json planned(const TemporaryFolder& folder, std::vector<std::string> options) {
-  const std::string file = *folder / "plan.json";
+  const std::string file = folder / "plan.json";
   options.insert(options.end(), {"--json", file});
   const Outcome outcome = plan(options);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
@@ -47,7 +47,7 @@ TEST(Plan, NeedsNeitherDataNorGpus) {
 // A run of one rank: its checkpoint's size, its steps, and its own speed as the calibration.
 TEST(Plan, SaysWhatARealRunDoes) {
   const TemporaryFolder folder;
-  const std::string store = *folder / "store", output = *folder / "run";
+  const std::string store = folder / "store", output = folder / "run";
   make_tiny_store(program, store);
   std::vector<std::string> training =
       tiny_training(program, store, output, {"--epochs", "3", "--log-every", "1", "--keep", "0"});
@@ -77,7 +77,7 @@ TEST(Plan, SaysWhatARealRunDoes) {
 
   // Memory is what the run says of itself.
   const Outcome told =
-      run(tiny_training(program, store, *folder / "told", {"--steps", "1", "--log-level", "debug"}));
+      run(tiny_training(program, store, folder / "told", {"--steps", "1", "--log-level", "debug"}));
   const double activations =
       json["ranks"][0]["memory"]["device"]["activations, their gradients, scratch"].get<double>();
   EXPECT_NE(told.err.find(fmt::format("activations, their gradients, scratch {:.1f} MB", activations / 1e6)),
@@ -108,7 +108,7 @@ TEST(Plan, RefusesWhatCannotBe) {
 TEST(Plan, TakesSeveralMeasurements) {
   const TemporaryFolder folder;
   const auto step = [&](const std::string& name, int batch, double seconds) {
-    const std::string path = *folder / name;
+    const std::string path = folder / name;
     std::ofstream(path) << Json{
         {"benchmark", "step"},
         {"version", 1},

@@ -13,7 +13,7 @@ namespace {
 class CalibrationFiles : public testing::Test {
  protected:
   std::filesystem::path file(const std::string& name, const std::string& text) const {
-    const std::filesystem::path path = *folder_ / name;
+    const std::filesystem::path path = folder_ / name;
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path) << text;
     return path;
@@ -51,8 +51,8 @@ TEST_F(CalibrationFiles, ARunOfOneRank) {
         0.1 * factor, 0.2 * factor, 0.01 * factor);
   file("run/metrics.jsonl", lines);
   Calibration calibration;
-  read_calibration(*folder_ / "run", calibration);
-  read_calibration(*folder_ / "run" / "metrics.jsonl", calibration);
+  read_calibration(folder_ / "run", calibration);
+  read_calibration(folder_ / "run" / "metrics.jsonl", calibration);
   ASSERT_EQ(calibration.steps.size(), 2U);
   EXPECT_EQ(calibration.steps[0].rows, 128);
   EXPECT_DOUBLE_EQ(calibration.steps[0].seconds.forward, 0.1);
@@ -74,10 +74,10 @@ TEST_F(CalibrationFiles, WhatIsNoneIsRefused) {
           R"({"benchmark": "step", "version": 1, "batch": 8, "seconds": {"input": 0, "forward": "1"}})");
   refused(ExitCode::bad_data, "1 ranks",
           R"({"benchmark": "allreduce", "version": 1, "ranks": 1, "hosts": 1, "rows": []})");
-  expect_error(ExitCode::io, {"nowhere"}, [&] { read_calibration(*folder_ / "nowhere", calibration); });
-  expect_error(ExitCode::usage, {}, [&] { read_calibration(*folder_, calibration); });
+  expect_error(ExitCode::io, {"nowhere"}, [&] { read_calibration(folder_ / "nowhere", calibration); });
+  expect_error(ExitCode::usage, {}, [&] { read_calibration(folder_.path(), calibration); });
   file("four/run.json", R"({"format": "convoy-run", "topology": {"ranks": 4}})");
-  expect_error(ExitCode::usage, {"4 ranks"}, [&] { read_calibration(*folder_ / "four", calibration); });
+  expect_error(ExitCode::usage, {"4 ranks"}, [&] { read_calibration(folder_ / "four", calibration); });
 }
 
 // Sums that follow the formulas exactly must give the link back.

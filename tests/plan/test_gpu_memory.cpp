@@ -13,7 +13,7 @@ TEST(GpuMemory, IsWhatTheEnginePlaces) {
   for (const std::string& name : network_names())
     for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
       if (!precision_refusal(DeviceKind::cuda, precision).empty()) continue;
-      const NetSpec network = make_network(name, {.classes = 10});
+      const NetSpec network = make_network(name, {.classes = 10, .dropout = {}});
       const InputSpec input{
           .stored_side = network.stored_side, .crop_side = network.input.height, .mean = {0, 0, 0}};
       const ProgramOptions options{.batch = 16, .precision = precision, .micro_batches = 2};

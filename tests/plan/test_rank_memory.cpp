@@ -20,7 +20,7 @@ TEST(RankMemory, OfTheCpuIsWhatItsEngineHolds) {
     c.global_batch = 8;
     c.threads = 1;
     c.optimizer.rule = OptimizerRule::adam;
-    const NetSpec network = make_network(name, {.classes = 10});
+    const NetSpec network = make_network(name, {.classes = 10, .dropout = {}});
     const DataSizes data{.images = 100, .classes = 10, .image_size = network.stored_side};
     const RunSchedule schedule = plan_schedule(c, data, 2);
     const RankMemory planned = plan_rank_memory(c, network, data, DeviceKind::cpu, schedule);
