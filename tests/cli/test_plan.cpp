@@ -101,7 +101,7 @@ TEST(Plan, RefusesWhatCannotBe) {
   refused(64, {"--algorithm", "two-level"}, {"--algorithm", "star"});
   refused(64, {"lr.conv9"}, {"--lr.conv9", "x2"});
   refused(74, {"nowhere"}, {"--calibrate", "/nowhere/step.json"});
-  refused(64, {"nowhere"}, {"--data", "/nowhere"});
+  refused(74, {"nowhere"}, {"--data", "/nowhere"});
   refused(64, {"--json", "no folder"}, {"--json", "/nowhere/plan.json"});
 }
 
