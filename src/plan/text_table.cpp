@@ -25,7 +25,7 @@ std::string TextTable::text() const {
     if (number > 0) continue;
     text += "|";
     for (std::size_t i = 0; i < widths.size(); ++i)
-      text += (i == 0 ? " " : " ") + std::string(widths[i] - (i == 0 ? 0 : 1), '-') + (i == 0 ? " |" : ": |");
+      text.append(" ").append(widths[i] - (i == 0 ? 0 : 1), '-').append(i == 0 ? " |" : ": |");
     text += "\n";
   }
   return text;

@@ -54,8 +54,8 @@ std::vector<std::string> on_ranks(int ranks, const std::vector<std::string>& com
 // Children of a process that run a program of this file name (ranks of an mpirun).
 std::vector<pid_t> descendants_named(pid_t ancestor, const std::string& name);
 
-// The rank of this number among the convoy processes that an mpirun has started. Throws if there is none: a signal
-// to process -1 would go to every process of the machine.
+// The rank of this number among the convoy processes that an mpirun has started. Throws if there is none: a
+// signal to process -1 would go to every process of the machine.
 pid_t process_of_rank(pid_t launcher, int rank);
 
 std::string read_file(const std::filesystem::path& path);

@@ -22,8 +22,8 @@ using Words = std::vector<std::string>;
 
 struct RunStart {
   int ranks = 1;
-  Words options = {};      // of `convoy train`, behind those of a tiny run that never ends by itself
-  Words before = {};       // in front of the program, of every rank: {"sh", "-c", "ulimit …; exec \"$@\"", "sh"}
+  Words options = {};  // of `convoy train`, behind those of a tiny run that never ends by itself
+  Words before = {};  // in front of the program, of every rank: {"sh", "-c", "ulimit …; exec \"$@\"", "sh"}
   Words environment = {};  // NAME=value
 };
 
