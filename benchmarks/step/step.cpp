@@ -156,7 +156,7 @@ void write_json(const Settings& settings, const std::vector<Times>& times) {
 }
 
 void run(const Settings& settings) {
-  const NetSpec spec = make_network(settings.model, {.classes = settings.classes});
+  const NetSpec spec = make_network(settings.model, {.classes = settings.classes, .dropout = {}});
   InputSpec input{.stored_side = std::max(spec.stored_side, spec.input.height),
                   .crop_side = spec.input.height,
                   .mean = {124, 117, 104},
