@@ -1,15 +1,13 @@
 # Runs that are asked to stop, or whose time ends: by Slurm's warning, by the time that Slurm says is left, by a preemption.
 # shellcheck shell=bash disable=SC2154  # variables of run and checks.bash
 
-# Slurm looks twice a minute, so a warning of 30 seconds comes at most a minute before the limit: here in the first 30 seconds.
+# With a limit of a minute later attempts may be stopped too, on a busy machine. Slurm looks twice a minute, so a warning of 30 seconds comes at most a minute before the limit: here in the first 30 seconds.
 test_warning_before_the_limit() {
   local run="$folder/a run"
   train_slowly --time 1 --signal USR1@30 -- --output="$run" --deadline none
   await_success "$job" 120
   expect_text "$(log_of "$job")" "stopped on request"
   expect_text "$(log_of "$job")" "requeueing the job"
-  # On a busy machine the second attempt may be warned as well.
-  if [ "$(attempts_of "$run")" -lt 2 ]; then broken "the run was never stopped"; fi
   expect_whole_run "$run"
 }
 
@@ -73,5 +71,6 @@ test_deadline_without_a_signal() {
   SLOW_READS_MILLISECONDS=350 train_slowly --time 1 --signal CONT@1 -- --output "$run"
   await_success "$job" 150
   expect_text "$(log_of "$job")" "before the end of Slurm job $job"
-  expect_resumed "$run"
+  expect_text "$(log_of "$job")" "requeueing the job"
+  expect_whole_run "$run"
 }
