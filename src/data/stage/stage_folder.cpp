@@ -1,5 +1,6 @@
 #include "data/stage/stage_folder.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,7 +89,7 @@ void StageFolder::check_space(std::span<const ShardEntry* const> shards) const {
   if (error)
     fail(ExitCode::io, "--stage: cannot read the free space of {}: {}", path_.string(), error.message());
   space.free = disk.available;
-  if (::access(path_.c_str(), W_OK | X_OK) != 0)
+  if (::faccessat(AT_FDCWD, path_.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
     fail(ExitCode::io,
          "--stage: {} does not hold all the shards that this node reads and cannot be written: {}; choose "
          "another "
