@@ -143,7 +143,7 @@ output=
 wait_for() {
   local text tries
   for tries in {1..100}; do
-    while zpty -r shell text; do output+=$text; done
+    while zpty -r shell text; do output+=${text//$'\a'}; done  # without the bells
     if [[ $output == *$1* ]]; then return; fi
     sleep 0.1
   done
