@@ -1,7 +1,8 @@
 # Runs that are asked to stop, or whose time ends: by Slurm's warning, by the time that Slurm says is left, by a preemption.
 # shellcheck shell=bash disable=SC2154  # variables of run and checks.bash
 
-# With a limit of a minute later attempts may be stopped too, on a busy machine. Slurm looks twice a minute, so a warning of 30 seconds comes at most a minute before the limit: here in the first 30 seconds.
+# Slurm looks twice a minute, so a warning of 30 seconds comes at most a minute before the limit: here in the first 30 seconds.
+# With a limit of a minute later attempts may be stopped too, on a busy machine.
 test_warning_before_the_limit() {
   local run="$folder/a run"
   train_slowly --time 1 --signal USR1@30 -- --output="$run" --deadline none
