@@ -78,6 +78,7 @@ void LineFile::open() {
   std::filesystem::create_directories(path_.parent_path(), error);
   file_ = open_file(path_, O_RDWR | O_CREAT);
   end_ = end_of_lines(file_);
+  if (end_ < file_.size()) file_.resize(end_);
 }
 
 // Whether the open file is the one that has this path.

@@ -139,7 +139,7 @@ TEST(Communicator, ErrorsOfRankZeroReachAll) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ExitCode::bug);
-    EXPECT_STREQ(error.what(), "odd");
+    EXPECT_STREQ(error.what(), "unexpected error: odd");
   }
   comm.barrier();  // still in step
 }

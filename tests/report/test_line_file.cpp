@@ -11,18 +11,24 @@
 namespace convoy::test {
 namespace {
 
+// Longer than the messages of the log, whose capture is a file under the same limit.
+std::string long_line(char letter) {
+  return std::string(4000, letter) + '\n';
+}
+
 TEST(LineFile, WritesLaterWhatADiskRefuses) {
   TemporaryFolder folder;
+  const std::string first = long_line('1'), second = long_line('2'), third = long_line('3');
   const Log log;
   testing::internal::CaptureStderr();
   LineFile file(folder / "lines", log);
   {
-    const FileSizeLimit limit(10);
-    for (const char* line : {"first\n", "second\n", "third\n"}) file.append(line);
-    EXPECT_EQ(read_text_file(folder / "lines"), "first\n") << "no half of a line";
+    const FileSizeLimit limit(6000);
+    for (const std::string& line : {first, second, third}) file.append(line);
+    EXPECT_EQ(read_text_file(folder / "lines"), first) << "no half of a line";
   }
   file.append("fourth\n");
-  EXPECT_EQ(read_text_file(folder / "lines"), "first\nsecond\nthird\nfourth\n");
+  EXPECT_EQ(read_text_file(folder / "lines"), first + second + third + "fourth\n");
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("lines: File too large: the run continues"), std::string::npos) << said;
   EXPECT_EQ(said.find("File too large"), said.rfind("File too large")) << said;
@@ -33,10 +39,10 @@ TEST(LineFile, SaysWhatIsLostInTheEnd) {
   TemporaryFolder folder;
   const Log log;
   testing::internal::CaptureStderr();
-  const FileSizeLimit limit(3);
+  const FileSizeLimit limit(3000);
   {
     LineFile file(folder / "lines", log);
-    for (const char* line : {"first\n", "second\n"}) file.append(line);
+    for (const std::string& line : {long_line('1'), long_line('2')}) file.append(line);
   }
   EXPECT_NE(testing::internal::GetCapturedStderr().find("misses 2 lines"), std::string::npos);
 }
