@@ -170,8 +170,8 @@ class StagingOnASmallDisk : public Staging {
         "--mount",
         "sh",
         "-c",
-        fmt::format("disk={} && mount -t tmpfs -o size={}k{} tmpfs $disk && {}", (folder_ / "local").string(),
-                    kilobytes, options, script),
+        fmt::format("disk={} && mount -t tmpfs -o size={}k{} tmpfs $disk || exit 1\n{}",
+                    (folder_ / "local").string(), kilobytes, options, script),
         "sh"};
     arguments.insert(arguments.end(), command.begin(), command.end());
     return Process(arguments, environment);
