@@ -55,13 +55,13 @@ std::string submit_line(const PlanRequest& request, const RanksPlan& on) {
   std::string line = fmt::format("sbatch --nodes={} --ntasks-per-node={} --cpus-per-task={}", on.nodes,
                                  on.ranks_per_node, cores_per_task(request, on));
   if (request.device == DeviceKind::cuda) line += " --gpus-per-task=1";
-  if (request.time_limit > 0) line += " --time=" + time_limit_text(request.time_limit);
+  if (request.time_limit > 0) line += fmt::format(" --time={}", time_limit_text(request.time_limit));
   line += " cluster/train.sbatch";
   bool data = false, output = false;
   for (const auto& [name, value] : request.train_options) {
     data = data || name == "data";
     output = output || name == "output";
-    line += " --" + name + " " + quoted(value);
+    line += fmt::format(" --{} {}", name, quoted(value));
   }
   if (!data) line += " --data STORE";
   if (!output) line += " --output FOLDER";

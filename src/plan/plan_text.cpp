@@ -112,7 +112,7 @@ std::string memory_text(const RunPlan& plan) {
   table.add(std::move(rows));
   add_memory(plan, &RankMemory::device, table, on_gpu ? "on the GPU" : "of the engine");
   add_memory(plan, &RankMemory::host, table, on_gpu ? "on the host" : "beside the engine");
-  std::string text = "\n## Memory\n\n" + table.text();
+  std::string text = fmt::format("\n## Memory\n\n{}", table.text());
   for (const std::string& remark : plan.ranks.back().memory.remarks) text += "\n" + remark + "\n";
   return text;
 }
@@ -155,7 +155,7 @@ std::string traffic_text(const RunPlan& plan) {
   for (const RanksPlan& on : plan.ranks)
     table.add({fmt::format("{}", on.ranks), fmt::format("{} × {}", on.nodes, on.ranks_per_node),
                megabytes(on.traffic.rank), megabytes(on.traffic.node)});
-  return "\n## Bytes of a step\n\n" + table.text();
+  return fmt::format("\n## Bytes of a step\n\n{}", table.text());
 }
 
 std::string percent(double part, double whole) {

@@ -15,18 +15,25 @@ std::string TextTable::text() const {
   }
   std::string text;
   for (std::size_t number = 0; number < rows_.size(); ++number) {
-    text += "|";
+    text += '|';
     for (std::size_t i = 0; i < widths.size(); ++i) {
       const std::string& cell = rows_[number][i];
-      const std::string blanks(widths[i] - character_count(cell), ' ');
-      text += i == 0 ? " " + cell + blanks + " |" : " " + blanks + cell + " |";
+      const std::size_t blanks = widths[i] - character_count(cell);
+      text += ' ';
+      if (i > 0) text.append(blanks, ' ');
+      text += cell;
+      if (i == 0) text.append(blanks, ' ');
+      text += " |";
     }
-    text += "\n";
+    text += '\n';
     if (number > 0) continue;
-    text += "|";
-    for (std::size_t i = 0; i < widths.size(); ++i)
-      text.append(" ").append(widths[i] - (i == 0 ? 0 : 1), '-').append(i == 0 ? " |" : ": |");
-    text += "\n";
+    text += '|';
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      text += ' ';
+      text.append(widths[i] - (i == 0 ? 0 : 1), '-');
+      text += i == 0 ? " |" : ": |";
+    }
+    text += '\n';
   }
   return text;
 }

@@ -35,7 +35,7 @@ std::string memory_text(const ReplicaMemory& replica, const ProgramMemory& progr
   add("activations, their gradients, scratch", program.activations);
   add("workspace", program.workspace);
   add("input staging", program.staging);
-  return "memory: " + text_list(parts);
+  return fmt::format("memory: {}", text_list(parts));
 }
 
 void log_step_plan(const Log& log, const ResolvedRun& run, std::size_t elements,
