@@ -260,7 +260,9 @@ void Hdf5File::set_attribute(const std::string& path, const std::string& name, s
 
 bool Hdf5File::has_attribute(const std::string& path, const std::string& name) const {
   const Session session;
-  return H5Aexists(state_->open_object(path), name.c_str()) > 0;
+  const Handle owner = state_->open_object(path);
+  state_->check_attributes(path);
+  return H5Aexists(owner, name.c_str()) > 0;
 }
 
 std::string Hdf5File::text_attribute(const std::string& path, const std::string& name) const {

@@ -149,6 +149,7 @@ Handle Hdf5File::State::open_object(const std::string& name) const {
 
 Handle Hdf5File::State::open_attribute(const std::string& object, const std::string& name) const {
   const Handle owner = open_object(object);
+  check_attributes(object);
   if (H5Aexists(owner, name.c_str()) <= 0) refuse_content(object, fmt::format("no attribute '{}'", name));
   return checked(H5Aopen(owner, name.c_str(), H5P_DEFAULT), "open attribute", name);
 }
@@ -304,7 +305,7 @@ std::vector<std::string> Hdf5File::State::heap_texts_of(Id dataset, std::uint64_
   }
 }
 
-std::string Hdf5File::State::heap_text_of(const std::string& object, const std::string& name) const {
+std::uint64_t Hdf5File::State::header_of(const std::string& object) const {
 #if H5_VERSION_GE(1, 12, 0)
   H5O_info1_t info{};
   const herr_t result = H5Oget_info_by_name1(file, object.c_str(), &info, H5P_DEFAULT);
@@ -313,10 +314,25 @@ std::string Hdf5File::State::heap_text_of(const std::string& object, const std::
   const herr_t result = H5Oget_info_by_name(file, object.c_str(), &info, H5P_DEFAULT);
 #endif
   if (result < 0) refuse("look up " + object);
+  return info.addr;
+}
+
+std::string Hdf5File::State::heap_text_of(const std::string& object, const std::string& name) const {
+  const std::uint64_t header = header_of(object);
   try {
-    return heap().of_attribute(info.addr, name);
+    return heap().of_attribute(header, name);
   } catch (const Error& error) {
     fail(error.category(), "{}: {}: attribute '{}': {}", path.string(), object, name, error.what());
+  }
+}
+
+void Hdf5File::State::check_attributes(const std::string& object) const {
+  if (writing()) return;
+  const std::uint64_t header = header_of(object);
+  try {
+    heap().check_attributes(header);
+  } catch (const Error& error) {
+    fail(error.category(), "{}: {}: {}", path.string(), object, error.what());
   }
 }
 

@@ -35,20 +35,43 @@ constexpr std::uint64_t padded(std::uint64_t bytes) {
   return (bytes + 7) / 8 * 8;
 }
 
-// The data of an attribute message if it is that of `name`; otherwise nothing.
-std::string_view data_if_named(std::string_view message, std::string_view name) {
+// An attribute message: its name, and the bytes of its value.
+struct Attribute {
+  std::string_view name, value;
+};
+
+// The bytes of a value of this type (its size is at byte 4) and shape (versions 1 and 2; no rank: a single
+// value).
+std::uint64_t value_bytes(std::string_view type, std::string_view shape) {
+  constexpr std::size_t most_rank = 32;
+  const auto version = number_at<std::uint8_t>(shape, 0);
+  const std::size_t rank = number_at<std::uint8_t>(shape, 1);
+  if (version < 1 || version > 2 || rank > most_rank)
+    fail(ExitCode::bad_data, "an attribute has a shape of an unknown form");
+  std::uint64_t bytes = number_at<std::uint32_t>(type, 4);
+  const std::size_t extents_at = version == 1 ? 8 : 4;
+  for (std::size_t i = 0; i < rank; ++i)
+    if (__builtin_mul_overflow(bytes, number_at<std::uint64_t>(shape, extents_at + 8 * i), &bytes))
+      fail(ExitCode::bad_data, "an attribute has a shape that cannot be");
+  constexpr std::uint8_t no_value = 2;
+  return version == 2 && number_at<std::uint8_t>(shape, 3) == no_value ? 0 : bytes;
+}
+
+Attribute parse_attribute(std::string_view message) {
   const auto version = number_at<std::uint8_t>(message, 0);
-  const std::size_t name_bytes = number_at<std::uint16_t>(message, 2),
-                    type_bytes = number_at<std::uint16_t>(message, 4),
-                    space_bytes = number_at<std::uint16_t>(message, 6);
   if (version < 1 || version > 3)
     fail(ExitCode::bad_data, "an attribute has the unknown version {}", version);
-  const std::size_t name_at = version == 3 ? 9 : 8;
-  const std::string_view stored = part_of(message, name_at, name_bytes);
-  if (stored.substr(0, stored.find('\0')) != name) return {};
-  const std::size_t before = version == 1 ? padded(name_bytes) + padded(type_bytes) + padded(space_bytes)
-                                          : name_bytes + type_bytes + space_bytes;
-  return part_of(message, name_at + before, reference_bytes);
+  std::size_t at = version == 3 ? 9 : 8;
+  const auto take = [&](std::size_t size_at) {
+    const std::size_t size = number_at<std::uint16_t>(message, size_at);
+    const std::string_view part = part_of(message, at, size);
+    at += version == 1 ? padded(size) : size;
+    return part;
+  };
+  const std::string_view name = take(2), type = take(4), shape = take(6);
+  const auto end = name.find('\0');
+  if (end == name.npos) fail(ExitCode::bad_data, "an attribute's name has no end");
+  return {name.substr(0, end), part_of(message, at, value_bytes(type, shape))};
 }
 
 }  // namespace
@@ -111,25 +134,27 @@ std::vector<std::string> Hdf5Texts::at(std::uint64_t offset, std::uint64_t count
   return texts;
 }
 
-// The messages of one block; blocks that continue it are added to `more`.
-std::string_view Hdf5Texts::find_attribute(std::string_view block, bool version_2, bool ordered,
-                                           std::string_view name, std::vector<Block>& more) const {
+// The attribute messages of one block; blocks that continue it are added to `more`.
+void Hdf5Texts::add_messages(std::string_view block, bool version_2, bool ordered,
+                             std::vector<std::string>& messages, std::vector<Block>& more) {
   const std::size_t head = !version_2 ? 8 : ordered ? 6 : 4;
   for (std::size_t at = 0; at + head <= block.size();) {
     const unsigned type =
         version_2 ? number_at<std::uint8_t>(block, at) : number_at<std::uint16_t>(block, at);
     const std::size_t size = number_at<std::uint16_t>(block, at + (version_2 ? 1 : 2));
+    const auto flags = number_at<std::uint8_t>(block, at + (version_2 ? 3 : 4));
     const std::string_view message = part_of(block, at + head, size);
-    if (type == attribute_message)
-      if (const std::string_view data = data_if_named(message, name); !data.empty()) return data;
+    constexpr std::uint8_t shared = 2;
+    if (type == attribute_message && (flags & shared) != 0)
+      fail(ExitCode::bad_data, "an attribute is stored elsewhere, which Convoy does not read");
+    if (type == attribute_message) messages.emplace_back(message);
     if (type == continuation_message)
       more.push_back({number_at<std::uint64_t>(message, 0), number_at<std::uint64_t>(message, 8)});
     at += head + size;
   }
-  return {};
 }
 
-std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name) {
+std::vector<std::string> Hdf5Texts::attribute_messages(std::uint64_t header) const {
   constexpr std::uint64_t largest_start = 32, checksum_bytes = 4, mark_bytes = 4;
   constexpr std::size_t most_blocks = 1000;
   const std::string start = part(header, std::min(largest_start, bytes_ - std::min(header, bytes_)));
@@ -148,16 +173,29 @@ std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name)
   } else {
     blocks.push_back({header + 16, number_at<std::uint32_t>(start, 8)});
   }
-  texts_left_ = bytes_;
-  for (std::size_t i = 0; i < blocks.size() && i < most_blocks; ++i) {
+  std::vector<std::string> messages;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i == most_blocks) fail(ExitCode::bad_data, "its header has no end");
     Block block = blocks[i];
     if (version_2 && i > 0) {  // with a mark before and a checksum behind
-      if (block.bytes < mark_bytes + checksum_bytes) break;
+      if (block.bytes < mark_bytes + checksum_bytes) fail(ExitCode::bad_data, "its header is truncated");
       block = {block.offset + mark_bytes, block.bytes - mark_bytes - checksum_bytes};
     }
-    const std::string bytes = part(block.offset, block.bytes);
-    if (const std::string_view data = find_attribute(bytes, version_2, ordered, name, blocks); !data.empty())
-      return text_of(data);
+    add_messages(part(block.offset, block.bytes), version_2, ordered, messages, blocks);
+  }
+  return messages;
+}
+
+void Hdf5Texts::check_attributes(std::uint64_t header) {
+  if (!checked_.insert(header).second) return;
+  for (const std::string& message : attribute_messages(header)) parse_attribute(message);
+}
+
+std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name) {
+  texts_left_ = bytes_;
+  for (const std::string& message : attribute_messages(header)) {
+    const Attribute attribute = parse_attribute(message);
+    if (attribute.name == name) return text_of(part_of(attribute.value, 0, reference_bytes));
   }
   fail(ExitCode::bad_data,
        "is stored in a way that Convoy does not read: rewrite the file with h5repack --high=0");

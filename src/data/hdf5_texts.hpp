@@ -1,13 +1,15 @@
-// Texts of variable length in an HDF5 file: they lie in the file's global heap, and datasets and attributes
-// hold references to them. HDF5 1.10 believes these references, which a hostile file uses to make it read and
-// write outside its memory; therefore they are followed here, with every place and size checked against the
-// file (HDF5 File Format Specification 3.0: III.E global heap, IV.A object headers). Used by Hdf5File, which
-// has found and checked type and shape through HDF5.
+// Attributes and texts of variable length in an HDF5 file: the texts lie in the file's global heap, and
+// datasets and attributes hold references to them. HDF5 1.10 believes these references and the sizes of
+// attributes, which a hostile file uses to make it read and write outside its memory; therefore they are
+// followed here, with every place and size checked against the file (HDF5 File Format Specification 3.0:
+// III.E global heap, IV.A object headers). Used by Hdf5File, which has found and checked type and shape
+// through HDF5.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,9 @@ class Hdf5Texts {
 
   // `count` references from byte `offset` on: a contiguous dataset.
   std::vector<std::string> at(std::uint64_t offset, std::uint64_t count);
+  // Whether all attributes of the object whose header is at byte `header` are as long as their types and
+  // shapes say: HDF5 1.10 copies as much as they claim.
+  void check_attributes(std::uint64_t header);
   // The single reference in the attribute `name` of the object whose header is at byte `header`.
   std::string of_attribute(std::uint64_t header, std::string_view name);
 
@@ -41,12 +46,14 @@ class Hdf5Texts {
   std::string part(std::uint64_t offset, std::uint64_t bytes) const;
   const Collection& collection(std::uint64_t offset);
   std::string text_of(std::string_view reference);
-  std::string_view find_attribute(std::string_view block, bool version_2, bool ordered, std::string_view name,
-                                  std::vector<Block>& more) const;
+  static void add_messages(std::string_view block, bool version_2, bool ordered,
+                           std::vector<std::string>& messages, std::vector<Block>& more);
+  std::vector<std::string> attribute_messages(std::uint64_t header) const;
 
   FileDescriptor file_;
   std::uint64_t bytes_ = 0, heap_left_ = 0, texts_left_ = 0;
   std::map<std::uint64_t, Collection> collections_;
+  std::set<std::uint64_t> checked_;  // headers
 };
 
 }  // namespace convoy

@@ -48,6 +48,11 @@ class RawFile {
   hid_t file_;
 };
 
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 class HostileHdf5 : public ::testing::Test {
  protected:
   template <typename Read>
@@ -145,35 +150,83 @@ TEST_F(HostileHdf5, TextsOfAFixedSizeBeyondTheFile) {
   expect_refused("claims 4 values", [](const Hdf5File& file) { file.read_strings("/x"); });
 }
 
-// Each entry of a list of texts is a place in the file's heap: a thousand entries at one text of a megabyte
-// are a gigabyte.
-TEST_F(HostileHdf5, ManyEntriesAtOneText) {
-  constexpr hsize_t count = 1000;
-  constexpr std::size_t entry_bytes = 16;
-  std::uint64_t place = 0;
+// Each entry of a list of texts is a length, a place in the file's heap and a number there. HDF5 1.10 reads
+// and writes outside its memory for wrong ones.
+class HostileTexts : public HostileHdf5 {
+ protected:
+  static constexpr std::size_t entry_bytes = 16, address_at = 4, number_at = 12;
+
+  // A dataset x of a text of a megabyte and 999 of a letter.
+  void SetUp() override {
+    constexpr hsize_t count = 1000;
+    {
+      const RawFile file(path_);
+      const hid_t text = H5Tcopy(H5T_C_S1);
+      H5Tset_size(text, H5T_VARIABLE);
+      const std::string longest(1 << 20, 'x'), shortest = "y";
+      std::vector<const char*> values(count, shortest.c_str());
+      values[0] = longest.c_str();
+      file.dataset(
+          "x", text, count, [](hid_t) {}, values.data());
+      H5Tclose(text);
+      const hid_t dataset = H5Dopen2(file.id(), "x", H5P_DEFAULT);
+      entries_ = H5Dget_offset(dataset);
+      H5Dclose(dataset);
+    }
+    bytes_ = bytes_of(path_);
+    const Hdf5File file(path_, Hdf5File::Access::read);
+    ASSERT_EQ(file.read_strings("/x").at(999), "y");
+  }
+
+  void expect_refused_with(const std::string& bytes, const std::string& reason) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    expect_refused(reason, [](const Hdf5File& file) { file.read_strings("/x"); });
+  }
+
+  std::uint64_t entries_ = 0;
+  std::string bytes_;
+};
+
+// A thousand entries at the text of a megabyte would be a gigabyte.
+TEST_F(HostileTexts, ManyEntriesAtOneText) {
+  for (std::size_t i = 1; i < 1000; ++i)
+    bytes_.replace(entries_ + i * entry_bytes, entry_bytes, bytes_, entries_, entry_bytes);
+  expect_refused_with(bytes_, "is not where it is said to be");
+}
+
+TEST_F(HostileTexts, EntriesThatLeadNowhere) {
+  const auto changed = [&](std::size_t at, const std::string& part) {
+    return std::string(bytes_).replace(entries_ + at, part.size(), part);
+  };
+  expect_refused_with(changed(0, "\xFF\xFF\xFF\xFF"), "4294967295 bytes is not where it is said to be");
+  expect_refused_with(changed(number_at, "\xFF\xFF\xFF\xFF"), "is not where it is said to be");
+  expect_refused_with(changed(number_at, std::string("\0\0\1\0", 4)), "is not where it is said to be");
+  expect_refused_with(changed(address_at, "\xFF\xFF\xFF\xFF"), "not within the file");
+  expect_refused_with(changed(address_at, std::string("\x08\0\0\0\0\0\0\0", 8)), "where the file has none");
+}
+
+// HDF5 1.10 copies as much as an attribute's type says, from behind the end of its memory too.
+TEST_F(HostileHdf5, AttributesShorterThanTheyClaim) {
+  const std::string name = "an-attribute";
+  constexpr std::size_t name_bytes = 16, size_at = 4;  // padded; in the type that follows
   {
     const RawFile file(path_);
-    const hid_t text = H5Tcopy(H5T_C_S1);
-    H5Tset_size(text, H5T_VARIABLE);
-    const std::string longest(1 << 20, 'x'), shortest = "y";
-    std::vector<const char*> values(count, shortest.c_str());
-    values[0] = longest.c_str();
-    file.dataset(
-        "x", text, count, [](hid_t) {}, values.data());
-    H5Tclose(text);
-    const hid_t dataset = H5Dopen2(file.id(), "x", H5P_DEFAULT);
-    place = H5Dget_offset(dataset);
-    H5Dclose(dataset);
+    const hid_t one = H5Screate(H5S_SCALAR);
+    const hid_t attribute = H5Acreate2(file.id(), name.c_str(), H5T_STD_I64LE, one, H5P_DEFAULT, H5P_DEFAULT);
+    const std::int64_t value = 7;
+    H5Awrite(attribute, H5T_NATIVE_INT64, &value);
+    H5Aclose(attribute);
+    H5Sclose(one);
   }
-  std::string bytes;
-  {
-    std::ifstream in(path_, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  for (hsize_t i = 1; i < count; ++i)
-    bytes.replace(place + i * entry_bytes, entry_bytes, bytes, place, entry_bytes);
+  EXPECT_EQ(Hdf5File(path_, Hdf5File::Access::read).integer_attribute("/", name), 7);
+  std::string bytes = bytes_of(path_);
+  const auto at = bytes.find(name);
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at + name_bytes + size_at, 4, "\xFF\xFF\xFF\x7F");
   std::ofstream(path_, std::ios::binary) << bytes;
-  expect_refused("", [](const Hdf5File& file) { file.read_strings("/x"); });
+  const Hdf5File file(path_, Hdf5File::Access::read);
+  expect_error(ExitCode::bad_data, {path_.string(), "truncated"}, [&] { file.integer_attribute("/", name); });
+  expect_error(ExitCode::bad_data, {path_.string(), "truncated"}, [&] { file.has_attribute("/", "other"); });
 }
 
 }  // namespace
