@@ -24,7 +24,7 @@ std::string identity_in(std::span<const unsigned char> notes) {
     const std::size_t name_bytes = padded(header.n_namesz), value_bytes = padded(header.n_descsz);
     if (notes.size() < name_bytes + value_bytes) break;
     const std::string_view name(reinterpret_cast<const char*>(notes.data()), header.n_namesz);
-    if (header.n_type == NT_GNU_BUILD_ID && name == std::string_view("GNU", 4)) {
+    if (header.n_type == NT_GNU_BUILD_ID && name == std::string_view("GNU\0", 4)) {
       std::string digits;
       for (const unsigned char byte : notes.subspan(name_bytes, header.n_descsz))
         digits += fmt::format("{:02x}", byte);
@@ -40,6 +40,7 @@ int look_at_program(dl_phdr_info* program, std::size_t /*bytes*/, void* result) 
   auto& identity = *static_cast<std::string*>(result);
   for (const ElfW(Phdr) & segment : std::span(program->dlpi_phdr, program->dlpi_phnum)) {
     if (segment.p_type != PT_NOTE || !identity.empty()) continue;
+    // The loader tells addresses as numbers. NOLINTNEXTLINE(performance-no-int-to-ptr)
     const auto* begin = reinterpret_cast<const unsigned char*>(program->dlpi_addr + segment.p_vaddr);
     identity = identity_in({begin, segment.p_memsz});
   }

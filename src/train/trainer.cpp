@@ -200,7 +200,7 @@ std::unique_ptr<RunDeadline> make_deadline(const TrainConfiguration& c, Communic
   communicator.on_rank_zero([&] {
     double running_seconds = 0;
     for (const auto& [phase, seconds] : startup.phases()) running_seconds += seconds;
-    const auto copies = static_cast<std::size_t>(1 + slot_count(c.optimizer.rule));
+    const auto copies = 1 + static_cast<std::size_t>(slot_count(c.optimizer.rule));
     made = std::make_unique<RunDeadline>(c.deadline, running_seconds, copies * parameters * sizeof(float),
                                          log, stop_requested);
     return std::string();

@@ -74,7 +74,7 @@ std::vector<Thumbnail> make_thumbnails(const Store& store, std::span<const Sampl
 fs::path shown_checkpoint(const fs::path& run) {
   const fs::path folder = run / "checkpoints";
   for (const char* name : {"best", "latest"}) {
-    if (const fs::path path = linked_checkpoint(folder, name); !path.empty()) return path;
+    if (fs::path path = linked_checkpoint(folder, name); !path.empty()) return path;
   }
   const std::vector<std::int64_t> steps = list_checkpoints(folder);
   return steps.empty() ? fs::path() : folder / checkpoint_name(steps.back());
