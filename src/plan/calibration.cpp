@@ -220,6 +220,7 @@ LinkFit fit_link(std::span<const MeasuredSums> sums, SumAlgorithm algorithm, con
   fit.link = {.latency = latency,
               .bandwidth = per_byte > 0 ? 1 / per_byte : std::numeric_limits<double>::infinity()};
   std::vector<double> errors;
+  errors.reserve(points.size());
   for (const Point& point : points)
     errors.push_back(
         std::fabs((point.basis.latencies * latency + point.basis.bytes * per_byte) / point.seconds - 1));
