@@ -187,8 +187,9 @@ std::vector<std::string> Hdf5Texts::attribute_messages(std::uint64_t header) con
 }
 
 void Hdf5Texts::check_attributes(std::uint64_t header) {
-  if (!checked_.insert(header).second) return;
+  if (checked_.contains(header)) return;
   for (const std::string& message : attribute_messages(header)) parse_attribute(message);
+  checked_.insert(header);
 }
 
 std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name) {
