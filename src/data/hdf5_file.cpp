@@ -261,7 +261,7 @@ void Hdf5File::set_attribute(const std::string& path, const std::string& name, s
 bool Hdf5File::has_attribute(const std::string& path, const std::string& name) const {
   const Session session;
   const Handle owner = state_->open_object(path);
-  state_->check_attributes(path);
+  state_->check_object(path);
   return H5Aexists(owner, name.c_str()) > 0;
 }
 

@@ -134,6 +134,7 @@ Handle Hdf5File::State::checked(Id id, const char* verb, const std::string& obje
 
 Handle Hdf5File::State::open_dataset(const std::string& name) const {
   if (!exists(name)) refuse_content(name, "no such dataset");
+  check_object(name);
   Handle dataset = checked(H5Dopen2(file, name.c_str(), H5P_DEFAULT), "open dataset", name);
   const Handle layout = checked(H5Dget_create_plist(dataset), "read the layout of", name);
   // It could be any file that this user may read.
@@ -149,7 +150,7 @@ Handle Hdf5File::State::open_object(const std::string& name) const {
 
 Handle Hdf5File::State::open_attribute(const std::string& object, const std::string& name) const {
   const Handle owner = open_object(object);
-  check_attributes(object);
+  check_object(object);
   if (H5Aexists(owner, name.c_str()) <= 0) refuse_content(object, fmt::format("no attribute '{}'", name));
   return checked(H5Aopen(owner, name.c_str(), H5P_DEFAULT), "open attribute", name);
 }
@@ -326,11 +327,11 @@ std::string Hdf5File::State::heap_text_of(const std::string& object, const std::
   }
 }
 
-void Hdf5File::State::check_attributes(const std::string& object) const {
+void Hdf5File::State::check_object(const std::string& object) const {
   if (writing()) return;
   const std::uint64_t header = header_of(object);
   try {
-    heap().check_attributes(header);
+    heap().check_object(header);
   } catch (const Error& error) {
     fail(error.category(), "{}: {}: {}", path.string(), object, error.what());
   }

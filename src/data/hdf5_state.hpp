@@ -126,9 +126,9 @@ struct Hdf5File::State {
   std::string heap_text_of(const std::string& object, const std::string& name) const;  // an attribute's
   Hdf5Texts& heap() const;
   std::uint64_t header_of(const std::string& object) const;  // its place in the file
-  // To be called before HDF5 looks at the attributes of an object. Throws if they are not as long as they
-  // claim.
-  void check_attributes(const std::string& object) const;
+  // To be called before HDF5 looks at an object's type or attributes (data/hdf5_texts.hpp). Throws if it must
+  // not.
+  void check_object(const std::string& object) const;
   // Texts of a fixed length of a dataset or an attribute; `read` reads them in a given type.
   std::vector<std::string> read_fixed_texts(Id type, std::uint64_t count, const std::string& name,
                                             const std::function<int(Id, void*)>& read) const;

@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little,
               "numbers of a file are read in their memory layout");
 
 constexpr std::size_t reference_bytes = 16;  // length u32, address of the collection u64, number in it u32
-constexpr unsigned attribute_message = 0x0C, continuation_message = 0x10;
+constexpr unsigned type_message = 0x03, attribute_message = 0x0C, continuation_message = 0x10;
 
 template <typename T>
 T number_at(std::string_view bytes, std::size_t at) {
@@ -33,6 +33,19 @@ std::string_view part_of(std::string_view bytes, std::size_t at, std::size_t siz
 
 constexpr std::uint64_t padded(std::uint64_t bytes) {
   return (bytes + 7) / 8 * 8;
+}
+
+// A type that Convoy's files have: whole numbers, reals, texts of a fixed or variable length. HDF5 1.10 reads
+// the descriptions of others (names in compounds and enumerations, for instance) beyond their end.
+void check_type(std::string_view type, bool inside_list = false) {
+  constexpr unsigned whole = 0, real = 1, text = 3, list = 9;
+  constexpr std::size_t head = 8, whole_bytes = 4, real_bytes = 12;
+  const unsigned kind = number_at<std::uint8_t>(type, 0) & 0x0F;
+  if (kind == list && !inside_list)
+    return check_type(part_of(type, head, type.size() - std::min(type.size(), head)), true);
+  if (kind != whole && kind != real && kind != text)
+    fail(ExitCode::bad_data, "its values are neither numbers nor text, but of type {}", kind);
+  part_of(type, 0, head + (kind == whole ? whole_bytes : kind == real ? real_bytes : 0));
 }
 
 // An attribute message: its name, and the bytes of its value.
@@ -71,6 +84,7 @@ Attribute parse_attribute(std::string_view message) {
   const std::string_view name = take(2), type = take(4), shape = take(6);
   const auto end = name.find('\0');
   if (end == name.npos) fail(ExitCode::bad_data, "an attribute's name has no end");
+  check_type(type);
   return {name.substr(0, end), part_of(message, at, value_bytes(type, shape))};
 }
 
@@ -134,9 +148,10 @@ std::vector<std::string> Hdf5Texts::at(std::uint64_t offset, std::uint64_t count
   return texts;
 }
 
-// The attribute messages of one block; blocks that continue it are added to `more`.
+// The messages of one block that describe a type or an attribute; blocks that continue it are added to
+// `more`.
 void Hdf5Texts::add_messages(std::string_view block, bool version_2, bool ordered,
-                             std::vector<std::string>& messages, std::vector<Block>& more) {
+                             std::vector<Message>& messages, std::vector<Block>& more) {
   const std::size_t head = !version_2 ? 8 : ordered ? 6 : 4;
   for (std::size_t at = 0; at + head <= block.size();) {
     const unsigned type =
@@ -144,17 +159,19 @@ void Hdf5Texts::add_messages(std::string_view block, bool version_2, bool ordere
     const std::size_t size = number_at<std::uint16_t>(block, at + (version_2 ? 1 : 2));
     const auto flags = number_at<std::uint8_t>(block, at + (version_2 ? 3 : 4));
     const std::string_view message = part_of(block, at + head, size);
-    constexpr std::uint8_t shared = 2;
-    if (type == attribute_message && (flags & shared) != 0)
-      fail(ExitCode::bad_data, "an attribute is stored elsewhere, which Convoy does not read");
-    if (type == attribute_message) messages.emplace_back(message);
+    if (type == attribute_message || type == type_message) {
+      constexpr std::uint8_t shared = 2;
+      if ((flags & shared) != 0)
+        fail(ExitCode::bad_data, "its type or an attribute is stored elsewhere, which Convoy does not read");
+      messages.push_back({type, std::string(message)});
+    }
     if (type == continuation_message)
       more.push_back({number_at<std::uint64_t>(message, 0), number_at<std::uint64_t>(message, 8)});
     at += head + size;
   }
 }
 
-std::vector<std::string> Hdf5Texts::attribute_messages(std::uint64_t header) const {
+std::vector<Hdf5Texts::Message> Hdf5Texts::messages_of(std::uint64_t header) const {
   constexpr std::uint64_t largest_start = 32, checksum_bytes = 4, mark_bytes = 4;
   constexpr std::size_t most_blocks = 1000;
   const std::string start = part(header, std::min(largest_start, bytes_ - std::min(header, bytes_)));
@@ -173,7 +190,7 @@ std::vector<std::string> Hdf5Texts::attribute_messages(std::uint64_t header) con
   } else {
     blocks.push_back({header + 16, number_at<std::uint32_t>(start, 8)});
   }
-  std::vector<std::string> messages;
+  std::vector<Message> messages;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (i == most_blocks) fail(ExitCode::bad_data, "its header has no end");
     Block block = blocks[i];
@@ -186,16 +203,22 @@ std::vector<std::string> Hdf5Texts::attribute_messages(std::uint64_t header) con
   return messages;
 }
 
-void Hdf5Texts::check_attributes(std::uint64_t header) {
+void Hdf5Texts::check_object(std::uint64_t header) {
   if (checked_.contains(header)) return;
-  for (const std::string& message : attribute_messages(header)) parse_attribute(message);
+  for (const Message& message : messages_of(header)) {
+    if (message.type == type_message)
+      check_type(message.bytes);
+    else
+      parse_attribute(message.bytes);
+  }
   checked_.insert(header);
 }
 
 std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name) {
   texts_left_ = bytes_;
-  for (const std::string& message : attribute_messages(header)) {
-    const Attribute attribute = parse_attribute(message);
+  for (const Message& message : messages_of(header)) {
+    if (message.type != attribute_message) continue;
+    const Attribute attribute = parse_attribute(message.bytes);
     if (attribute.name == name) return text_of(part_of(attribute.value, 0, reference_bytes));
   }
   fail(ExitCode::bad_data,

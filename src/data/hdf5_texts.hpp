@@ -26,9 +26,10 @@ class Hdf5Texts {
 
   // `count` references from byte `offset` on: a contiguous dataset.
   std::vector<std::string> at(std::uint64_t offset, std::uint64_t count);
-  // Whether all attributes of the object whose header is at byte `header` are as long as their types and
-  // shapes say: HDF5 1.10 copies as much as they claim.
-  void check_attributes(std::uint64_t header);
+  // To be called before HDF5 reads the type or the attributes of the object whose header is at byte `header`:
+  // it believes their descriptions. Throws if they are longer than their place, or of a type that Convoy's
+  // files do not have.
+  void check_object(std::uint64_t header);
   // The single reference in the attribute `name` of the object whose header is at byte `header`.
   std::string of_attribute(std::uint64_t header, std::string_view name);
 
@@ -46,9 +47,14 @@ class Hdf5Texts {
   std::string part(std::uint64_t offset, std::uint64_t bytes) const;
   const Collection& collection(std::uint64_t offset);
   std::string text_of(std::string_view reference);
+  // A message that describes a type or an attribute.
+  struct Message {
+    unsigned type = 0;
+    std::string bytes;
+  };
   static void add_messages(std::string_view block, bool version_2, bool ordered,
-                           std::vector<std::string>& messages, std::vector<Block>& more);
-  std::vector<std::string> attribute_messages(std::uint64_t header) const;
+                           std::vector<Message>& messages, std::vector<Block>& more);
+  std::vector<Message> messages_of(std::uint64_t header) const;
 
   FileDescriptor file_;
   std::uint64_t bytes_ = 0, heap_left_ = 0, texts_left_ = 0;

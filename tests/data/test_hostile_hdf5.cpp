@@ -205,6 +205,24 @@ TEST_F(HostileTexts, EntriesThatLeadNowhere) {
   expect_refused_with(changed(address_at, std::string("\x08\0\0\0\0\0\0\0", 8)), "where the file has none");
 }
 
+// HDF5 1.10 reads the names in the description of a compound beyond its end.
+TEST_F(HostileHdf5, TypesThatConvoyDoesNotUse) {
+  {
+    const RawFile file(path_);
+    const hid_t pair = H5Tcreate(H5T_COMPOUND, 8);
+    H5Tinsert(pair, "first", 0, H5T_STD_I32LE);
+    H5Tinsert(pair, "second", 4, H5T_STD_I32LE);
+    file.dataset("x", pair, 2, [](hid_t) {});
+    const hid_t one = H5Screate(H5S_SCALAR);
+    H5Aclose(H5Acreate2(file.id(), "pair", pair, one, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(one);
+    H5Tclose(pair);
+  }
+  expect_refused("neither numbers nor text, but of type 6", [](const Hdf5File& file) { file.shape("/x"); });
+  const Hdf5File file(path_, Hdf5File::Access::read);
+  expect_error(ExitCode::bad_data, {path_.string(), "of type 6"}, [&] { file.has_attribute("/", "pair"); });
+}
+
 // HDF5 1.10 copies as much as an attribute's type says, from behind the end of its memory too.
 TEST_F(HostileHdf5, AttributesShorterThanTheyClaim) {
   const std::string name = "an-attribute";
