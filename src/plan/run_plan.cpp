@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/counted.hpp"
 #include "base/error.hpp"
@@ -151,7 +152,8 @@ class Planner {
 
   RankNetwork network_of(const RanksPlan& on) const {
     RankNetwork network{.ranks = on.ranks, .ranks_per_node = on.ranks_per_node};
-    if (plan_.node) network.node = *plan_.node;
+    // With one rank on each node only the cores' work in Convoy's own sums depends on it (knows_links).
+    network.node = plan_.node.value_or(Link{.bandwidth = std::numeric_limits<double>::infinity()});
     if (plan_.network_link) network.network = *plan_.network_link;
     network.node.bandwidth /= sum_share(on.ranks_per_node, 1);
     return network;
@@ -188,9 +190,7 @@ class Planner {
   }
 
   bool knows_links(const RanksPlan& on) {
-    // Convoy's own sum is also work of the cores, so it needs the node's figures between nodes too.
-    const bool node =
-        on.ranks == 1 || plan_.node || (on.ranks_per_node == 1 && plan_.algorithm != SumAlgorithm::direct);
+    const bool node = on.ranks_per_node == 1 || plan_.node;
     const bool network = on.nodes == 1 || plan_.network_link;
     const auto missing = [&](const char* option, const char* where) {
       const std::string text = fmt::format(
@@ -201,6 +201,12 @@ class Planner {
     };
     if (!node) missing("--node-bandwidth", "in a node");
     if (!network) missing("--bandwidth", "between nodes");
+    if (on.ranks > 1 && network && on.ranks_per_node == 1 && !plan_.node &&
+        plan_.algorithm == SumAlgorithm::direct)
+      plan_.remarks.push_back(
+          fmt::format("{}: without the cores' work in sums, which --node-bandwidth or a benchmark_allreduce "
+                      "on one node tells",
+                      counted(on.ranks, "rank")));
     return node && network;
   }
 

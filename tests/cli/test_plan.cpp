@@ -136,5 +136,27 @@ TEST(Plan, TakesSeveralMeasurements) {
   EXPECT_GT(json["ranks"][1]["step"]["exposed"].get<double>(), 0);
 }
 
+// One rank on each node: the links between nodes are enough, with a remark on Convoy's own sums.
+TEST(Plan, OneRankOnEachNodeNeedsNoNodeBandwidth) {
+  const auto planned_with = [](const std::vector<std::string>& more) {
+    std::vector<std::string> options = {
+        "--model",  "alexnet-mini", "--global-batch", "32",   "--ranks", "2", "--images-per-second", "100",
+        "--device", "cpu",          "--bandwidth",    "1Gb/s"};
+    options.insert(options.end(), more.begin(), more.end());
+    const Outcome outcome = plan(options);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::string remark = "without the cores' work in sums", missing = "links in a node is not known";
+  const std::string apart = planned_with({"--ranks-per-node", "1"});
+  EXPECT_NE(apart.find("| 2     |     2 |"), std::string::npos) << apart;
+  EXPECT_NE(apart.find(remark), std::string::npos) << apart;
+  EXPECT_EQ(apart.find(missing), std::string::npos) << apart;
+  EXPECT_EQ(planned_with({"--ranks-per-node", "1", "--node-bandwidth", "1GB/s"}).find(remark),
+            std::string::npos);
+  const std::string together = planned_with({"--ranks-per-node", "2"});
+  EXPECT_NE(together.find(missing), std::string::npos) << together;
+}
+
 }  // namespace
 }  // namespace convoy::test
