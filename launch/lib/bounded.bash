@@ -15,7 +15,7 @@ note_abort() {
   trap '' INT TERM HUP USR1
   while IFS= read -r -n 4096 line || [ -n "$line" ]; do
     case $line in
-      *"no sign of life for"* | *"MPI_ABORT was invoked"* | *"with errorcode "*) printf '%s\n' "$line" >&6 ;;
+      *"no sign of life for"* | *"no progress for"* | *"MPI_ABORT was invoked"* | *"with errorcode "*) printf '%s\n' "$line" >&6 ;;
     esac
   done
 }
@@ -26,6 +26,15 @@ children_of() {
   for file in "/proc/$1/task/"*/children; do
     { IFS= read -r line || [ -n "$line" ]; } 2>/dev/null <"$file" && printf '%s' "$line"
   done
+}
+
+# ranks_of PID: those of its children that are ranks, separated by blanks: mpirun also starts ssh.
+ranks_of() {
+  local started process name
+  read -ra started <<<"$(children_of "$1")"
+  for process in ${started[@]+"${started[@]}"}; do
+    if IFS= read -r name <"/proc/$process/comm" && [[ ${convoy##*/} == "$name"* ]]; then printf '%s ' "$process"; fi
+  done 2>/dev/null
 }
 
 # bound_end PID: waits until that mpirun has ended. Ends it some seconds after a rank has aborted the run, or after the last rank
@@ -41,10 +50,10 @@ bound_end() {
           line=${line##*with errorcode }
           code=${line%%[^0-9]*}
           ;;
-        *"no sign of life"* | *MPI_ABORT*) aborted_at=${aborted_at:-$SECONDS} ;;
+        *"no sign of life"* | *"no progress"* | *MPI_ABORT*) aborted_at=${aborted_at:-$SECONDS} ;;
       esac
     elif [ "$training" = true ]; then
-      if [ -n "$(children_of "$run")" ]; then
+      if [ -n "$(ranks_of "$run")" ]; then
         seen=true alone_at=""
       elif [ "$seen" = true ] && [ -z "$alone_at" ]; then
         alone_at=$SECONDS
