@@ -145,6 +145,9 @@ endfunction()
 # case was skipped, or that has none on this machine (a typed suite without its device), is shown as skipped.
 function(convoy_add_test name suffix rank_counts timeout labels)
   set(nothing_ran "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)*$")
+  if(CONVOY_SANITIZE)  # several times slower
+    math(EXPR timeout "${timeout} * 5")
+  endif()
   # What tests measure is not kept where users' runs look for it.
   set(environment "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/tests/cache")
   if(TARGET convoy_cuda)

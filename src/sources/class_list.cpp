@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // The records of a file that has any.
-std::vector<TextRecord> records_of(const fs::path& path, std::string_view text, Separator separator) {
-  TextTable table = split_records(text, separator);
+std::vector<ListRecord> records_of(const fs::path& path, std::string_view text, Separator separator) {
+  ListTable table = split_records(text, separator);
   if (table.records.empty()) fail(ExitCode::bad_data, "{} is empty", path.string());
   if (table.open_quote > 0)
     fail(ExitCode::bad_data, "{}: the quote in line {} is never closed", path.string(), table.open_quote);
@@ -39,7 +39,7 @@ bool is_synset_with_words(std::string_view line) {
 }
 
 // The records split where most of them begin with an id.
-std::vector<TextRecord> named_records(const fs::path& path, const std::vector<std::string>& ids) {
+std::vector<ListRecord> named_records(const fs::path& path, const std::vector<std::string>& ids) {
   const std::unordered_set<std::string_view> known(ids.begin(), ids.end());
   const std::string text = read_text(path);
   Separator best = Separator::first_blank;
@@ -47,7 +47,7 @@ std::vector<TextRecord> named_records(const fs::path& path, const std::vector<st
   for (const Separator separator :
        {Separator::tab, Separator::comma, Separator::semicolon, Separator::first_blank}) {
     const auto found =
-        std::ranges::count_if(split_records(text, separator).records, [&](const TextRecord& record) {
+        std::ranges::count_if(split_records(text, separator).records, [&](const ListRecord& record) {
           return record.fields.size() > 1 && known.contains(record.fields[0]);
         });
     if (found <= most) continue;
@@ -59,25 +59,25 @@ std::vector<TextRecord> named_records(const fs::path& path, const std::vector<st
 
 // Whether the fields of a record are columns and not words with commas between them: all records have equally
 // many, and a header begins them or none of them looks like a text.
-bool are_columns(const std::vector<TextRecord>& records) {
-  const TextRecord& first = records.front();
+bool are_columns(const std::vector<ListRecord>& records) {
+  const ListRecord& first = records.front();
   if (!std::ranges::all_of(
-          records, [&](const TextRecord& record) { return record.fields.size() == first.fields.size(); }))
+          records, [&](const ListRecord& record) { return record.fields.size() == first.fields.size(); }))
     return false;
   return is_title_of_classes(first.fields[0]) || is_title_of_images(first.fields[0]) ||
-         std::ranges::none_of(records, &TextRecord::like_text);
+         std::ranges::none_of(records, &ListRecord::like_text);
 }
 
 // Words with unquoted commas are in several fields; further columns are not words.
-std::string words_of(const TextRecord& record, bool columns) {
+std::string words_of(const ListRecord& record, bool columns) {
   const auto words = std::span(record.fields).subspan(1);
   return columns ? words.front() : text_list(words);
 }
 
 // Throws ExitCode::bad_data for an id in two lines.
-void check_unique(const fs::path& path, const std::vector<TextRecord>& lines) {
+void check_unique(const fs::path& path, const std::vector<ListRecord>& lines) {
   std::unordered_map<std::string_view, std::size_t> line_of;
-  for (const TextRecord& line : lines) {
+  for (const ListRecord& line : lines) {
     const auto [before, added] = line_of.emplace(line.fields[0], line.line);
     if (!added)
       fail(ExitCode::bad_data, "{}: class {} occurs twice, in lines {} and {}", path.string(), line.fields[0],
@@ -89,7 +89,7 @@ void check_unique(const fs::path& path, const std::vector<TextRecord>& lines) {
 
 std::vector<std::string> read_class_list(const fs::path& path) {
   const std::string text = read_text(path);
-  const std::vector<TextRecord> lines = records_of(path, text, Separator::none);
+  const std::vector<ListRecord> lines = records_of(path, text, Separator::none);
   if (std::ranges::all_of(lines, [](const auto& line) { return is_synset_with_words(line.fields[0]); })) {
     fail(ExitCode::bad_data,
          "--class-list {} has words after the ids: pass it as --class-names, and here a file of ids only",
@@ -97,7 +97,7 @@ std::vector<std::string> read_class_list(const fs::path& path) {
   }
   check_unique(path, lines);
   std::vector<std::string> ids(lines.size());
-  std::ranges::transform(lines, ids.begin(), [](const TextRecord& line) { return line.fields[0]; });
+  std::ranges::transform(lines, ids.begin(), [](const ListRecord& line) { return line.fields[0]; });
   return ids;
 }
 
@@ -108,10 +108,10 @@ std::map<std::string, std::string> read_class_names(const fs::path& path,
     for (const Synset& synset : read_devkit(path).synsets) names[synset.wnid] = synset.words;
     return names;
   }
-  const std::vector<TextRecord> records = named_records(path, ids);
+  const std::vector<ListRecord> records = named_records(path, ids);
   const bool columns = are_columns(records);
   std::unordered_map<std::string_view, std::size_t> line_of;
-  for (const TextRecord& record : records) {
+  for (const ListRecord& record : records) {
     const std::string& id = record.fields[0];
     if (record.fields.size() < 2)
       fail(ExitCode::bad_data, "{}: line {}: \"{}\" is not a class id followed by its name", path.string(),
@@ -135,23 +135,23 @@ std::vector<ClassEntry> read_output_classes(const fs::path& path) {
     return classes;
   }
   const std::string text = read_text(path);
-  std::vector<TextRecord> lines = records_of(path, text, Separator::none);
+  std::vector<ListRecord> lines = records_of(path, text, Separator::none);
   if (std::ranges::all_of(lines, [](const auto& line) { return is_synset_with_words(line.fields[0]); })) {
     std::vector<std::string> ids;
     ids.reserve(lines.size());
-    for (TextRecord& line : lines) ids.push_back(line.fields[0] = line.fields[0].substr(0, synset_letters));
+    for (ListRecord& line : lines) ids.push_back(line.fields[0] = line.fields[0].substr(0, synset_letters));
     check_unique(path, lines);
     return name_classes(ids, read_class_names(path, ids));
   }
-  const std::vector<TextRecord> columns = records_of(path, text, Separator::tab);
-  if (std::ranges::all_of(columns, [](const TextRecord& record) { return record.fields.size() == 2; })) {
+  const std::vector<ListRecord> columns = records_of(path, text, Separator::tab);
+  if (std::ranges::all_of(columns, [](const ListRecord& record) { return record.fields.size() == 2; })) {
     check_unique(path, columns);
     classes.reserve(columns.size());
-    for (const TextRecord& line : columns) classes.push_back({line.fields[0], line.fields[1]});
+    for (const ListRecord& line : columns) classes.push_back({line.fields[0], line.fields[1]});
     return classes;
   }
   std::map<std::string, int> times;
-  for (const TextRecord& line : lines) {
+  for (const ListRecord& line : lines) {
     const std::string& name = line.fields[0];
     const int number = ++times[name];
     classes.push_back({number == 1 ? name : fmt::format("{} {}", name, number), name});

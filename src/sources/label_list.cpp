@@ -116,7 +116,7 @@ void refuse_lines_that_are_no_classes(const SourceIndex& index, const GivenLabel
 void apply_lines(SourceIndex& index, std::string_view text, const fs::path& path,
                  const std::vector<std::string>& known) {
   GivenLabels lines;
-  for (TextRecord& record : split_records(text, Separator::none).records)
+  for (ListRecord& record : split_records(text, Separator::none).records)
     lines.push_back({std::move(record.fields[0]), record.line});
   if (lines.empty()) fail(ExitCode::bad_data, "{} is empty", path.string());
   const bool numbers =

@@ -75,12 +75,12 @@ class LabelCollector {
   }
 
  private:
-  const std::string& name_of(const TextRecord& record) const {
+  const std::string& name_of(const ListRecord& record) const {
     static const std::string none;
     return list_.names < record.fields.size() ? record.fields[list_.names] : none;
   }
 
-  std::string class_of(const TextRecord& record) const {
+  std::string class_of(const ListRecord& record) const {
     const bool present = list_.classes < record.fields.size() && !record.fields[list_.classes].empty();
     if (!present)
       fail(ExitCode::bad_data, "{}: line {} has no class for {}", path_, record.line, name_of(record));
@@ -91,7 +91,7 @@ class LabelCollector {
     return text;
   }
 
-  bool is_header(const TextRecord& record, const std::vector<std::string>& known) const {
+  bool is_header(const ListRecord& record, const std::vector<std::string>& known) const {
     if (list_.classes >= record.fields.size()) return false;
     const std::string& title = record.fields[list_.classes];
     const bool has_title = std::ranges::any_of(record.fields, is_title_of_classes) ||
@@ -99,23 +99,23 @@ class LabelCollector {
     // Without known classes, any text can be a class.
     if (known.empty() && !has_title) return false;
     if (named_like_image(name_of(record)) || class_of_field(title) != title || is_number(title)) return false;
-    const auto same_title = [&](const TextRecord& other) {
+    const auto same_title = [&](const ListRecord& other) {
       return &other != &record && list_.classes < other.fields.size() && other.fields[list_.classes] == title;
     };
     return std::ranges::find(known, title) == known.end() &&
            std::ranges::none_of(list_.table.records, same_title);
   }
 
-  void refuse_ambiguous(const TextRecord& record, const NameMatch& match) const {
+  void refuse_ambiguous(const ListRecord& record, const NameMatch& match) const {
     if (match.other < 0) return;
     fail(ExitCode::bad_data, "{}: line {}: {} could mean {} or {}: write the paths of the images", path_,
          record.line, name_of(record), index_.items[static_cast<std::size_t>(match.item)].name,
          index_.items[static_cast<std::size_t>(match.other)].name);
   }
 
-  void add(const TextRecord& record, std::size_t item) {
+  void add(const ListRecord& record, std::size_t item) {
     std::string text = class_of(record);
-    const TextRecord* before = std::exchange(records_[item], &record);
+    const ListRecord* before = std::exchange(records_[item], &record);
     if (before == nullptr) {
       labels_[item] = {std::move(text), record.line};
       return;
@@ -132,7 +132,7 @@ class LabelCollector {
   void refuse_unmatched() const {
     const std::string unknown = names_without_image(), missing = images_without_line();
     if (unknown.empty() && missing.empty()) return;
-    const TextRecord& first = list_.table.records.front();
+    const ListRecord& first = list_.table.records.front();
     const bool perhaps_header = !without_image_.empty() && without_image_.front() == &first;
     fail(ExitCode::bad_data, "{}: {}{}{}{}{}", path_, unknown, unknown.empty() || missing.empty() ? "" : "; ",
          missing, unknown.empty() ? "" : ". The list must be of this split only, and the source complete",
@@ -142,7 +142,7 @@ class LabelCollector {
   std::string names_without_image() const {
     if (without_image_.empty()) return {};
     std::vector<std::string> examples;
-    for (const TextRecord* record : without_image_) {
+    for (const ListRecord* record : without_image_) {
       if (examples.size() == listed) break;
       examples.push_back(fmt::format("{} (line {})", name_of(*record), record->line));
     }
@@ -170,8 +170,8 @@ class LabelCollector {
   const std::string path_;
   GivenLabels labels_;
   std::int64_t repeats_ = 0;
-  std::vector<const TextRecord*> records_;  // of each item
-  std::vector<const TextRecord*> without_image_;
+  std::vector<const ListRecord*> records_;  // of each item
+  std::vector<const ListRecord*> without_image_;
 };
 
 }  // namespace

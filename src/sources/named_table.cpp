@@ -32,7 +32,7 @@ RatedTable rate(std::string_view text, Separator separator, const ImageNames& im
   RatedTable rated;
   rated.list.table = split_records(text, separator);
   rated.columns.resize(searched_columns);
-  for (const TextRecord& record : rated.list.table.records) {
+  for (const ListRecord& record : rated.list.table.records) {
     if (record.fields.size() < 2) continue;
     for (std::size_t c = 0; c < std::min(record.fields.size(), searched_columns); ++c) {
       const NameMatch match = images.find(record.fields[c]);
@@ -68,8 +68,8 @@ void prefer(Numbers& columns, Wanted&& wanted) {
 }
 
 // Whether two columns name the same images, for example by a file name and by its path.
-bool name_the_same(const TextTable& table, std::size_t a, std::size_t b, const ImageNames& images) {
-  return std::ranges::all_of(table.records, [&](const TextRecord& record) {
+bool name_the_same(const ListTable& table, std::size_t a, std::size_t b, const ImageNames& images) {
+  return std::ranges::all_of(table.records, [&](const ListRecord& record) {
     return std::max(a, b) < record.fields.size() &&
            images.find(record.fields[a]).item == images.find(record.fields[b]).item;
   });

@@ -14,7 +14,7 @@
 namespace convoy {
 
 struct NamedTable {
-  TextTable table;
+  ListTable table;
   std::size_t names = 0, classes = 0;  // numbers of columns
   // Whether some names have the folders of their images. Then a name with other folders is another image's.
   bool folders_count = false;

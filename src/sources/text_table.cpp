@@ -74,11 +74,11 @@ std::string take_field(Cursor& cursor, char separator) {
   return field;
 }
 
-TextTable split_separated(std::string_view text, char separator) {
-  TextTable table;
+ListTable split_separated(std::string_view text, char separator) {
+  ListTable table;
   Cursor cursor(text);
   while (!cursor.at_end()) {
-    TextRecord record;
+    ListRecord record;
     record.line = cursor.line();
     do {
       record.like_text = record.like_text || (record.fields.size() > 1 && cursor.at_blank());
@@ -111,11 +111,11 @@ std::string_view without_blanks(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-TextTable split_records(std::string_view text, Separator separator) {
+ListTable split_records(std::string_view text, Separator separator) {
   if (separator == Separator::tab) return split_separated(text, '\t');
   if (separator == Separator::comma) return split_separated(text, ',');
   if (separator == Separator::semicolon) return split_separated(text, ';');
-  TextTable table;
+  ListTable table;
   for (Cursor cursor(text); !cursor.at_end(); cursor.take_line_end()) {
     const std::size_t line = cursor.line();
     const std::string_view content = without_blanks(cursor.until(line_ends));

@@ -19,19 +19,19 @@ enum class Separator {
   first_blank,  // two fields: the second may contain blanks ("n01440764 tench, Tinca tinca")
 };
 
-struct TextRecord {
+struct ListRecord {
   std::size_t line = 0;             // of the file, from 1
   std::vector<std::string> fields;  // without blanks around them; at least one
   bool like_text = false;  // a field after the second follows a blank, as in "n01,tench, Tinca tinca"
 };
 
-struct TextTable {
-  std::vector<TextRecord> records;  // without those whose fields are all empty
+struct ListTable {
+  std::vector<ListRecord> records;  // without those whose fields are all empty
   std::size_t open_quote = 0;       // the line of a quote that is never closed; 0: none
 };
 
 // Lines may end as on any system.
-TextTable split_records(std::string_view text, Separator separator);
+ListTable split_records(std::string_view text, Separator separator);
 
 // Without blanks (space, tab, carriage return) around it.
 std::string_view without_blanks(std::string_view text);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -128,6 +129,42 @@ TEST(FolderOrder, LibrariesStayInTheirFolder) {
       }
     }
   }
+}
+
+// The names of the types that a file defines outside of unnamed namespaces, with their namespaces.
+std::vector<std::string> defined_types(const std::string& text) {
+  static const std::regex open(R"(^namespace ([\w:]*) ?\{$)");
+  static const std::regex type(R"(^(?:struct|class|enum class) (\w+)(?:$|[^;\w]*\{| final| :))");
+  std::vector<std::string> names, types;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, open))
+      names.push_back(match[1]);
+    else if (line.starts_with("}  // namespace") && !names.empty())
+      names.pop_back();
+    else if (std::regex_search(line, match, type) && std::ranges::find(names, "") == names.end()) {
+      std::string name;
+      for (const std::string& part : names) name += part + "::";
+      types.push_back(name + match[1].str());
+    }
+  }
+  return types;
+}
+
+// Two types of one name in one program are an error that no compiler or linker reports (the one-definition
+// rule): their members and what templates make of them get mixed up.
+TEST(FolderOrder, TypesHaveNamesOfTheirOwn) {
+  std::map<std::string, std::string> places;
+  for (const auto& entry : fs::recursive_directory_iterator(CONVOY_SOURCE_FOLDER)) {
+    const std::string extension = entry.path().extension().string();
+    if (extension != ".hpp" && extension != ".cpp" && extension != ".cu" && extension != ".cuh") continue;
+    for (const std::string& type : defined_types(read_text_file(entry.path()))) {
+      const auto [place, is_new] = places.emplace(type, entry.path().string());
+      EXPECT_TRUE(is_new) << type << " is defined in " << place->second << " and in " << entry.path();
+    }
+  }
+  EXPECT_GT(places.size(), 300U) << "the pattern finds no types";
 }
 
 TEST(FolderOrder, HeadersOpenWithWhatTheyAreFor) {

@@ -28,6 +28,14 @@ void released(void* block) noexcept {
 void* operator new(std::size_t bytes) {
   return counted(bytes);
 }
+// The standard library's calls the one above; AddressSanitizer's, which stands in its place, does not.
+void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  try {
+    return counted(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* block) noexcept {
   released(block);
 }

@@ -116,13 +116,13 @@ TEST_F(ForeignModelTest, CaffesImagesAndChannels) {
   EXPECT_EQ(model.input.spec.mean, (std::vector<float>{30, 20, 10}));
   EXPECT_EQ(model.input.spec.scale[0], 0.5F);
   EXPECT_TRUE(model.notes.empty());
-  const Parameter& conv1 = ParameterTable(model.network).find("conv1", ParameterKind::weight);
+  const Parameter conv1 = ParameterTable(model.network).find("conv1", ParameterKind::weight);
   const std::size_t plane = 25;
   for (std::size_t filter = 0; filter < 48; ++filter)
     for (std::size_t channel = 0; channel < 3; ++channel)
       EXPECT_EQ(model.parameters[conv1.offset + (3 * filter + channel) * plane],
                 tensors[0].values[(3 * filter + 2 - channel) * plane]);
-  const Parameter& conv2 = ParameterTable(model.network).find("conv2", ParameterKind::weight);
+  const Parameter conv2 = ParameterTable(model.network).find("conv2", ParameterKind::weight);
   EXPECT_EQ(model.parameters[conv2.offset + 1], tensors[2].values[1]);
 }
 

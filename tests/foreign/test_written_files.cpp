@@ -135,7 +135,8 @@ TEST(WrittenFiles, OnAFullDiskTheOldFileRemains) {
     write_bytes(folder / name, "before");
     {
       const FileSizeLimit full(100'000);
-      expect_error(ExitCode::io, {name, "write"}, [&] { write(folder / name); });
+      expect_error(ExitCode::io, {name, "write"},
+                   [&, &name = name, &write = write] { write(folder / name); });
     }
     EXPECT_EQ(read_text_file(folder / name), "before");
     EXPECT_FALSE(std::filesystem::exists((folder / name).string() + ".partial"));
