@@ -109,7 +109,9 @@ void make_plan_file(int argc, char** argv) {
   const Plan plan = make_plan(options_of(arguments));
   Json json = {{"machine", machine_facts()}};
   json.update(plan_to_json(plan));
-  write_file_atomically(std::filesystem::path(arguments.folder) / "plan.json", json.dump(1) + "\n");
+  // A folder's name may be in another encoding than JSON's.
+  const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  write_file_atomically(std::filesystem::path(arguments.folder) / "plan.json", text);
   print_plan(plan);
 }
 

@@ -32,10 +32,11 @@ std::string add_point(Plan& plan, Point point, std::size_t store) {
   if (point.global_batch < point.ranks)
     fail(ExitCode::usage, "a batch of {} over {} ranks gives some of them no image", point.global_batch,
          point.ranks);
-  // Stores in folders of the same name are told apart by their number.
-  const std::string number = store > 1 ? fmt::format("{}", store) : std::string();
-  point.name = fmt::format("{}-{}-{}{}-x{}-g{}", point.model, point.precision, label_of(point.data), number,
-                           point.ranks, point.global_batch);
+  // Stores in folders of the same name are told apart by their number; no label has a hyphen.
+  const std::string label = label_of(point.data);
+  const bool numbered = store > 1 || (store == 1 && label == label_of("drawn"));
+  point.name = fmt::format("{}-{}-{}{}-x{}-g{}", point.model, point.precision, label,
+                           numbered ? fmt::format("-{}", store) : "", point.ranks, point.global_batch);
   const std::string name = point.name;
   if (std::ranges::find(plan.points, name, &Point::name) == plan.points.end())
     plan.points.push_back(std::move(point));

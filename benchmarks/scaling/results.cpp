@@ -18,12 +18,25 @@ Json read_json(const std::filesystem::path& path) {
   return json.is_discarded() ? Json(nullptr) : json;
 }
 
+// Without bytes that belong to no letter, which JSON refuses: a reason may be cut off within one.
 std::string read_text(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return {};
   std::string text = read_text_file(path);
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
+
+// Does what reads a file of the point; if that cannot be read, the reason is the point's failure.
+template <typename Work>
+void read_part(PointResult& result, const std::filesystem::path& file, const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    const bool names_it = reason.find(file.string()) != std::string::npos;
+    result.failure = names_it ? reason : fmt::format("{}: {}", file.string(), reason);
+  }
 }
 
 template <typename Value>
@@ -78,12 +91,15 @@ Json take_facts(PointResult& result, const Json& run) {
 void take_bandwidth(PointResult& result, const std::filesystem::path& folder,
                     const std::filesystem::path& trace) {
   if (result.point.ranks < 2) return;
-  result.summing_seconds = seconds_summing(trace);
+  read_part(result, trace, [&] { result.summing_seconds = seconds_summing(trace); });
   if (result.summing_seconds && *result.summing_seconds > 0)
     result.bus_in_step = result.wire_bytes / *result.summing_seconds / 1e9;
-  const Json sums = read_json(folder / "allreduce" / fmt::format("x{}.json", result.point.ranks));
-  if (!sums.is_object() || sums.value("rows", Json::array()).empty()) return;
-  result.bus_alone = sums["rows"][0].value("busbw", 0.0);
+  const std::filesystem::path alone = folder / "allreduce" / fmt::format("x{}.json", result.point.ranks);
+  read_part(result, alone, [&] {
+    const Json sums = read_json(alone);
+    if (!sums.is_object() || sums.value("rows", Json::array()).empty()) return;
+    result.bus_alone = sums.at("rows").at(0).value("busbw", 0.0);
+  });
 }
 
 PointResult read_point(const Point& point, const std::filesystem::path& folder, Json& versions) {
@@ -91,17 +107,16 @@ PointResult read_point(const Point& point, const std::filesystem::path& folder, 
   result.point = point;
   const std::filesystem::path place = folder / "points" / point.name;
   result.failure = read_text(place / "failure");
-  const Json found = take_facts(result, read_json(place / "run.json"));
-  if (found.is_object()) versions = found;
+  read_part(result, place / "run.json", [&] {
+    const Json found = take_facts(result, read_json(place / "run.json"));
+    if (found.is_object()) versions = found;
+  });
   const Json schedule = read_json(place / "schedule.json");
   for (int number = 1; schedule.is_object(); ++number) {
     const std::filesystem::path metrics = place / fmt::format("repeat-{}.jsonl", number);
     if (!std::filesystem::exists(metrics)) break;
-    try {
-      result.repeats.push_back(read_repeat(metrics, Schedule::from_json(schedule)));
-    } catch (const std::exception& error) {
-      result.failure = error.what();
-    }
+    read_part(result, metrics,
+              [&] { result.repeats.push_back(read_repeat(metrics, Schedule::from_json(schedule))); });
   }
   if (result.repeats.empty()) {
     if (result.failure.empty()) result.failure = "not measured yet";
@@ -110,6 +125,15 @@ PointResult read_point(const Point& point, const std::filesystem::path& folder, 
   take_medians(result);
   take_bandwidth(result, folder, place / "trace.json");
   return result;
+}
+
+Plan read_plan(const Json& plan, const std::filesystem::path& folder) {
+  try {
+    return plan_from_json(plan);
+  } catch (const Json::exception& error) {
+    fail(ExitCode::bad_data, "{} is damaged: {}. Run the benchmark again", (folder / "plan.json").string(),
+         error.what());
+  }
 }
 
 SeriesResult result_of(const Series& series, const std::vector<PointResult>& points) {
@@ -149,7 +173,7 @@ Results gather_results(const std::filesystem::path& folder) {
   results.machine = plan.value("machine", Json::object());
   results.about = read_json(folder / "about.json");
   results.command = read_text(folder / "command");
-  const Plan read = plan_from_json(plan);
+  const Plan read = read_plan(plan, folder);
   for (const Point& point : read.points)
     results.points.push_back(read_point(point, folder, results.versions));
   for (const Series& series : read.series) results.series.push_back(result_of(series, results.points));

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -13,12 +12,15 @@
 #include "base/text_file.hpp"
 #include "report/page/run_metrics.hpp"
 #include "settings/train_configuration.hpp"
+#include "settings/values.hpp"
 
 namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+
+constexpr std::size_t most_elements = std::size_t{1} << 50;  // of a gradient: exact as a real number
 
 [[noreturn]] void refuse_kind(const fs::path& path) {
   fail(ExitCode::usage,
@@ -36,6 +38,17 @@ double number_at(const Json& json, const char* key, const fs::path& path, bool z
   }
   fail(ExitCode::bad_data, "--calibrate {}: '{}' is missing or no {} number", path.string(), key,
        zero ? "valid" : "positive");
+}
+
+// A whole number from 1 to `most` at `key`.
+template <typename Whole>
+Whole whole_at(const Json& json, const char* key, const fs::path& path,
+               Whole most = std::numeric_limits<Whole>::max()) {
+  const double value = number_at(json, key, path);
+  if (value < 1 || value > static_cast<double>(most) || value != std::floor(value))
+    fail(ExitCode::bad_data, "--calibrate {}: '{}' is {}, but a whole number from 1 to {} is expected",
+         path.string(), key, value, most);
+  return static_cast<Whole>(value);
 }
 
 std::string text_at(const Json& json, const char* key) {
@@ -56,7 +69,7 @@ MeasuredStep step_of(const Json& json, const fs::path& path) {
                     .model = text_at(json, "model"),
                     .precision = text_at(json, "precision"),
                     .device = text_at(json, "device"),
-                    .rows = static_cast<int>(number_at(json, "batch", path)),
+                    .rows = whole_at<int>(json, "batch", path),
                     .threads = count_at(json, "threads", 0),
                     .cores = count_at(json, "cores", count_at(json, "threads", 0))};
   step.seconds.input = number_at(seconds, "input", path, true);
@@ -64,7 +77,7 @@ MeasuredStep step_of(const Json& json, const fs::path& path) {
   step.seconds.backward = number_at(seconds, "backward", path);
   step.seconds.update = number_at(seconds, "update", path, true);
   for (const Json& point : json.value("ready", Json::array()))
-    step.seconds.ready.push_back({.end = static_cast<std::size_t>(number_at(point, "end", path)),
+    step.seconds.ready.push_back({.end = whole_at(point, "end", path, most_elements),
                                   .seconds = number_at(point, "seconds", path, true)});
   const auto earlier = [](const ReadyPoint& a, const ReadyPoint& b) {
     return a.end < b.end && a.seconds <= b.seconds;
@@ -78,8 +91,8 @@ MeasuredSums sums_of(const Json& json, const fs::path& path) {
   MeasuredSums sums{.source = path.string(),
                     .transport = text_at(json, "transport"),
                     .device = text_at(json, "device"),
-                    .ranks = static_cast<int>(number_at(json, "ranks", path)),
-                    .hosts = static_cast<int>(number_at(json, "hosts", path))};
+                    .ranks = whole_at<int>(json, "ranks", path),
+                    .hosts = whole_at<int>(json, "hosts", path)};
   if (sums.ranks < 2 || sums.hosts > sums.ranks)
     fail(ExitCode::bad_data, "--calibrate {}: sums of {} ranks on {} hosts say nothing about a link",
          path.string(), sums.ranks, sums.hosts);
@@ -98,17 +111,29 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// Of the records behind the first, which still warms up.
-double median_of(const Columns& steps, Column column) {
-  std::vector<double> values = steps[column];
-  if (values.size() > 1) values.erase(values.begin());
-  return median(std::move(values));
+// "256" of run.json's configuration; `otherwise` where the run left it to its default.
+std::int64_t configured(const Json& run, const char* key, std::int64_t otherwise, const fs::path& folder) {
+  const std::string text = text_at(run.value("configuration", Json::object()), key);
+  if (text.empty()) return otherwise;
+  try {
+    return parse_integer(text, 1, std::numeric_limits<int>::max());
+  } catch (const Error& error) {
+    fail(ExitCode::bad_data, "--calibrate {}: run.json is damaged: {}: {}", folder.string(), key,
+         error.what());
+  }
 }
 
-// "256" of run.json's configuration; `otherwise` where the run left it to its default.
-std::int64_t configured(const Json& run, const char* key, std::int64_t otherwise) {
-  const std::string text = text_at(run.value("configuration", Json::object()), key);
-  return text.empty() ? otherwise : std::strtoll(text.c_str(), nullptr, 10);
+// Of the records behind the first, which still warms up. `zero`: it may be 0.
+double median_seconds(const Columns& steps, Column column, const char* name, const fs::path& folder,
+                      bool zero) {
+  std::vector<double> values = steps[column];
+  if (values.size() > 1) values.erase(values.begin());
+  const double seconds = median(std::move(values));
+  if (!std::isfinite(seconds) || seconds < 0 || (seconds == 0 && !zero))
+    fail(ExitCode::bad_data,
+         "--calibrate {}: metrics.jsonl has no steps with their seconds of {}: let the run log some steps",
+         folder.string(), name);
+  return seconds;
 }
 
 MeasuredStep step_of_run(const fs::path& folder) {
@@ -123,25 +148,25 @@ MeasuredStep step_of_run(const fs::path& folder) {
         "one rank (a few dozen steps are enough)",
         folder.string(), count_at(topology, "ranks", 1));
   const RunMetrics metrics = read_metrics(folder / "metrics.jsonl");
-  const double forward = median_of(metrics.steps, Column::forward);
-  if (!std::isfinite(forward) || forward <= 0)
-    fail(ExitCode::bad_data, "--calibrate {}: metrics.jsonl has no steps with their seconds yet",
-         folder.string());
   const Json configuration = run.value("configuration", Json::object());
   MeasuredStep step{.source = folder.string(),
                     .model = text_at(run, "model"),
                     .precision = text_at(configuration, "precision"),
                     .device = text_at(topology, "device")};
   const TrainConfiguration standard;
-  step.rows = static_cast<int>(configured(run, "global-batch", standard.global_batch) /
-                               configured(run, "accumulate", standard.accumulate));
+  step.rows = static_cast<int>(
+      std::max<std::int64_t>(1, configured(run, "global-batch", standard.global_batch, folder) /
+                                    configured(run, "accumulate", standard.accumulate, folder)));
   if (step.precision.empty()) step.precision = word_of(precision_words(), standard.precision);
   if (step.device.find("cuda") == std::string::npos)
     step.threads = step.cores = count_at(topology, "threads_per_rank", 0);
-  step.seconds = {.input = median_of(metrics.steps, Column::input),
-                  .forward = forward,
-                  .backward = median_of(metrics.steps, Column::backward),
-                  .update = median_of(metrics.steps, Column::update)};
+  const auto seconds = [&](Column column, const char* name, bool zero) {
+    return median_seconds(metrics.steps, column, name, folder, zero);
+  };
+  step.seconds = {.input = seconds(Column::input, "input", true),
+                  .forward = seconds(Column::forward, "forward", false),
+                  .backward = seconds(Column::backward, "backward", false),
+                  .update = seconds(Column::update, "update", true)};
   return step;
 }
 

@@ -61,8 +61,9 @@ std::string schedule_text(const PlanRequest& request, const RunPlan& plan) {
   if (schedule.follows_validation)
     text += fmt::format("\nThe rate falls when the validation error stops falling, to {:.4g} at the least.\n",
                         schedule.lowest_plateau_rate);
-  text += fmt::format("\n{}; {} of {}, of which {} stay ({}; while one is written {})\n",
-                      counted(schedule.evaluations, "evaluation"),
+  text += fmt::format("\n{}; ", counted(schedule.evaluations, "evaluation"));
+  if (schedule.checkpoints == 0) return text + "no checkpoint unless the run is stopped\n";
+  text += fmt::format("{} of {}, of which {} stay ({}; while one is written {})\n",
                       counted(schedule.checkpoints, "checkpoint"), bytes_text(plan.disk.checkpoint),
                       plan.disk.kept, bytes_text(plan.disk.checkpoint * static_cast<double>(plan.disk.kept)),
                       bytes_text(plan.disk.most));

@@ -10,9 +10,9 @@
 namespace convoy {
 namespace {
 
-// How often an interval ends before the last step, and once at the end.
+// How often an interval ends before the last step, and once at the end unless that is ruled out too.
 std::int64_t times(const Interval& interval, const RunLength& length) {
-  if (length.last_step <= 0) return 0;
+  if (length.last_step <= 0 || interval.never) return 0;
   const std::int64_t steps = interval.epochs ? interval.count * length.steps_per_epoch : interval.count;
   return steps > 0 ? (length.last_step - 1) / steps + 1 : 1;
 }
@@ -81,7 +81,7 @@ DiskPlan plan_disk(const TrainConfiguration& configuration, const RunSchedule& s
   disk.checkpoint = static_cast<double>(table.count()) * sizeof(float) * copies + mean + datasets * 1024 +
                     class_text + 80.0 * data.classes;
   const std::int64_t keep = configuration.keep;
-  const bool best_beside = data.validation_images > 0 && schedule.checkpoints > keep;
+  const bool best_beside = schedule.evaluations > 0 && schedule.checkpoints > keep;
   disk.kept = keep == 0 ? schedule.checkpoints
                         : std::min<std::int64_t>(schedule.checkpoints, keep) + (best_beside ? 1 : 0);
   disk.most = disk.checkpoint * static_cast<double>(disk.kept + (schedule.checkpoints > disk.kept ? 1 : 0));

@@ -58,7 +58,7 @@ void LineFile::append(std::string_view line) {
 
 void LineFile::write_kept() {
   if (kept_.empty()) return;
-  if (!file_.is_open() || !still_there()) open();
+  if (!file_.is_open() || !is_as_left()) open();
   try {
     file_.write_at(end_, std::as_bytes(std::span(kept_.data(), kept_.size())));
   } catch (const Error&) {
@@ -81,12 +81,12 @@ void LineFile::open() {
   if (end_ < file_.size()) file_.resize(end_);
 }
 
-// Whether the open file is the one that has this path.
-bool LineFile::still_there() const {
+// Whether the open file is the one that has this path, and nobody cut it or added to it.
+bool LineFile::is_as_left() const {
   struct stat here {
   }, named{};
   return ::fstat(file_.number(), &here) == 0 && ::stat(path_.c_str(), &named) == 0 &&
-         here.st_dev == named.st_dev && here.st_ino == named.st_ino;
+         here.st_dev == named.st_dev && here.st_ino == named.st_ino && std::cmp_equal(here.st_size, end_);
 }
 
 }  // namespace convoy

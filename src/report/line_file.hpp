@@ -22,13 +22,13 @@ class LineFile {
 
   // Adds `line`, which ends with a newline, behind what the file holds. Warns of the first failure, and tells
   // when lines are written again. A file that was removed or moved away meanwhile is begun anew, with its
-  // folder.
+  // folder; one that was cut is continued at its end.
   void append(std::string_view line);
 
  private:
   void write_kept();
   void open();
-  bool still_there() const;
+  bool is_as_left() const;
 
   std::filesystem::path path_;
   const Log& log_;

@@ -65,6 +65,20 @@ TEST(ScalingPlan, StoresOfTheSameNameAreToldApart) {
   EXPECT_EQ(label_of(plan.series[2]), "weak, fp32, 16 a rank, imagenet");
 }
 
+// Names are those of folders: whatever a store is called, its runs must not take the place of another's.
+TEST(ScalingPlan, NoNameOfAStoreHidesAnother) {
+  PlanOptions options = mini({1});
+  options.strong = false;
+  options.stores = {"/a/drawn", "/a/x3", "/a/x", "/a/y-2", "/a/y_2"};
+  const Plan plan = make_plan(options);
+  EXPECT_EQ(plan.points.size(), 6U);
+  for (const Series& series : plan.series) {
+    const auto point = std::ranges::find(plan.points, series.points.front(), &Point::name);
+    ASSERT_NE(point, plan.points.end());
+    EXPECT_EQ(point->data, series.data);
+  }
+}
+
 TEST(ScalingPlan, RefusesWhatCannotRun) {
   PlanOptions options = mini({4});
   options.global_batch = 2;
@@ -232,6 +246,32 @@ TEST_F(ScalingResults, PointsThatFailedAreMarkedAndTheOthersStay) {
         << csv.substr(line);
   EXPECT_TRUE(contains(svg_text(throughput_plot(results)), ">failed<"));
   EXPECT_TRUE(contains(svg_text(step_plot(results)), ">failed<"));
+}
+
+// A reason is cut off after some bytes, perhaps within a letter; JSON takes whole ones only.
+TEST_F(ScalingResults, AReasonThatEndsWithinALetter) {
+  write(place(4) / "failure", "code 71: no device \xe2\x80");
+  const Results results = gather_results(folder_.path());
+  EXPECT_TRUE(contains(results.points[2].failure, "no device"));
+  EXPECT_NO_THROW(static_cast<void>(results_to_json(results).dump()));
+}
+
+TEST_F(ScalingResults, ADamagedRecordIsAPointThatFailed) {
+  measure(1, {0.1});
+  measure(2, {0.1});
+  write(place(2) / "run.json", R"({"parameters": "many", "topology": null})");
+  measure(4, {0.1});
+  write(place(4) / "trace.json", R"({"otherData": [], "traceEvents": [1, {"ph": "X", "cat": 3}]})");
+  const Results results = gather_results(folder_.path());
+  EXPECT_TRUE(results.points[0].failure.empty());
+  EXPECT_TRUE(contains(results.points[1].failure, "run.json")) << results.points[1].failure;
+  EXPECT_TRUE(contains(results.points[2].failure, "trace.json")) << results.points[2].failure;
+  EXPECT_TRUE(results.points[2].measured());
+}
+
+TEST_F(ScalingResults, ADamagedPlanIsRefused) {
+  write(folder_ / "plan.json", R"({"machine": {}, "points": [{"name": "x"}], "series": []})");
+  test::expect_error(ExitCode::bad_data, {"plan.json"}, [&] { gather_results(folder_.path()); });
 }
 
 TEST_F(ScalingResults, NothingMeasuredStillMakesAPage) {

@@ -80,6 +80,40 @@ TEST_F(CalibrationFiles, WhatIsNoneIsRefused) {
   expect_error(ExitCode::usage, {"4 ranks"}, [&] { read_calibration(folder_ / "four", calibration); });
 }
 
+TEST_F(CalibrationFiles, ARunWithADamagedRecordIsRefused) {
+  Calibration calibration;
+  const std::string line =
+      R"({"kind": "step", "step": 1, "seconds": {"input": 0, "forward": 0.1, "backward": 0.2, "update": 0.1}})"
+      "\n";
+  const auto refused = [&](const std::string& part, const std::string& configuration,
+                           const std::string& metrics) {
+    file("run/run.json", R"({"format": "convoy-run", "model": "alexnet", "configuration": {)" +
+                             configuration + R"(}, "topology": {"ranks": 1}})");
+    file("run/metrics.jsonl", metrics);
+    expect_error(ExitCode::bad_data, {part}, [&] { read_calibration(folder_ / "run", calibration); });
+  };
+  refused("accumulate", R"("accumulate": "0")", line);
+  refused("accumulate", R"("accumulate": "many")", line);
+  refused("global-batch", R"("global-batch": "-5")", line);
+  refused("backward", "",
+          R"({"kind": "step", "step": 1, "seconds": {"input": 0, "forward": 0.1}})"
+          "\n");
+}
+
+TEST_F(CalibrationFiles, NumbersThatAreNoneOfTheirKindAreRefused) {
+  Calibration calibration;
+  const auto refused = [&](const std::string& part, const std::string& text) {
+    expect_error(ExitCode::bad_data, {part}, [&] { read_calibration(file("bad.json", text), calibration); });
+  };
+  refused("'batch'",
+          R"({"benchmark": "step", "version": 1, "batch": 1e300, "seconds": {"input": 0, "forward": 1,
+              "backward": 1, "update": 0}})");
+  refused("'ranks'", R"({"benchmark": "allreduce", "version": 1, "ranks": 1e12, "hosts": 2, "rows": []})");
+  refused("'end'",
+          R"({"benchmark": "step", "version": 1, "batch": 8, "seconds": {"input": 0, "forward": 1,
+              "backward": 1, "update": 0}, "ready": [{"end": 1e30, "seconds": 1}]})");
+}
+
 // Sums that follow the formulas exactly must give the link back.
 TEST(LinkFit, FindsTheLinkOfExactTimes) {
   for (const SumAlgorithm algorithm : {SumAlgorithm::ring, SumAlgorithm::tree, SumAlgorithm::direct}) {

@@ -60,6 +60,17 @@ TEST(RunSchedule, IntervalsInStepsCountTheEndOnce) {
   EXPECT_EQ(plan_schedule(c, no_validation, 1).evaluations, 0);
 }
 
+TEST(RunSchedule, NeverIsNotEvenTheEnd) {
+  TrainConfiguration c = owt();
+  c.checkpoint_every = c.evaluate_every = {.count = 0, .epochs = true, .never = true};
+  const RunSchedule schedule = plan_schedule(c, imagenet, 1);
+  EXPECT_EQ(schedule.evaluations, 0);
+  EXPECT_EQ(schedule.checkpoints, 0);
+  const DiskPlan disk = plan_disk(c, schedule, imagenet, make_network("alexnet-owt"));
+  EXPECT_EQ(disk.kept, 0);
+  EXPECT_EQ(disk.most, 0);
+}
+
 TEST(RunSchedule, TooManyRanksAreRefusedAsTrainingDoes) {
   expect_error(ExitCode::usage, {"--global-batch 256", "512 ranks"},
                [] { plan_schedule(owt(), imagenet, 512); });
@@ -73,6 +84,10 @@ TEST(DiskPlan, KeepsTheNewestAndTheBest) {
   EXPECT_EQ(disk.kept, 4);
   EXPECT_DOUBLE_EQ(disk.most, 5 * disk.checkpoint);
   EXPECT_NEAR(disk.checkpoint, 61100840.0 * 4 * 2, 0.01 * disk.checkpoint);
+  c.evaluate_every.never = true;  // then no checkpoint is the best one
+  c.evaluate_every.count = 0;
+  disk = plan_disk(c, plan_schedule(c, imagenet, 1), imagenet, network);
+  EXPECT_EQ(disk.kept, 3);
   c.keep = 0;
   disk = plan_disk(c, schedule, imagenet, network);
   EXPECT_EQ(disk.kept, 90);

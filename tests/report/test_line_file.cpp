@@ -57,6 +57,17 @@ TEST(LineFile, BeginsAnewWhereTheFileWasRemoved) {
   EXPECT_EQ(read_text_file(folder / "run" / "lines"), "second\n");
 }
 
+// As tools do that move logs away by copying them.
+TEST(LineFile, ContinuesAtTheEndOfAFileThatWasCut) {
+  TemporaryFolder folder;
+  const Log log;
+  LineFile file(folder / "lines", log);
+  file.append("first\n");
+  std::filesystem::resize_file(folder / "lines", 0);
+  file.append("second\n");
+  EXPECT_EQ(read_text_file(folder / "lines"), "second\n");
+}
+
 TEST(LineFile, ContinuesBehindTheLastWholeLine) {
   TemporaryFolder folder;
   const Log log;
