@@ -22,7 +22,7 @@ double rounding_unit(WirePrecision wire) {
 }  // namespace
 
 float own_value(int rank, std::size_t place) {
-  return static_cast<float>((place % period + 1) * (2 * static_cast<std::size_t>(rank) + 3) % 7);
+  return static_cast<float>((place % period + 1) * (2 * static_cast<std::size_t>(rank) + 3) % 7 + 1);
 }
 
 void fill_with_own_values(int rank, std::span<float> buffer) {

@@ -43,6 +43,18 @@ TEST(SumCheck, OtherSumsAreMostlyWrong) {
             elements / 4);
 }
 
+TEST(SumCheck, EveryRankIsMissed) {
+  const int ranks = 8;
+  const std::size_t elements = 4096;
+  std::vector<float> own(elements);
+  for (int left_out = 0; left_out < ranks; ++left_out) {
+    std::vector<float> sums = right_sums(ranks, elements);
+    fill_with_own_values(left_out, own);
+    for (std::size_t i = 0; i < elements; ++i) sums[i] -= own[i];
+    EXPECT_EQ(count_wrong(sums, ranks, WirePrecision::fp32), elements) << left_out;
+  }
+}
+
 TEST(SumCheck, ANarrowWireMayRound) {
   std::vector<float> sums = right_sums(100, 2000);
   const float right = sums[500];
