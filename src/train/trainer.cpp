@@ -227,83 +227,145 @@ std::string advice_after(const Error& error, const std::string& output) {
   return outside && !told ? resume_advice(output) : std::string();
 }
 
+// One run from its configuration to its result. Members are made in their order and end in the reverse: what
+// is above outlives what uses it.
+class TrainingRun {
+ public:
+  TrainingRun(const TrainConfiguration& configuration, Communicator& communicator, const Log& log,
+              std::span<Observer* const> observers, std::atomic<bool>& stop_requested, StartupClock startup)
+      : configuration_(configuration),
+        communicator_(communicator),
+        log_(log),
+        observers_(observers),
+        stop_requested_(stop_requested),
+        startup_(std::move(startup)),
+        watchdog_(communicator, log, configuration.watchdog_seconds),
+        run_(resolve_run(configuration, communicator)) {}
+
+  TrainingResult run() {
+    agree();
+    find_start();
+    make_engine();
+    make_surroundings();
+    try {
+      return train();
+    } catch (...) {
+      end_group(as_error(std::current_exception(), memory_advice));
+      throw;
+    }
+  }
+
+ private:
+  bool trains() const { return start_.state.step < run_.length.last_step; }
+  Timeline* timeline() { return timeline_ ? &*timeline_ : nullptr; }
+  void started(const char* phase) { log_.debug("start: {} took {:.3f} s", phase, startup_.end_phase(phase)); }
+  void agree();
+  void find_start();
+  void make_engine();
+  void make_surroundings();
+  TrainingResult train();
+  void end_group(const Error& error);
+
+  const TrainConfiguration& configuration_;
+  Communicator& communicator_;
+  const Log& log_;
+  std::span<Observer* const> observers_;
+  std::atomic<bool>& stop_requested_;
+  StartupClock startup_;
+  Watchdog watchdog_;
+  const ResolvedRun run_;
+  std::optional<Timeline> timeline_;  // outlives whatever records on it
+  StartingPoint start_;
+  std::optional<RunStage> stage_;           // outlives the loop, which reads its copies
+  std::unique_ptr<Collective> collective_;  // ends after the replica, whose recorded steps hold it
+  std::unique_ptr<TrainingReplica> replica_;
+  std::unique_ptr<RunDeadline> deadline_;
+  std::optional<Watchdog::Watch> watch_;
+  std::optional<RunReport> report_;
+  std::optional<TrainingLoop> loop_;
+};
+
+void TrainingRun::agree() {
+  log_.info("global batch: {}",
+            batch_text(configuration_.global_batch, communicator_.size(), configuration_.accumulate));
+  require_same_text(communicator_, "set of libraries", versions_text(communicator_, run_.device.kind),
+                    ExitCode::device);
+  if (!configuration_.trace.empty()) timeline_.emplace().row("steps");  // the first in the trace
+  started("store");
+}
+
+void TrainingRun::find_start() {
+  start_ = prepare_start(run_, communicator_, log_);
+  started("weights");
+  if (configuration_.stage.empty() || !trains()) return;
+  stage_.emplace(run_, communicator_, log_);
+  started("stage");
+}
+
+void TrainingRun::make_engine() {
+  replica_ = make_replica(run_, communicator_, log_, stop_requested_, watchdog_);
+  started("replica");
+  load_start(start_, run_, communicator_, *replica_);
+  started("weights");
+}
+
+void TrainingRun::make_surroundings() {
+  if (timeline_)
+    communicator_.on_rank_zero([&] {
+      prepare_trace_file(configuration_.trace);
+      return std::string();
+    });
+  if (trains()) {
+    deadline_ = make_deadline(configuration_, communicator_, replica_->table().size(), log_, startup_,
+                              stop_requested_);
+    collective_ = make_collective(run_, communicator_, *replica_, timeline());
+  }
+  report_.emplace(observers_, communicator_, log_, run_, start_.attempt, start_.state.step,
+                  replica_->steps_ahead() > 0);
+}
+
+TrainingResult TrainingRun::train() {
+  if (collective_) {
+    watch_.emplace(watchdog_, *collective_);
+    collective_->connect();
+  }
+  started("collective");
+  const RunRecord record = describe(run_, communicator_, *replica_, collective_.get(), start_);
+  report_start(run_, log_, *replica_, start_, record, *report_, communicator_.rank() == 0);
+  log_details(run_, record, log_);
+  loop_.emplace(TrainingParts{.run = run_,
+                              .communicator = communicator_,
+                              .log = log_,
+                              .replica = *replica_,
+                              .collective = collective_.get(),
+                              .report = *report_,
+                              .watchdog = watchdog_,
+                              .stage = stage_ ? &*stage_ : nullptr,
+                              .timeline = timeline(),
+                              .deadline = deadline_.get(),
+                              .startup = startup_,
+                              .stop_requested = stop_requested_},
+                start_.state);
+  return loop_->run();
+}
+
+// Before this rank releases anything that the others wait for. Returns, or throws the error with advice, if
+// all have failed.
+void TrainingRun::end_group(const Error& error) {
+  const std::string advice = loop_ ? advice_after(error, configuration_.output) : std::string();
+  end_group_unless_all_failed(communicator_, log_, error, advice);
+  if (communicator_.size() == 1 && !advice.empty())
+    throw Error(error.category(), fmt::format("{}. {}", error.what(), advice));
+}
+
 }  // namespace
 
 TrainingResult run_training(const TrainConfiguration& configuration, Communicator& communicator,
                             const Log& log, std::span<Observer* const> observers,
                             std::atomic<bool>& stop_requested, StartupClock startup) {
-  const auto started = [&](const char* phase) {
-    log.debug("start: {} took {:.3f} s", phase, startup.end_phase(phase));
-  };
   require_same_text(communicator, "configuration", common_configuration_text(configuration), ExitCode::usage);
   check_configuration(configuration);
-  Watchdog watchdog(communicator, log, configuration.watchdog_seconds);
-  const ResolvedRun run = resolve_run(configuration, communicator);
-  log.info("global batch: {}",
-           batch_text(configuration.global_batch, communicator.size(), configuration.accumulate));
-  require_same_text(communicator, "set of libraries", versions_text(communicator, run.device.kind),
-                    ExitCode::device);
-  std::optional<Timeline> timeline;                                   // outlives whatever records on it
-  if (!configuration.trace.empty()) timeline.emplace().row("steps");  // the first in the trace
-  Timeline* const traced = timeline ? &*timeline : nullptr;
-  started("store");
-  StartingPoint start = prepare_start(run, communicator, log);
-  started("weights");
-  std::optional<RunStage> stage;  // outlives the loop, which reads its copies
-  if (!configuration.stage.empty() && start.state.step < run.length.last_step) {
-    stage.emplace(run, communicator, log);
-    started("stage");
-  }
-  std::unique_ptr<Collective> collective;  // ends after the replica, whose recorded steps hold it
-  const std::unique_ptr<TrainingReplica> replica =
-      make_replica(run, communicator, log, stop_requested, watchdog);
-  started("replica");
-  load_start(start, run, communicator, *replica);
-  started("weights");
-  if (traced != nullptr)
-    communicator.on_rank_zero([&] {
-      prepare_trace_file(configuration.trace);
-      return std::string();
-    });
-  const bool trains = start.state.step < run.length.last_step;
-  const std::unique_ptr<RunDeadline> deadline =
-      make_deadline(configuration, communicator, replica->table().size(), log, startup, stop_requested);
-  if (trains) collective = make_collective(run, communicator, *replica, traced);
-  std::optional<Watchdog::Watch> watch;
-  RunReport report(observers, communicator, log, run, start.attempt, start.state.step,
-                   replica->steps_ahead() > 0);
-  std::optional<TrainingLoop> loop;
-  try {
-    if (trains) {
-      watch.emplace(watchdog, *collective);
-      collective->connect();
-    }
-    started("collective");
-    const RunRecord record = describe(run, communicator, *replica, collective.get(), start);
-    report_start(run, log, *replica, start, record, report, communicator.rank() == 0);
-    log_details(run, record, log);
-    loop.emplace(TrainingParts{.run = run,
-                               .communicator = communicator,
-                               .log = log,
-                               .replica = *replica,
-                               .collective = collective.get(),
-                               .report = report,
-                               .watchdog = watchdog,
-                               .stage = stage ? &*stage : nullptr,
-                               .timeline = traced,
-                               .deadline = deadline.get(),
-                               .startup = startup,
-                               .stop_requested = stop_requested},
-                 start.state);
-    return loop->run();
-  } catch (...) {
-    // Before this rank releases anything that the others wait for.
-    const Error error = as_error(std::current_exception(), memory_advice);
-    const std::string advice = loop ? advice_after(error, configuration.output) : std::string();
-    end_group_unless_all_failed(communicator, log, error, advice);
-    if (communicator.size() > 1 || advice.empty()) throw;
-    throw Error(error.category(), fmt::format("{}. {}", error.what(), advice));
-  }
+  return TrainingRun(configuration, communicator, log, observers, stop_requested, std::move(startup)).run();
 }
 
 }  // namespace convoy

@@ -30,6 +30,10 @@ class Deadlines : public testing::Test {
                          {"--epochs", "100000", "--checkpoint-every", "0", "--evaluate-every", "0",
                           "--log-every", "100", "--deadline", deadline});
   }
+  static Outcome one_epoch(const std::string& output, std::vector<std::string> more) {
+    more.insert(more.end(), {"--epochs", "1"});
+    return run(tiny_training(program, *folder_ / "store", *folder_ / output, more));
+  }
   static bool has_checkpoint(const std::string& output) {
     return std::filesystem::exists(*folder_ / output / "checkpoints" / "latest");
   }
@@ -64,6 +68,13 @@ TEST_F(Deadlines, OneThatIsPastIsRefused) {
   const Outcome outcome = process.wait(60);
   EXPECT_EQ(outcome.code, 64) << outcome.err;
   EXPECT_EQ(occurrences(outcome.err, "--deadline 2020-01-01T00:00 is past"), 1) << outcome.err;
+}
+
+// A chain of jobs with one time for all ends well when nothing is left to do.
+TEST_F(Deadlines, OneThatIsPastIsNoneOfACompleteRun) {
+  ASSERT_EQ(one_epoch("complete", {}).code, 0);
+  const Outcome again = one_epoch("complete", {"--resume", "auto", "--deadline", "2020-01-01T00:00"});
+  EXPECT_EQ(again.code, 0) << again.err;
 }
 
 TEST_F(Deadlines, AutoAsksSlurm) {
