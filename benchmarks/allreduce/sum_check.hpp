@@ -10,8 +10,8 @@
 namespace convoy::benchmark {
 
 // A rank's element: a whole number from 1 to 7 that depends on rank and place: a rank that is left out is
-// missed everywhere. It repeats after a prime
-// number of elements, so that data that ends up in another slice or bucket is noticed.
+// missed everywhere. It repeats after a prime number of elements, so that data that ends up in another slice
+// or bucket is noticed.
 float own_value(int rank, std::size_t place);
 
 void fill_with_own_values(int rank, std::span<float> buffer);

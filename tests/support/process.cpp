@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -93,6 +94,11 @@ std::string Process::out() const {
 }
 std::string Process::err() const {
   return read_file(folder_ / "err");
+}
+
+std::string preloading(const std::string& library) {
+  const char* const others = std::getenv("LD_PRELOAD");
+  return "LD_PRELOAD=" + library + (others == nullptr ? "" : std::string(":") + others);
 }
 
 Outcome run(const std::vector<std::string>& arguments, double seconds) {

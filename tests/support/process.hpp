@@ -45,6 +45,9 @@ class Process {
   bool ended_ = false;
 };
 
+// The variable that loads a library before a program, and before what is loaded into this process so.
+std::string preloading(const std::string& library);
+
 // Starts and waits.
 Outcome run(const std::vector<std::string>& arguments, double seconds = 120);
 

@@ -56,7 +56,7 @@ TEST(Slowdowns, ARunThatWaitsForItsInputHearsTheRemedy) {
   const TemporaryFolder folder;
   make_tiny_store(program, folder / "store");
   Process process(tiny_training(program, folder / "store", folder / "run", {"--epochs", "1000000"}),
-                  {"LD_PRELOAD=" CONVOY_SLOW_READS, "SLOW_READS_MILLISECONDS=30"});
+                  {preloading(CONVOY_SLOW_READS), "SLOW_READS_MILLISECONDS=30"});
   using namespace std::chrono_literals;
   const auto end = std::chrono::steady_clock::now() + 90s;
   while (event_in(folder / "run", "starved").empty() && std::chrono::steady_clock::now() < end &&

@@ -34,7 +34,7 @@ class Staging : public testing::Test {
   }
   // Every read takes a while, so that a copy takes some seconds.
   static std::vector<std::string> slow_disk(int milliseconds) {
-    return {"LD_PRELOAD=" CONVOY_SLOW_READS, fmt::format("SLOW_READS_MILLISECONDS={}", milliseconds)};
+    return {preloading(CONVOY_SLOW_READS), fmt::format("SLOW_READS_MILLISECONDS={}", milliseconds)};
   }
   nlohmann::json stage_of(const std::string& output) const {
     return nlohmann::json::parse(read_file(folder_ / output / "run.json"))["stage"];

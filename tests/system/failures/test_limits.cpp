@@ -114,7 +114,7 @@ TEST_F(Limits, TheClockIsSet) {
   const auto set_clock = [&](int seconds) { std::ofstream(shift) << seconds; };
   set_clock(0);
   start({.options = {"--tensorboard", "--mllog", "--watchdog-seconds", "3"},
-         .environment = {"LD_PRELOAD=" CONVOY_SHIFTED_CLOCK, "SHIFTED_CLOCK_FILE=" + shift}});
+         .environment = {preloading(CONVOY_SHIFTED_CLOCK), "SHIFTED_CLOCK_FILE=" + shift}});
   reach(5);
   now();
   for (const int seconds : {-3600, 3600}) {
