@@ -3,9 +3,17 @@
 
 # check_host_file FILE: ends with 64 if it cannot be one.
 check_host_file() {
+  if [ -d "$1" ]; then
+    echo "launch/mpirun: host file '$1' is a folder" >&2
+    exit 64
+  fi
   if [ ! -f "$1" ]; then
     echo "launch/mpirun: host file '$1' does not exist. Name a host file, hosts (--hosts node1:4,node2:4), or run inside a \
 Slurm allocation (salloc)" >&2
+    exit 64
+  fi
+  if ! [[ $'\n'$(<"$1") =~ $'\n'[[:space:]]*[^#[:space:]] ]]; then
+    echo "launch/mpirun: host file '$1' names no host; write a line for each, for example: node1 slots=4" >&2
     exit 64
   fi
   if [[ $(<"$1") == *$'\r'* ]]; then

@@ -64,7 +64,7 @@ run_with_restarts() {
     if [ "$code" -ge 193 ]; then code=71; fi
     if [ "$stopping" = true ] || [ "$restarts" -eq 0 ] || ! is_failure "$code"; then break; fi
     if [ "$attempt" -gt "$restarts" ]; then
-      echo "$script: ended with code $code ($(meaning "$code")) after $restarts restarts, the most that --restarts allows" >&2
+      echo "$script: ended with code $code ($(meaning "$code")) after $restarts restart$([ "$restarts" -eq 1 ] || echo s), the most that --restarts allows" >&2
       break
     fi
     if [ "$training" = true ]; then

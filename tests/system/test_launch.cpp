@@ -129,6 +129,26 @@ TEST(Launch, MpirunWantsAHostFile) {
   const Outcome windows = Process({mpirun, folder / "windows", "doctor"}, environment).wait();
   EXPECT_EQ(windows.code, 64);
   EXPECT_NE(windows.err.find("line ends of Windows"), std::string::npos) << windows.err;
+  EXPECT_NE(Process({mpirun, folder.path(), "doctor"}, environment).wait().err.find("is a folder"),
+            std::string::npos);
+  std::ofstream(folder / "empty") << "# none yet\n\n  # nor here";
+  const Outcome empty = Process({mpirun, folder / "empty", "doctor"}, environment).wait();
+  EXPECT_EQ(empty.code, 64);
+  EXPECT_NE(empty.err.find("names no host"), std::string::npos) << empty.err;
+}
+
+// As ~/bin/convoy-local may be, or a link to the folder.
+TEST(Launch, StartsThroughALink) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory_symlink(launch, folder / "scripts");
+  for (const std::string script : {"local", "mpirun"}) {
+    std::filesystem::create_symlink(launch + script, folder / script);
+    for (const std::filesystem::path& link : {folder / script, folder / "scripts" / script}) {
+      const Outcome outcome =
+          Process({link, "--hosts", "localhost:1", "--dry-run", "models"}, {"CONVOY=" + program}).wait();
+      EXPECT_EQ(outcome.code, 0) << link << outcome.err;
+    }
+  }
 }
 
 // mpirun leaves a process that holds its standard error, as the master of shared ssh connections does.
