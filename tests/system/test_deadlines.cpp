@@ -45,6 +45,11 @@ class Deadlines : public testing::Test {
     std::filesystem::permissions(folder / "squeue", std::filesystem::perms::owner_all);
     return {"PATH=" + folder.string() + ":" + std::getenv("PATH"), "SLURM_JOB_ID=77"};
   }
+  static std::string place(const std::string& name) { return *folder_ / name; }
+  static void write_atomically(const std::filesystem::path& file, const std::string& text) {
+    std::ofstream(file.string() + ".new") << text << "\n";
+    std::filesystem::rename(file.string() + ".new", file);
+  }
   static std::string after_seconds(int seconds) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count() + seconds);
@@ -84,6 +89,19 @@ TEST_F(Deadlines, AutoAsksSlurm) {
   EXPECT_NE(outcome.err.find("Slurm job 77 ends at "), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("s before the end of Slurm job 77 ("), std::string::npos) << outcome.err;
   EXPECT_TRUE(has_checkpoint("asked"));
+}
+
+// The administrator shortens the job's limit (scontrol update TimeLimit): the next answer counts.
+TEST_F(Deadlines, AutoFollowsALimitThatChanges) {
+  const std::filesystem::path answer = std::filesystem::path(place("answer"));
+  std::ofstream(answer) << after_seconds(60) << "\n";
+  Process process(endless("changed", "auto"), in_a_job("cat " + answer.string()));
+  ASSERT_TRUE(process.wait_for_output("Slurm job 77 ends at ")) << process.err();
+  write_atomically(answer, after_seconds(23));
+  const Outcome outcome = process.wait(50);  // seconds: before the first limit
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_NE(outcome.err.find("Slurm job 77 now ends at "), std::string::npos) << outcome.err;
+  EXPECT_TRUE(has_checkpoint("changed"));
 }
 
 // Slurm that does not answer is no reason to end: told once, and a signal still stops the run.
