@@ -25,7 +25,7 @@ T number_at(std::string_view bytes, std::size_t at) {
   return value;
 }
 
-std::string_view part_of(std::string_view bytes, std::size_t at, std::size_t size) {
+std::string_view slice_of(std::string_view bytes, std::size_t at, std::size_t size) {
   if (at > bytes.size() || size > bytes.size() - at)
     fail(ExitCode::bad_data, "a structure of the file is truncated");
   return bytes.substr(at, size);
@@ -42,10 +42,10 @@ void check_type(std::string_view type, bool inside_list = false) {
   constexpr std::size_t head = 8, whole_bytes = 4, real_bytes = 12;
   const unsigned kind = number_at<std::uint8_t>(type, 0) & 0x0F;
   if (kind == list && !inside_list)
-    return check_type(part_of(type, head, type.size() - std::min(type.size(), head)), true);
+    return check_type(slice_of(type, head, type.size() - std::min(type.size(), head)), true);
   if (kind != whole && kind != real && kind != text)
     fail(ExitCode::bad_data, "its values are neither numbers nor text, but of type {}", kind);
-  part_of(type, 0, head + (kind == whole ? whole_bytes : kind == real ? real_bytes : 0));
+  slice_of(type, 0, head + (kind == whole ? whole_bytes : kind == real ? real_bytes : 0));
 }
 
 // An attribute message: its name, and the bytes of its value.
@@ -77,7 +77,7 @@ Attribute parse_attribute(std::string_view message) {
   std::size_t at = version == 3 ? 9 : 8;
   const auto take = [&](std::size_t size_at) {
     const std::size_t size = number_at<std::uint16_t>(message, size_at);
-    const std::string_view part = part_of(message, at, size);
+    const std::string_view part = slice_of(message, at, size);
     at += version == 1 ? padded(size) : size;
     return part;
   };
@@ -85,7 +85,7 @@ Attribute parse_attribute(std::string_view message) {
   const auto end = name.find('\0');
   if (end == name.npos) fail(ExitCode::bad_data, "an attribute's name has no end");
   check_type(type);
-  return {name.substr(0, end), part_of(message, at, value_bytes(type, shape))};
+  return {name.substr(0, end), slice_of(message, at, value_bytes(type, shape))};
 }
 
 }  // namespace
@@ -115,7 +115,7 @@ const Hdf5Texts::Collection& Hdf5Texts::collection(std::uint64_t offset) {
     const auto number = number_at<std::uint16_t>(bytes, at);
     if (number == 0) break;  // free space, the last
     const auto text_bytes = number_at<std::uint64_t>(bytes, at + 8);
-    result.texts[number] = part_of(bytes, at + header_bytes, text_bytes);
+    result.texts[number] = slice_of(bytes, at + header_bytes, text_bytes);
     at += header_bytes + padded(text_bytes);
   }
   return result;
@@ -158,7 +158,7 @@ void Hdf5Texts::add_messages(std::string_view block, bool version_2, bool ordere
         version_2 ? number_at<std::uint8_t>(block, at) : number_at<std::uint16_t>(block, at);
     const std::size_t size = number_at<std::uint16_t>(block, at + (version_2 ? 1 : 2));
     const auto flags = number_at<std::uint8_t>(block, at + (version_2 ? 3 : 4));
-    const std::string_view message = part_of(block, at + head, size);
+    const std::string_view message = slice_of(block, at + head, size);
     if (type == attribute_message || type == type_message) {
       constexpr std::uint8_t shared = 2;
       if ((flags & shared) != 0)
@@ -185,7 +185,7 @@ std::vector<Hdf5Texts::Message> Hdf5Texts::messages_of(std::uint64_t header) con
     const std::size_t size_at = 6 + ((flags & 0x20) != 0 ? 16 : 0) + ((flags & 0x10) != 0 ? 4 : 0);
     const std::size_t size_bytes = std::size_t{1} << (flags & 3);
     std::uint64_t size = 0;
-    std::memcpy(&size, part_of(start, size_at, size_bytes).data(), size_bytes);
+    std::memcpy(&size, slice_of(start, size_at, size_bytes).data(), size_bytes);
     blocks.push_back({header + size_at + size_bytes, size});
   } else {
     blocks.push_back({header + 16, number_at<std::uint32_t>(start, 8)});
@@ -219,7 +219,7 @@ std::string Hdf5Texts::of_attribute(std::uint64_t header, std::string_view name)
   for (const Message& message : messages_of(header)) {
     if (message.type != attribute_message) continue;
     const Attribute attribute = parse_attribute(message.bytes);
-    if (attribute.name == name) return text_of(part_of(attribute.value, 0, reference_bytes));
+    if (attribute.name == name) return text_of(slice_of(attribute.value, 0, reference_bytes));
   }
   fail(ExitCode::bad_data,
        "is stored in a way that Convoy does not read: rewrite the file with h5repack --high=0");

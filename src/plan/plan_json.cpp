@@ -6,25 +6,25 @@
 namespace convoy {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
+OrderedJson number(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
 }
 
-Json link_object(const std::optional<Link>& link) {
+OrderedJson link_object(const std::optional<Link>& link) {
   if (!link) return nullptr;
   return {{"latency", number(link->latency)}, {"bandwidth", number(link->bandwidth)}};
 }
 
-Json lines_object(const std::vector<MemoryLine>& lines) {
-  Json object = Json::object();
+OrderedJson lines_object(const std::vector<MemoryLine>& lines) {
+  OrderedJson object = OrderedJson::object();
   for (const MemoryLine& line : lines) object[line.what] = line.bytes;
   return object;
 }
 
-Json schedule_object(const RunSchedule& schedule) {
-  Json rates = Json::array();
+OrderedJson schedule_object(const RunSchedule& schedule) {
+  OrderedJson rates = OrderedJson::array();
   for (const RateStretch& stretch : schedule.stretches)
     rates.push_back({{"first_epoch", stretch.first_epoch},
                      {"epochs", stretch.epochs},
@@ -35,10 +35,10 @@ Json schedule_object(const RunSchedule& schedule) {
           {"evaluations", schedule.evaluations},      {"checkpoints", schedule.checkpoints}};
 }
 
-Json step_object(const RanksPlan& on) {
+OrderedJson step_object(const RanksPlan& on) {
   if (!on.step) return nullptr;
   const StepPrediction& step = *on.step;
-  Json buckets = Json::array();
+  OrderedJson buckets = OrderedJson::array();
   for (const BucketTimes& bucket : step.buckets)
     buckets.push_back({{"ready", bucket.ready}, {"begin", bucket.begin}, {"end", bucket.end}});
   return {{"seconds", step.seconds()}, {"input", step.input},     {"forward", step.forward},
@@ -46,8 +46,8 @@ Json step_object(const RanksPlan& on) {
           {"sums", step.sums},         {"hidden", step.hidden},   {"buckets", std::move(buckets)}};
 }
 
-Json ranks_object(const RanksPlan& on) {
-  Json object = {
+OrderedJson ranks_object(const RanksPlan& on) {
+  OrderedJson object = {
       {"ranks", on.ranks},
       {"nodes", on.nodes},
       {"ranks_per_node", on.ranks_per_node},
@@ -67,15 +67,15 @@ Json ranks_object(const RanksPlan& on) {
 }  // namespace
 
 std::string plan_to_json(const PlanRequest& request, const RunPlan& plan) {
-  Json buckets = Json::array();
+  OrderedJson buckets = OrderedJson::array();
   for (const PlannedBucket& bucket : plan.buckets)
     buckets.push_back({{"begin", bucket.bucket.begin},
                        {"end", bucket.bucket.end},
                        {"bytes", bucket.bytes},
                        {"layer", bucket.layer}});
-  Json ranks = Json::array();
+  OrderedJson ranks = OrderedJson::array();
   for (const RanksPlan& on : plan.ranks) ranks.push_back(ranks_object(on));
-  const Json json = {
+  const OrderedJson json = {
       {"format", "convoy-plan"},
       {"version", 1},
       {"model", request.configuration.model},
@@ -92,7 +92,7 @@ std::string plan_to_json(const PlanRequest& request, const RunPlan& plan) {
       {"links", {{"node", link_object(plan.node)}, {"network", link_object(plan.network_link)}}},
       {"ranks", std::move(ranks)},
       {"remarks", plan.remarks}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace convoy

@@ -5,7 +5,7 @@
 namespace convoy {
 namespace {
 
-constexpr double most_seconds = 1e9;  // thirty years
+constexpr double longest_seconds = 1e9;  // thirty years
 
 }  // namespace
 
@@ -92,7 +92,7 @@ void add_machine_options(OptionList& list) {
       "record a step once and replay it, to reduce kernel-launch overhead");
   list.add(
       "watchdog-seconds", [](auto& c) -> auto& { return c.watchdog_seconds; },
-      real_number<double>("S", {.least = 0, .most = most_seconds}),
+      real_number<double>("S", {.least = 0, .most = longest_seconds}),
       "end all ranks, naming the missing one, when no rank makes progress for this long; 0: off");
   list.add(
       "deadline", [](auto& c) -> auto& { return c.deadline; }, deadline(),
