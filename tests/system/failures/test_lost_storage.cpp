@@ -127,6 +127,7 @@ TEST_F(LostStorage, TheOutputFolderBecomesReadOnly) {
   start({.before = user});
   reach(6);
   const fs::path checkpoints = output() / "checkpoints";
+  for (int tries = 0; tries < 2000 && !fs::exists(checkpoints / "latest"); ++tries) ::usleep(10'000);
   now();
   fs::permissions(checkpoints, fs::perms(0555));
   expect_message("Permission denied); training continues and tries again");
