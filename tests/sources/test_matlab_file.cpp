@@ -124,7 +124,8 @@ TEST(MatlabFile, HostileFilesAreRefused) {
       {"a number is incomplete", file(synsets({array(6, {1, 1}, "", element(9, "1234"))}))},
   };
   for (const auto& [reason, bytes] : files)
-    expect_error(ExitCode::bad_data, {reason}, [&, &bytes = bytes] { read_matlab_structs(bytes, "synsets"); });
+    expect_error(ExitCode::bad_data, {reason},
+                 [&, &bytes = bytes] { read_matlab_structs(bytes, "synsets"); });
 }
 
 TEST(MatlabFile, NumbersOfTheKitMustBeNumbersOfThings) {
