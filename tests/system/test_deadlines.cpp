@@ -28,7 +28,7 @@ class Deadlines : public testing::Test {
   static std::vector<std::string> endless(const std::string& output, const std::string& deadline) {
     return tiny_training(program, *folder_ / "store", *folder_ / output,
                          {"--epochs", "100000", "--checkpoint-every", "0", "--evaluate-every", "0",
-                          "--log-every", "100", "--deadline", deadline});
+                          "--log-every", "100", "--lr", "0.000001", "--deadline", deadline});
   }
   static Outcome one_epoch(const std::string& output, std::vector<std::string> more) {
     more.insert(more.end(), {"--epochs", "1"});
